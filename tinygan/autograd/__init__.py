@@ -1,0 +1,38 @@
+"""The engine: Tensor, Primitive, grad, and gradients verified numerically."""
+
+from tinygan.autograd.gradcheck import GradcheckError, GradcheckReport, check, gradcheck
+from tinygan.autograd.graph import backward, grad
+from tinygan.autograd.mode import (
+    enable_grad,
+    is_grad_enabled,
+    no_grad,
+    observe,
+    set_grad_enabled,
+)
+from tinygan.autograd.node import Node
+from tinygan.autograd.primitive import REGISTRY, Primitive, primitive
+from tinygan.autograd.tensor import Parameter, Size, Tensor, change, may_change, wrap
+
+__all__ = [
+    "REGISTRY",
+    "GradcheckError",
+    "GradcheckReport",
+    "Node",
+    "Parameter",
+    "Primitive",
+    "Size",
+    "Tensor",
+    "backward",
+    "change",
+    "check",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "is_grad_enabled",
+    "may_change",
+    "no_grad",
+    "observe",
+    "primitive",
+    "set_grad_enabled",
+    "wrap",
+]

@@ -1,0 +1,164 @@
+"""The walk: gradients of outputs by inputs, along the paths that connect them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from tinygan.autograd.mode import set_grad_enabled
+from tinygan.autograd.node import Node
+from tinygan.autograd.tensor import Tensor, wrap
+from tinygan.backend import backend_of
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """sum_k <grad_outputs_k, d outputs_k / d input_i> for every input i, as a tuple.
+
+    With `create_graph` the result can be differentiated again. The graph's saved arrays are freed
+    unless `retain_graph` (by default: `create_graph`). An input that no output depends on is an
+    error, or None with `allow_unused`.
+    """
+    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+        grad_outputs = (grad_outputs,) * len(outputs)
+    for i, x in enumerate(inputs):
+        if x.node is None:
+            raise RuntimeError(f"grad: input {i}, of shape {tuple(x.shape)}, requires no gradient")
+    targets = [x.node for x in inputs if x.node is not None]
+    found = _walk(outputs, grad_outputs, targets, retain_graph, create_graph)
+    result: list[Tensor | None] = []
+    for i, (x, node) in enumerate(zip(inputs, targets, strict=True)):
+        g = found.get(node)
+        if node not in found and not allow_unused:
+            raise RuntimeError(
+                f"grad: input {i}, of shape {tuple(x.shape)}, was not used in the graph of the "
+                "outputs; pass allow_unused=True to get None for it"
+            )
+        result.append(_zeros_like(x) if g is None and node in found else g)
+    return tuple(result)
+
+
+def backward(
+    output: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+) -> None:
+    """Add the gradient of `output` to `.grad` of every leaf it depends on."""
+    found = _walk((output,), (gradient,), None, retain_graph, create_graph)
+    given = set()
+    for node, g in found.items():
+        tensor = node.tensor() if node.tensor is not None else None
+        if tensor is None or g is None:
+            continue
+        if tensor.grad is None:
+            # .grad is a tensor of its own, so that zero_() on one leaf's leaves the others'
+            shared = g.array.base is not None or id(g.array) in given or g is gradient
+            given.add(id(g.array))
+            if create_graph:
+                tensor.grad = g
+            else:
+                tensor.grad = wrap(g.array.copy(order="K") if shared else g.array)
+        elif create_graph or tensor.grad.node is not None:
+            tensor.grad = tensor.grad + g
+        else:
+            tensor.grad.array += g.array
+            tensor.grad.version[0] += 1
+
+
+def _walk(
+    outputs: Sequence[Tensor],
+    seeds: Sequence[Tensor | None],
+    targets: Sequence[Node] | None,
+    retain_graph: bool | None,
+    create_graph: bool,
+) -> dict[Node, Tensor | None]:
+    """The gradients of the target nodes (None: of all nodes that keep a .grad), zero as None."""
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    grads: dict[Node, Tensor] = {}
+    for output, seed in zip(outputs, seeds, strict=True):
+        if output.node is None:
+            raise RuntimeError(
+                "the output does not require a gradient: nothing it was computed from does, or it "
+                "was computed under no_grad()"
+            )
+        _add(grads, output.node, _seed(output, seed))
+    order = _reachable(list(grads))
+    wanted = {n for n in order if n.tensor is not None} if targets is None else set(targets)
+    needed = set(wanted)
+    for node in order:  # oldest first, so that the inputs of a node are decided before it
+        if any(n in needed for n in node.inputs):
+            needed.add(node)
+    found: dict[Node, Tensor | None] = {n: None for n in order if n in wanted}
+    with set_grad_enabled(create_graph):
+        for node in reversed(order):
+            g = grads.pop(node, None)
+            if g is None:
+                continue
+            if node in wanted:
+                found[node] = g
+            if node.op is None or node not in needed:
+                continue
+            if node.saved is None:
+                raise RuntimeError(
+                    f"{node.op}: the graph was walked before and its saved arrays are freed; pass "
+                    "retain_graph=True to the first backward() or grad()"
+                )
+            for position, source in enumerate(node.inputs):
+                if source is not None and source in needed:
+                    g_input = node.op.input_gradient(node, position, g)
+                    if g_input is not None:
+                        _add(grads, source, g_input)
+            if not retain_graph:
+                node.free()
+    return found
+
+
+def _reachable(roots: list[Node]) -> list[Node]:
+    """Every node behind the roots, the oldest first, which is a topological order."""
+    seen, stack = set(roots), roots
+    while stack:
+        for node in stack.pop().inputs:
+            if node is not None and node not in seen:
+                seen.add(node)
+                stack.append(node)
+    return sorted(seen, key=attrgetter("index"))
+
+
+def _add(grads: dict[Node, Tensor], node: Node, g: Tensor) -> None:
+    """Accumulate at a node, after summing over what was broadcast and casting to its type."""
+    if g.array.shape != node.shape:
+        g = g.sum_to_size(node.shape)
+    if g.array.dtype != node.dtype:
+        g = g.to(node.dtype)
+    known = grads.get(node)
+    grads[node] = g if known is None else known + g
+
+
+def _seed(output: Tensor, seed: Tensor | None) -> Tensor:
+    if seed is None:
+        if output.array.size != 1:
+            raise RuntimeError(
+                "a gradient can be started by itself at a one-element output only, this one has "
+                f"shape {tuple(output.shape)}; pass grad_outputs (gradient= in backward)"
+            )
+        return wrap(backend_of(output.array).xp.ones_like(output.array))
+    if seed.array.shape != output.array.shape:
+        raise RuntimeError(
+            f"the gradient passed in has shape {tuple(seed.shape)}, the output {tuple(output.shape)}"
+        )
+    return seed
+
+
+def _zeros_like(x: Tensor) -> Tensor:
+    zeros: Any = backend_of(x.array).xp.zeros_like(x.array)
+    return wrap(zeros)

@@ -1,0 +1,112 @@
+"""The registry of backends: by array type, and by device name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+class DeviceError(RuntimeError):
+    """A device that is not there, or arrays of two devices in one call."""
+
+
+class Device:
+    """Where a tensor lives: `Device("cpu")`, `Device("cuda")` or `Device("cuda", 1)`.
+
+    Compares equal to its own name, so that `x.device == "cpu"` reads as it should.
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, name: str | Device, index: int | None = None) -> None:
+        if isinstance(name, Device):
+            name, index = name.type, name.index
+        kind, _, number = name.partition(":")
+        if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+            raise DeviceError(f"unknown device {name!r}: expected 'cpu', 'cuda' or 'cuda:N'")
+        self.type = kind
+        self.index = int(number) if number else index
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        return f"device('{self}')"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            other = Device(other)
+        if not isinstance(other, Device):
+            return NotImplemented
+        return (self.type, self.index or 0) == (other.type, other.index or 0)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index or 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """An array type, its namespace and the ways across the host.
+
+    `xp` is NumPy or a namespace with NumPy's names; `scalar_type` is what its reductions may
+    return in place of a 0-d array (None where they return arrays, as CuPy's do).
+    """
+
+    name: str
+    xp: Any
+    array_type: type
+    scalar_type: type | None
+    device: Device
+    from_host: Callable[[np.ndarray], Any]
+    to_host: Callable[[Any], np.ndarray]
+
+
+_by_type: dict[type, Backend] = {}
+_by_device: dict[str, Backend] = {}
+
+
+def register(backend: Backend) -> Backend:
+    """Make a backend known, under its array type and its device's name."""
+    _by_type[backend.array_type] = backend
+    _by_device[backend.device.type] = backend
+    return backend
+
+
+def _itself(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+CPU = register(
+    Backend("cpu", np, np.ndarray, np.generic, Device("cpu"), from_host=_itself, to_host=_itself)
+)
+
+
+def backend_of(array: Any) -> Backend:
+    """The backend whose array type this is."""
+    try:
+        return _by_type[type(array)]
+    except KeyError:
+        for array_type, backend in _by_type.items():
+            if isinstance(array, array_type):
+                return backend
+        raise TypeError(
+            f"expected an array of one of {sorted(b.name for b in _by_type.values())}, "
+            f"got {type(array).__module__}.{type(array).__name__}"
+        ) from None
+
+
+def backend_for(device: str | Device) -> Backend:
+    """The backend of a device, loading CuPy when a CUDA device is first asked for."""
+    device = Device(device)
+    if device.type not in _by_device:
+        importlib.import_module("tinygan.backend.cuda").load()
+    return _by_device[device.type]
+
+
+def host_array(array: Any) -> np.ndarray:
+    """The NumPy array behind, or a copy of, an array of any backend."""
+    return backend_of(array).to_host(array)

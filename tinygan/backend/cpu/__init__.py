@@ -1,0 +1,1 @@
+"""Numba kernels for the ops whose NumPy reference is not fast enough."""

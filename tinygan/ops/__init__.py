@@ -1,0 +1,19 @@
+"""Every differentiable op, one file per family: definition, derivative, kernels."""
+
+from tinygan.ops.activations import *  # noqa: F403
+from tinygan.ops.comparison import *  # noqa: F403
+from tinygan.ops.convolution import *  # noqa: F403
+from tinygan.ops.creation import *  # noqa: F403
+from tinygan.ops.elementwise import *  # noqa: F403
+from tinygan.ops.indexing import *  # noqa: F403
+from tinygan.ops.linalg import *  # noqa: F403
+from tinygan.ops.lookup import *  # noqa: F403
+from tinygan.ops.normalization import *  # noqa: F403
+from tinygan.ops.padding import *  # noqa: F403
+from tinygan.ops.pooling import *  # noqa: F403
+from tinygan.ops.random import *  # noqa: F403
+from tinygan.ops.reductions import *  # noqa: F403
+from tinygan.ops.resample import *  # noqa: F403
+from tinygan.ops.shape import *  # noqa: F403
+from tinygan.ops.softmax import *  # noqa: F403
+from tinygan.ops import methods as _methods  # noqa: F401

@@ -1,0 +1,5 @@
+"""Sums, extremes and norms over dimensions."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
