@@ -23,13 +23,11 @@ class Device:
     __slots__ = ("index", "type")
 
     def __init__(self, name: str | Device, index: int | None = None) -> None:
-        if isinstance(name, Device):
-            name, index = name.type, name.index
-        kind, _, number = name.partition(":")
+        kind, _, number = str(name).partition(":")
         if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
             raise DeviceError(f"unknown device {name!r}: expected 'cpu', 'cuda' or 'cuda:N'")
-        self.type = kind
-        self.index = int(number) if number else index
+        self.type: str = kind
+        self.index: int | None = int(number) if number else index
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
