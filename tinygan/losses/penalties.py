@@ -1,0 +1,89 @@
+"""Penalties on the discriminator's gradient by its input, to be added to its loss.
+
+Each is differentiated again by the discriminator's weights (double backward). The gradient is
+taken of the sum of all outputs, which gives each sample its own gradient as long as the
+discriminator treats them one by one; batch normalisation does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tinygan.autograd import Tensor, grad
+from tinygan.losses.names import choose
+from tinygan.ops import rand
+
+__all__ = ["PENALTIES", "Penalty", "gradient_penalty", "penalty", "r1", "r2"]
+
+Critic = Callable[[Tensor], Tensor]
+
+
+def gradient_penalty(
+    critic: Critic, real: Tensor, fake: Tensor, center: float = 1.0, generator: Any = None
+) -> Tensor:
+    """E[(|grad_x D(x)| - center)^2] at x = e real + (1 - e) fake, e uniform in [0, 1] per sample.
+
+    The norm is over all dimensions of a sample. Weight 10 in the paper: Gulrajani et al.,
+    "Improved Training of Wasserstein GANs", 2017, algorithm 1. `generator` draws the e.
+    """
+    if real.shape != fake.shape:
+        raise ValueError(
+            f"gradient_penalty: the real batch has shape {tuple(real.shape)}, the generated one "
+            f"{tuple(fake.shape)}; they are mixed sample by sample and must agree"
+        )
+    e = rand(
+        (real.shape[0], *(1,) * (real.ndim - 1)),
+        generator=generator,
+        dtype=real.dtype,
+        device=real.device,
+    )
+    slope = _slope(critic, e * real.detach() + (1 - e) * fake.detach())
+    norm = slope.reshape(slope.shape[0], -1).norm(dim=1)
+    return (norm - center).square().mean()
+
+
+def r1(critic: Critic, real: Tensor) -> Tensor:
+    """E[|grad_x D(x)|^2] at real x; the paper adds it with weight gamma / 2, gamma = 10.
+
+    Mescheder, Geiger and Nowozin, "Which Training Methods for GANs do actually Converge?", 2018.
+    """
+    return _slope(critic, real).square().sum() / real.shape[0]
+
+
+def r2(critic: Critic, fake: Tensor) -> Tensor:
+    """E[|grad_x D(x)|^2] at generated x, otherwise as `r1`."""
+    return r1(critic, fake)
+
+
+def _slope(critic: Critic, x: Tensor) -> Tensor:
+    """grad_x sum D(x), of x's shape, which can be differentiated again."""
+    x = x.detach().requires_grad_()
+    (slope,) = grad(critic(x).sum(), x, create_graph=True)
+    assert slope is not None
+    return slope
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """`term(critic, real, fake)`, to be added to the discriminator's loss `weight` times."""
+
+    name: str
+    term: Callable[[Critic, Tensor, Tensor], Tensor]
+    weight: float
+
+
+PENALTIES = {
+    p.name: p
+    for p in (
+        Penalty("gradient_penalty", gradient_penalty, 10.0),
+        Penalty("r1", lambda critic, real, fake: r1(critic, real), 5.0),
+        Penalty("r2", lambda critic, real, fake: r2(critic, fake), 5.0),
+    )
+}
+
+
+def penalty(name: str) -> Penalty:
+    """The penalty of that name; an unknown name is a ValueError with the nearest right one."""
+    return choose("penalty", name, PENALTIES)
