@@ -17,14 +17,13 @@ from tinygan.losses.games import (
     non_saturating,
     wasserstein,
 )
-from tinygan.losses.penalties import PENALTIES, Penalty, gradient_penalty, penalty, r1, r2
+from tinygan.losses.penalties import PENALTIES, gradient_penalty, penalty, r1, r2
 from tinygan.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
 __all__ = [
     "GAMES",
     "PENALTIES",
     "Game",
-    "Penalty",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",

@@ -32,14 +32,14 @@ Slope = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Game:
-    """`d_loss(real_logits, fake_logits)` and `g_loss(fake_logits)`, both to be minimised.
+    """Two losses to minimise: `discriminator(real_logits, fake_logits)`, `generator(fake_logits)`.
 
-    `slopes` are d d_loss / d real, d d_loss / d fake and d g_loss / d fake, per logit.
+    `slopes` are the first one's by a real and by a fake logit, then the second one's.
     """
 
     name: str
-    d_loss: Callable[[Tensor, Tensor], Tensor]
-    g_loss: Callable[[Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
     slopes: tuple[Slope, Slope, Slope] = field(repr=False)
 
 

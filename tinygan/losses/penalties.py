@@ -8,14 +8,13 @@ discriminator treats them one by one; batch normalisation does not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tinygan.autograd import Tensor, grad
 from tinygan.losses.names import choose
 from tinygan.ops import rand
 
-__all__ = ["PENALTIES", "Penalty", "gradient_penalty", "penalty", "r1", "r2"]
+__all__ = ["PENALTIES", "gradient_penalty", "penalty", "r1", "r2"]
 
 Critic = Callable[[Tensor], Tensor]
 
@@ -65,25 +64,14 @@ def _slope(critic: Critic, x: Tensor) -> Tensor:
     return slope
 
 
-@dataclass(frozen=True)
-class Penalty:
-    """`term(critic, real, fake)`, to be added to the discriminator's loss `weight` times."""
-
-    name: str
-    term: Callable[[Critic, Tensor, Tensor], Tensor]
-    weight: float
-
-
-PENALTIES = {
-    p.name: p
-    for p in (
-        Penalty("gradient_penalty", gradient_penalty, 10.0),
-        Penalty("r1", lambda critic, real, fake: r1(critic, real), 5.0),
-        Penalty("r2", lambda critic, real, fake: r2(critic, fake), 5.0),
-    )
+# what training calls: every penalty as a function of the critic, the real and the generated batch
+PENALTIES: dict[str, Callable[[Critic, Tensor, Tensor], Tensor]] = {
+    "gradient_penalty": gradient_penalty,
+    "r1": lambda critic, real, fake: r1(critic, real),
+    "r2": lambda critic, real, fake: r2(critic, fake),
 }
 
 
-def penalty(name: str) -> Penalty:
+def penalty(name: str) -> Callable[[Critic, Tensor, Tensor], Tensor]:
     """The penalty of that name; an unknown name is a ValueError with the nearest right one."""
     return choose("penalty", name, PENALTIES)
