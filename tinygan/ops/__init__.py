@@ -6,6 +6,7 @@ from tinygan.ops.convolution import *  # noqa: F403
 from tinygan.ops.creation import *  # noqa: F403
 from tinygan.ops.elementwise import *  # noqa: F403
 from tinygan.ops.indexing import *  # noqa: F403
+from tinygan.ops.joins import *  # noqa: F403
 from tinygan.ops.linalg import *  # noqa: F403
 from tinygan.ops.lookup import *  # noqa: F403
 from tinygan.ops.normalization import *  # noqa: F403

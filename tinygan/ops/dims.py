@@ -1,0 +1,62 @@
+"""Dimensions and shapes as callers write them, made plain: negative numbers, tuples or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import index
+from typing import Any
+
+__all__: list[str] = []
+
+
+def dimension(op: str, dim: Any, ndim: int) -> int:
+    """dim in [-ndim, ndim) as a number in [0, ndim); a 0-d tensor counts as having one."""
+    dim, count = index(dim), max(ndim, 1)
+    if not -count <= dim < count:
+        raise IndexError(
+            f"{op}: dim {dim} is out of range for a tensor with {ndim} dimensions; expected "
+            f"{-count} to {count - 1}"
+        )
+    return dim % count
+
+
+def dimensions(op: str, dims: int | Iterable[int], ndim: int) -> tuple[int, ...]:
+    """Several distinct dimensions, each in [0, ndim)."""
+    given = (dims,) if isinstance(dims, int) else tuple(dims)
+    result = tuple(dimension(op, d, ndim) for d in given)
+    if len(set(result)) != len(result):
+        raise ValueError(f"{op}: a dimension appears twice in {given}")
+    return result
+
+
+def sizes(arguments: Sequence[Any]) -> tuple[int, ...]:
+    """The numbers of `f(2, 3)`, `f((2, 3))` or `f([2, 3])`."""
+    if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
+        arguments = arguments[0]
+    return tuple([n if type(n) is int else index(n) for n in arguments])
+
+
+def solve_shape(op: str, shape: Sequence[int], size: int, given: Sequence[int]) -> tuple[int, ...]:
+    """`shape` with its one -1 replaced so that it has `size` elements; `given` is the old shape."""
+    known, unknown = 1, -1
+    for i, n in enumerate(shape):
+        if n == -1:
+            if unknown >= 0:
+                raise ValueError(f"{op}: only one dimension of {tuple(shape)} can be -1")
+            unknown = i
+        elif n < 0:
+            raise ValueError(f"{op}: the shape {tuple(shape)} has the negative size {n}")
+        else:
+            known *= n
+    if unknown >= 0:
+        if known == 0 or size % known:
+            raise ValueError(
+                f"{op}: {size} elements of shape {tuple(given)} do not fit into {tuple(shape)}"
+            )
+        return (*shape[:unknown], size // known, *shape[unknown + 1 :])
+    if known != size:
+        raise ValueError(
+            f"{op}: {size} elements of shape {tuple(given)} do not fit into {tuple(shape)}, "
+            f"which has {known}"
+        )
+    return tuple(shape)
