@@ -4,7 +4,9 @@ from tinygan.ops.activations import *  # noqa: F403
 from tinygan.ops.comparison import *  # noqa: F403
 from tinygan.ops.convolution import *  # noqa: F403
 from tinygan.ops.creation import *  # noqa: F403
+from tinygan.ops.dropout import *  # noqa: F403
 from tinygan.ops.elementwise import *  # noqa: F403
+from tinygan.ops.generator import *  # noqa: F403
 from tinygan.ops.indexing import *  # noqa: F403
 from tinygan.ops.joins import *  # noqa: F403
 from tinygan.ops.linalg import *  # noqa: F403
