@@ -1,0 +1,149 @@
+"""The convolution trio, each one's derivatives being the other two.
+
+With the windows of x as rows of a matrix X and the kernels as columns of a matrix W, convolution
+is y = X W. Its gradients g W^T and X^T g are bilinear too, in the same three arguments, so three
+ops are closed under differentiation of any order:
+
+    y  = conv2d(x, w)             x: (N, C, H, W)    w: (O, C/groups, kh, kw)
+    dx = conv2d_input_grad(g, w)  g: (N, O, H', W')  the transposed convolution
+    dw = conv2d_weight_grad(x, g)
+
+The ops take stride (sh, sw), padding ((top, bottom), (left, right)) and dilation (dh, dw); a
+padding below zero crops. `tinygan.ops.convolution` has the functions with PyTorch's arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygan.autograd import primitive
+from tinygan.ops.windows import Pads, Pair, columns, columns_to_image, window_count
+
+__all__: list[str] = []
+
+
+@primitive
+def _conv2d(
+    xp: Any,
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    *,
+    stride: Pair,
+    padding: Pads,
+    dilation: Pair,
+    groups: int,
+) -> Any:
+    """y[n,o,i,j] = bias[o] + sum_cab x[n, c, i sh + a dh - top, j sw + b dw - left] w[o,c,a,b]."""
+    kernel = w.shape[2:]
+    axes = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
+    height, width = (window_count(*axis) for axis in axes)
+    n, o, matrix = x.shape[0], w.shape[0], _matrix(w, groups)
+    seen = _columns(xp, x, (height, width), kernel, stride, padding, dilation, groups)
+    y = xp.matmul(seen, matrix.transpose(0, 2, 1))  # (groups, N H' W', O/groups)
+    y = xp.ascontiguousarray(y.transpose(1, 0, 2).reshape(n, height, width, o))
+    if bias is not None:
+        y += bias
+    return y.transpose(0, 3, 1, 2)
+
+
+@primitive
+def _conv2d_input_grad(
+    xp: Any,
+    g: Any,
+    w: Any,
+    bias: Any = None,
+    *,
+    size: Pair,
+    stride: Pair,
+    padding: Pads,
+    dilation: Pair,
+    groups: int,
+) -> Any:
+    """The gradient of <g, conv2d(x, w)> by x of `size` (H, W), plus bias[c]."""
+    n, _, height, width = g.shape
+    c, kernel = w.shape[1], w.shape[2:]
+    rows = _by_group(g, groups)
+    values = xp.matmul(rows, _matrix(w, groups)).reshape(groups, n, height, width, *kernel, c)
+    start = (padding[0][0], padding[1][0])
+    x = columns_to_image(xp, values, size, stride, start, dilation)
+    if bias is not None:
+        x += bias
+    return x.transpose(0, 3, 1, 2)
+
+
+@primitive
+def _conv2d_weight_grad(
+    xp: Any,
+    x: Any,
+    g: Any,
+    *,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pads,
+    dilation: Pair,
+    groups: int,
+) -> Any:
+    """The gradient of <g, conv2d(x, w)> by w of `kernel` (kh, kw)."""
+    o, height, width = g.shape[1:]
+    seen = _columns(xp, x, (height, width), kernel, stride, padding, dilation, groups)
+    w = xp.matmul(_by_group(g, groups).transpose(0, 2, 1), seen)
+    w = w.reshape(o, *kernel, x.shape[1] // groups).transpose(0, 3, 1, 2)
+    return xp.ascontiguousarray(w)  # in the order of the weights, which it will be added to
+
+
+def _matrix(w: Any, groups: int) -> Any:
+    """(O, C/groups, kh, kw) -> (groups, O/groups, kh kw C/groups)."""
+    o, c, height, width = w.shape
+    return w.transpose(0, 2, 3, 1).reshape(groups, o // groups, height * width * c)
+
+
+def _by_group(g: Any, groups: int) -> Any:
+    """(N, O, H', W') -> (groups, N H' W', O/groups)."""
+    n, o, h, w = g.shape
+    return g.transpose(0, 2, 3, 1).reshape(n * h * w, groups, o // groups).transpose(1, 0, 2)
+
+
+def _columns(
+    xp: Any,
+    x: Any,
+    count: Pair,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pads,
+    dilation: Pair,
+    groups: int,
+) -> Any:
+    """(N, C, H, W) -> (groups, N H' W', kh kw C/groups)."""
+    start, channels = (padding[0][0], padding[1][0]), x.shape[1] // groups
+    x = x.transpose(0, 2, 3, 1)
+    seen = columns(xp, x, count, kernel, stride, start, dilation, groups)
+    return seen.reshape(groups, x.shape[0] * count[0] * count[1], kernel[0] * kernel[1] * channels)
+
+
+_conv2d.vjp(
+    x=lambda g, w, x_shape, stride, padding, dilation, groups: _conv2d_input_grad(
+        g, w, None, x_shape[2:], stride, padding, dilation, groups
+    ),
+    w=lambda g, x, w_shape, stride, padding, dilation, groups: _conv2d_weight_grad(
+        x, g, w_shape[2:], stride, padding, dilation, groups
+    ),
+    bias=lambda g: g.sum((0, 2, 3)),
+)
+_conv2d_input_grad.vjp(  # v is the gradient of the result, g this op's input of that name
+    g=lambda v, w, stride, padding, dilation, groups: _conv2d(
+        v, w, None, stride, padding, dilation, groups
+    ),
+    w=lambda v, g, w_shape, stride, padding, dilation, groups: _conv2d_weight_grad(
+        v, g, w_shape[2:], stride, padding, dilation, groups
+    ),
+    bias=lambda v: v.sum((0, 2, 3)),
+)
+_conv2d_weight_grad.vjp(
+    x=lambda v, g, x_shape, stride, padding, dilation, groups: _conv2d_input_grad(
+        g, v, None, x_shape[2:], stride, padding, dilation, groups
+    ),
+    g=lambda v, x, stride, padding, dilation, groups: _conv2d(
+        x, v, None, stride, padding, dilation, groups
+    ),
+)
