@@ -1,0 +1,79 @@
+"""EMA: a moving average of a module's weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from tinygan.autograd import Tensor, wrap
+from tinygan.backend import backend_of
+from tinygan.optim.optimizer import check_range, step_count
+from tinygan.optim.rule import rule, scalar
+
+if TYPE_CHECKING:
+    from tinygan.nn import Module
+
+M = TypeVar("M", bound="Module")
+
+
+@rule
+def average(xp: Any, a: Any, w: Any, step: Any, hyper: Any, *, warmup: bool) -> None:
+    """a <- d a + (1 - d) w, with d = decay, or min(decay, (1 + t) / (10 + t)) with `warmup`.
+
+    t is `step`, counted before the call; `hyper` is (decay,).
+    """
+    d = hyper[0]
+    if warmup:
+        t = step.astype(xp.float64)
+        d = xp.minimum(d, (1 + t) / (10 + t))
+    a += scalar(1 - d, a) * (w - a)
+
+
+class EMA(Generic[M]):
+    """a <- d a + (1 - d) w for every parameter w, d = `decay`; buffers are copied.
+
+    `module` is the averaged copy, to evaluate with; call `update()` after each optimizer step.
+    `warmup` lowers d in the first steps to (1 + t) / (10 + t), so that early weights are
+    forgotten. Source: Polyak and Juditsky (1992); for generators Karras et al. (2018), section 3,
+    and Yazici et al. (2019).
+    """
+
+    def __init__(self, module: M, decay: float = 0.999, warmup: bool = True) -> None:
+        check_range("decay", decay, 0, 1)
+        self.decay = decay
+        self.warmup = warmup
+        self.source = module
+        self.module: M = copy.deepcopy(module).eval().requires_grad_(False)
+        first = next(module.parameters(), None)
+        if first is None:
+            raise ValueError("EMA: the module has no parameters to average")
+        self.step = step_count(first)
+        self._hyper = backend_of(first.array).from_host(np.array([decay], dtype=np.float64))
+
+    def update(self) -> None:
+        """Move the average towards the module's present weights."""
+        self.step.array += 1
+        self.step.version[0] += 1
+        pairs = zip(self.module.parameters(), self.source.parameters(), strict=True)
+        for a, w in pairs:
+            average(a.array, w.array, self.step.array, self._hyper, warmup=self.warmup)
+            a.version[0] += 1
+        for ours, theirs in zip(self.module.buffers(), self.source.buffers(), strict=True):
+            ours.array[...] = theirs.array
+            ours.version[0] += 1
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """{"step": t, "module.NAME": average, ...}, sharing memory."""
+        state = {f"module.{name}": x for name, x in self.module.state_dict().items()}
+        return {"step": wrap(self.step.array, None, self.step.version), **state}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        names = [name for name in state_dict if name.startswith("module.")]
+        self.module.load_state_dict({name[len("module.") :]: state_dict[name] for name in names})
+        value = state_dict["step"]
+        self.step.array[...] = float(value.item())
+        self.step.version[0] += 1

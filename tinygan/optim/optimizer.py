@@ -1,0 +1,253 @@
+"""Optimizer: parameter groups, their state, and one step over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from tinygan.autograd import Tensor, enable_grad, wrap
+from tinygan.backend import backend_of
+from tinygan.backend.core import Backend
+
+Group = dict[str, Any]
+State = dict[str, Any]
+Parameters = Iterable[Tensor] | Iterable[Group]
+
+
+class Optimizer:
+    """Steps over `param_groups`: dicts with "params" and the options that hold for them.
+
+    The numbers among a group's options are read by the rules from an array (`_numbers`), which is
+    refreshed when one of them changes: a recorded step that is replayed follows them too.
+    """
+
+    def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params: expected an iterable of Tensors or of dicts, got one Tensor; pass [x]"
+            )
+        self.defaults = defaults
+        self.state: dict[Tensor, State] = {}
+        self.param_groups: list[Group] = []
+        self._hyper: dict[tuple[int, str], tuple[tuple[float, ...], Any]] = {}
+        given: list[Any] = list(params)
+        if not given:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(given[0], dict):
+            given = [{"params": given}]
+        for group in given:
+            self.add_param_group(group)
+
+    # -- what a subclass defines --------------------------------------------------------------
+
+    def _numbers(self, group: Group) -> tuple[float, ...]:
+        """The numbers of a group that its rule reads, in the rule's order."""
+        raise NotImplementedError
+
+    def _check(self, group: Group) -> None:
+        """Raise ValueError for options outside of their range."""
+        raise NotImplementedError
+
+    def _new_state(self, p: Tensor, group: Group) -> State:
+        """The state of a parameter before its first update."""
+        raise NotImplementedError
+
+    def _update(self, p: Tensor, g: Any, state: State, hyper: Any, group: Group) -> None:
+        """Change p in place, given the array of its gradient."""
+        raise NotImplementedError
+
+    # -- groups -------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Optimize more parameters, with options of their own."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, got {type(param_group).__name__}")
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, got {type(p).__name__}")
+            if not p.is_leaf:
+                raise ValueError("can't optimize a non-leaf Tensor")
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        if known & {id(p) for p in params} or len({id(p) for p in params}) < len(params):
+            raise ValueError("some parameters appear more than once, or in two parameter groups")
+        group = {**self.defaults, **param_group, "params": params}
+        self._check(group)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or fill them with zeros."""
+        for p in self._all_parameters():
+            if p.grad is not None:
+                if set_to_none:
+                    p.grad = None
+                else:
+                    p.grad = wrap(backend_of(p.array).xp.zeros_like(p.array))
+
+    def _all_parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    # -- the step -----------------------------------------------------------------------------
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update with the gradients in `.grad`; parameters without one are left alone.
+
+        `closure`, if given, computes the loss and the gradients first; its loss is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self.update([p.grad for p in self._all_parameters()])
+        return loss
+
+    def update(self, gradients: Sequence[Tensor | None]) -> None:
+        """One update with the gradients given, in the order of the parameters over all groups.
+
+        A None leaves its parameter alone, as `.grad` None does in `step`.
+        """
+        parameters = self._all_parameters()
+        if len(gradients) != len(parameters):
+            raise ValueError(
+                f"update: got {len(gradients)} gradients for {len(parameters)} parameters"
+            )
+        remaining = iter(gradients)
+        for index, group in enumerate(self.param_groups):
+            for p in group["params"]:
+                gradient = next(remaining)
+                if gradient is None:
+                    continue
+                _check_gradient(p, gradient)
+                state = self.state.get(p)
+                if state is None:
+                    state = self.state[p] = self._new_state(p, group)
+                if "step" in state:
+                    state["step"].array += 1
+                    state["step"].version[0] += 1
+                hyper = self._hyper_array(index, group, backend_of(p.array))
+                self._update(p, gradient.array, state, hyper, group)
+                p.version[0] += 1
+
+    def refresh(self) -> None:
+        """Bring the arrays that the rules read up to date with `param_groups`.
+
+        `update` does it by itself; whoever replays a recorded update calls this before.
+        """
+        for index, group in enumerate(self.param_groups):
+            for known, name in list(self._hyper):
+                if known == index:
+                    backend = backend_of(self._hyper[index, name][1])
+                    self._hyper_array(index, group, backend)
+
+    def _hyper_array(self, index: int, group: Group, backend: Backend) -> Any:
+        numbers = self._numbers(group)
+        known = self._hyper.get((index, backend.name))
+        if known is None:
+            array = backend.from_host(np.array(numbers, dtype=np.float64))
+        elif known[0] != numbers:
+            array = known[1]
+            array[...] = backend.from_host(np.array(numbers, dtype=np.float64))
+        else:
+            return known[1]
+        self._hyper[index, backend.name] = (numbers, array)
+        return array
+
+    # -- saving -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {number: {name: tensor}}, "param_groups": [options, "params": numbers]}.
+
+        Parameters are numbered in order over all groups; the tensors share memory.
+        """
+        numbers = {id(p): i for i, p in enumerate(self._all_parameters())}
+        groups = [
+            {**group, "params": [numbers[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        state = {numbers[id(p)]: dict(values) for p, values in self.state.items() if values}
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned (here, or PyTorch's for the same parameters)."""
+        saved = state_dict["param_groups"]
+        if len(saved) != len(self.param_groups):
+            raise ValueError(
+                "loaded state dict has a different number of parameter groups: "
+                f"{len(saved)}, expected {len(self.param_groups)}"
+            )
+        for i, (theirs, ours) in enumerate(zip(saved, self.param_groups, strict=True)):
+            if len(theirs["params"]) != len(ours["params"]):
+                raise ValueError(
+                    f"loaded state dict contains a parameter group (number {i}) of "
+                    f"{len(theirs['params'])} parameters, expected {len(ours['params'])}"
+                )
+        numbers = chain.from_iterable(group["params"] for group in saved)
+        by_number = dict(zip(numbers, self._all_parameters(), strict=True))
+        state: dict[Tensor, State] = {}
+        for number, values in state_dict["state"].items():
+            p = by_number[int(number)]
+            state[p] = {name: _loaded(name, value, p) for name, value in values.items()}
+        self.state = state
+        for theirs, ours in zip(saved, self.param_groups, strict=True):
+            ours.update({name: value for name, value in theirs.items() if name != "params"})
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def zeros_like(p: Tensor) -> Tensor:
+    """A state array of the shape, type, device and memory order of p."""
+    return wrap(backend_of(p.array).xp.zeros_like(p.array))
+
+
+def step_count(p: Tensor, value: float = 0.0) -> Tensor:
+    """The count of a parameter's updates: a 0-d float32 on its device."""
+    return wrap(backend_of(p.array).from_host(np.array(value, dtype=np.float32)))
+
+
+def check_range(name: str, value: float, low: float, high: float = np.inf) -> None:
+    """Raise ValueError unless low <= value < high."""
+    if not low <= value < high:
+        expected = f"at least {low}" + ("" if high == np.inf else f" and below {high}")
+        raise ValueError(f"Invalid {name}: {value}, expected {expected}")
+
+
+def _check_gradient(p: Tensor, gradient: Tensor) -> None:
+    if gradient.array.shape != p.array.shape:
+        raise ValueError(
+            f"update: a gradient of shape {tuple(gradient.shape)} for a parameter of shape "
+            f"{tuple(p.shape)}"
+        )
+    if gradient.array.dtype != p.array.dtype:
+        raise TypeError(f"update: a {gradient.dtype} gradient for a {p.dtype} parameter")
+    if backend_of(gradient.array) is not backend_of(p.array):
+        raise RuntimeError(
+            f"update: a gradient on {gradient.device} for a parameter on {p.device}; move one of "
+            "them with x.to(device)"
+        )
+
+
+def _loaded(name: str, value: Any, p: Tensor) -> Any:
+    """A loaded state value as a tensor of its own, with the type and on the device of p."""
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        value = backend_of(value.array).to_host(value.array)
+    array = np.asarray(value)
+    if name == "step":
+        return step_count(p, float(array))
+    if array.shape != p.array.shape:
+        raise ValueError(
+            f"loaded state dict: {name} has shape {array.shape}, its parameter {tuple(p.shape)}"
+        )
+    result = zeros_like(p)
+    result.array[...] = backend_of(p.array).from_host(array.astype(p.dtype))
+    return result

@@ -1,0 +1,66 @@
+"""Rule: one update of one parameter, as a function of arrays, with kernels that may replace it.
+
+    @rule
+    def sgd(xp, p, g, buffer, hyper, *, nesterov): ...
+
+    sgd.kernel("cpu", "tinygan.backend.cpu.updates:sgd")
+
+The reference changes p and the state arrays in place with the namespace `xp`. `hyper` is a small
+float64 array of the numbers a user may change from step to step; what is keyword-only is fixed
+for the life of the optimizer. A kernel is called as the reference is, without `xp`; where it
+returns NotImplemented (having changed nothing) the reference computes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygan.backend import backend_of
+
+engine = importlib.import_module("tinygan.autograd.primitive")  # for its switch `use_kernels`
+
+RULES: dict[str, Rule] = {}
+
+
+class Rule:
+    """An update rule: its reference and its kernels by backend."""
+
+    def __init__(self, reference: Callable[..., None]) -> None:
+        self.reference = reference
+        self.name = reference.__name__
+        self.__doc__ = reference.__doc__
+        self.kernels: dict[str, Any] = {}
+        RULES[self.name] = self
+
+    def kernel(self, backend: str, kernel: Any) -> None:
+        """Set a faster implementation for a backend: a function, or "module:function" to load."""
+        self.kernels[backend] = kernel
+
+    def __call__(self, p: Any, g: Any, *arrays: Any, **static: Any) -> None:
+        backend = backend_of(p)
+        if engine.use_kernels and backend.name in self.kernels:
+            kernel = self.kernels[backend.name]
+            if isinstance(kernel, str):
+                module, _, name = kernel.partition(":")
+                kernel = self.kernels[backend.name] = getattr(importlib.import_module(module), name)
+            if kernel(p, g, *arrays, **static) is not NotImplemented:
+                return
+        with np.errstate(all="ignore"):
+            self.reference(backend.xp, p, g, *arrays, **static)
+
+    def __repr__(self) -> str:
+        return f"<update rule {self.name}>"
+
+
+def rule(reference: Callable[..., None]) -> Rule:
+    """Register an update rule under its function's name."""
+    return Rule(reference)
+
+
+def scalar(value: Any, like: Any) -> Any:
+    """A 0-d float64 as the type of `like`, so that a float32 update stays float32."""
+    return value.astype(like.dtype)

@@ -1,0 +1,101 @@
+"""Stochastic gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygan.autograd import Tensor
+from tinygan.optim.optimizer import Group, Optimizer, Parameters, State, check_range, zeros_like
+from tinygan.optim.rule import rule, scalar
+
+
+@rule
+def sgd(
+    xp: Any,
+    p: Any,
+    g: Any,
+    buffer: Any,
+    hyper: Any,
+    *,
+    first: bool,
+    decay: bool,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """b <- mu b + (1 - tau) g;  p <- p - lr b  (nesterov: p - lr (g + mu b)).
+
+    g is -g to maximize, then g + lambda p with `decay`. `hyper` is (lr, mu, tau, lambda);
+    `buffer` is None where mu = 0, and b <- g at the `first` update.
+    """
+    lr, momentum, dampening, weight_decay = (scalar(hyper[i], p) for i in range(4))
+    if maximize:
+        g = -g
+    if decay:
+        g = g + weight_decay * p
+    if buffer is not None:
+        if first:
+            buffer[...] = g
+        else:
+            buffer *= momentum
+            buffer += (1 - dampening) * g
+        g = g + momentum * buffer if nesterov else buffer
+    p -= lr * g
+
+
+class SGD(Optimizer):
+    """p <- p - lr g, or along the moving sum of gradients with `momentum` (see `sgd`).
+
+    Source: Polyak (1964); Nesterov momentum as in Sutskever et al. (2013), section 2.
+    """
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+            },
+        )
+
+    def _check(self, group: Group) -> None:
+        check_range("learning rate", group["lr"], 0)
+        check_range("momentum value", group["momentum"], 0)
+        check_range("weight_decay value", group["weight_decay"], 0)
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+
+    def _numbers(self, group: Group) -> tuple[float, ...]:
+        return (group["lr"], group["momentum"], group["dampening"], group["weight_decay"])
+
+    def _new_state(self, p: Tensor, group: Group) -> State:
+        return {}
+
+    def _update(self, p: Tensor, g: Any, state: State, hyper: Any, group: Group) -> None:
+        buffer, first = state.get("momentum_buffer"), False
+        if buffer is None and group["momentum"]:
+            buffer = state["momentum_buffer"] = zeros_like(p)
+            first = group["dampening"] != 0  # without it, mu 0 + g is g
+        sgd(
+            p.array,
+            g,
+            None if buffer is None else buffer.array,
+            hyper,
+            first=first,
+            decay=group["weight_decay"] != 0,
+            nesterov=group["nesterov"],
+            maximize=group["maximize"],
+        )
