@@ -1,0 +1,151 @@
+"""The optimizers against PyTorch's: same parameters, same gradients, ten steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygan import Tensor, optim
+from tinygan.autograd import Parameter
+
+torch = pytest.importorskip("torch")
+
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.3, "maximize": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.4, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("Adam", {}),
+    ("Adam", {"lr": 2e-4, "betas": (0.5, 0.999)}),
+    ("Adam", {"lr": 0.1, "betas": (0.0, 0.9), "eps": 1e-3}),
+    ("Adam", {"lr": 0.1, "weight_decay": 0.2, "maximize": True}),
+    ("Adam", {"lr": 0.1, "amsgrad": True}),
+    ("AdamW", {"lr": 0.1}),
+    ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True, "maximize": True}),
+    ("AdamW", {"lr": 0.1, "weight_decay": 0.0}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.1, "alpha": 0.9, "centered": True, "eps": 1e-3}),
+    ("RMSprop", {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.1}),
+    ("RMSprop", {"momentum": 0.8, "centered": True, "maximize": True}),
+    ("Adagrad", {"lr": 0.1}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1}),
+    ("Adagrad", {"lr": 0.1, "initial_accumulator_value": 0.7, "maximize": True, "eps": 1e-3}),
+]
+SHAPES = [(3, 4), (5,), (2, 3, 2, 2), ()]
+
+
+def _pair(name: str, options: dict[str, Any], dtype: str) -> Any:
+    random = np.random.default_rng(0)
+    values = [random.standard_normal(shape).astype(dtype) for shape in SHAPES]
+    ours = [Parameter(Tensor(np.array(v))) for v in values]
+    theirs = [torch.nn.Parameter(torch.tensor(v)) for v in values]
+    return (
+        ours,
+        theirs,
+        getattr(optim, name)(ours, **options),
+        getattr(torch.optim, name)(theirs, foreach=False, **options),
+        random,
+    )
+
+
+def _set_gradients(ours: Any, theirs: Any, random: Any, dtype: str) -> None:
+    for x, y in zip(ours, theirs, strict=True):
+        g = np.asarray(random.standard_normal(x.shape), dtype=dtype)
+        x.grad, y.grad = Tensor(g), torch.tensor(g)
+
+
+def _assert_equal(ours: Any, theirs: Any, dtype: str) -> None:
+    tolerance = 1e-6 if dtype == "float32" else 1e-14
+    for x, y in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(
+            x.detach().numpy(), y.detach().numpy(), rtol=tolerance, atol=tolerance
+        )
+        assert x.dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+def test_ten_steps(name: str, options: dict[str, Any], dtype: str) -> None:
+    ours, theirs, optimizer, reference, random = _pair(name, options, dtype)
+    for step in range(10):
+        _set_gradients(ours, theirs, random, dtype)
+        if step == 4:  # a parameter without a gradient is left alone, and its step not counted
+            ours[1].grad = theirs[1].grad = None
+        if step == 6:
+            optimizer.param_groups[0]["lr"] *= 0.5
+            reference.param_groups[0]["lr"] *= 0.5
+        optimizer.step()
+        reference.step()
+        _assert_equal(ours, theirs, dtype)
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+def test_state_dict_has_the_same_structure(name: str, options: dict[str, Any]) -> None:
+    ours, theirs, optimizer, reference, random = _pair(name, options, "float32")
+    for _ in range(2):
+        _set_gradients(ours, theirs, random, "float32")
+        optimizer.step()
+        reference.step()
+    mine, yours = optimizer.state_dict(), reference.state_dict()
+    assert mine["state"].keys() == yours["state"].keys()
+    for number, state in yours["state"].items():
+        present = {k: v for k, v in state.items() if v is not None}
+        assert mine["state"][number].keys() == present.keys()
+        for key, value in present.items():
+            assert mine["state"][number][key].shape == tuple(value.shape), key
+            np.testing.assert_allclose(
+                mine["state"][number][key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6
+            )
+    for group, other in zip(mine["param_groups"], yours["param_groups"], strict=True):
+        assert group == {key: other[key] for key in group}
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+def test_loads_a_state_dict_of_pytorch_and_goes_on(name: str, options: dict[str, Any]) -> None:
+    ours, theirs, optimizer, reference, random = _pair(name, options, "float64")
+    for _ in range(3):
+        _set_gradients(ours, theirs, random, "float64")
+        reference.step()
+    for x, y in zip(ours, theirs, strict=True):
+        x.data = Tensor(y.detach().numpy().copy())
+    optimizer.load_state_dict(reference.state_dict())
+    for _ in range(3):
+        _set_gradients(ours, theirs, random, "float64")
+        reference.step()
+        optimizer.step()
+    _assert_equal(ours, theirs, "float64")
+
+
+def test_groups_with_options_of_their_own() -> None:
+    ours, theirs, _, _, random = _pair("Adam", {}, "float64")
+    groups = [
+        {"slice": (0, 1)},
+        {"slice": (1, 3), "lr": 0.2},
+        {"slice": (3, 4), "betas": (0.1, 0.2)},
+    ]
+
+    def make(library: Any, parameters: Any) -> Any:
+        given = [
+            {
+                **{k: v for k, v in g.items() if k != "slice"},
+                "params": parameters[slice(*g["slice"])],
+            }
+            for g in groups
+        ]
+        result = library.Adam(given[:2], lr=0.01)
+        result.add_param_group(given[2])
+        return result
+
+    optimizer, reference = make(optim, ours), make(torch.optim, theirs)
+    for _ in range(5):
+        _set_gradients(ours, theirs, random, "float64")
+        optimizer.step()
+        reference.step()
+    _assert_equal(ours, theirs, "float64")
+    mine, yours = optimizer.state_dict(), reference.state_dict()
+    assert [g["params"] for g in mine["param_groups"]] == [
+        g["params"] for g in yours["param_groups"]
+    ]
