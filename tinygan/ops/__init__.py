@@ -2,6 +2,7 @@
 
 from tinygan.ops.activations import *  # noqa: F403
 from tinygan.ops.comparison import *  # noqa: F403
+from tinygan.ops.conversion import *  # noqa: F403
 from tinygan.ops.convolution import *  # noqa: F403
 from tinygan.ops.creation import *  # noqa: F403
 from tinygan.ops.dropout import *  # noqa: F403
@@ -19,4 +20,5 @@ from tinygan.ops.reductions import *  # noqa: F403
 from tinygan.ops.resample import *  # noqa: F403
 from tinygan.ops.shape import *  # noqa: F403
 from tinygan.ops.softmax import *  # noqa: F403
+from tinygan.ops.special import *  # noqa: F403
 from tinygan.ops import methods as _methods  # noqa: F401

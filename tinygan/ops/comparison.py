@@ -2,4 +2,185 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import Any
+
+from tinygan.autograd import Tensor, primitive
+from tinygan.backend.dtypes import promote, result_dtype
+
+__all__ = [
+    "allclose",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "eq",
+    "equal",
+    "ge",
+    "gt",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "lt",
+    "masked_fill",
+    "ne",
+    "where",
+]
+
+
+@primitive(elementwise=True)
+def eq(xp: Any, x: Any, other: Any) -> Any:
+    """x == other."""
+    return x == other
+
+
+@primitive(elementwise=True)
+def ne(xp: Any, x: Any, other: Any) -> Any:
+    """x != other."""
+    return x != other
+
+
+@primitive(elementwise=True)
+def lt(xp: Any, x: Any, other: Any) -> Any:
+    """x < other."""
+    return x < other
+
+
+@primitive(elementwise=True)
+def le(xp: Any, x: Any, other: Any) -> Any:
+    """x <= other."""
+    return x <= other
+
+
+@primitive(elementwise=True)
+def gt(xp: Any, x: Any, other: Any) -> Any:
+    """x > other."""
+    return x > other
+
+
+@primitive(elementwise=True)
+def ge(xp: Any, x: Any, other: Any) -> Any:
+    """x >= other."""
+    return x >= other
+
+
+@primitive
+def isnan(xp: Any, x: Any) -> Any:
+    """Whether each element is not a number."""
+    return xp.isnan(x)
+
+
+@primitive
+def isinf(xp: Any, x: Any) -> Any:
+    """Whether each element is infinite."""
+    return xp.isinf(x)
+
+
+@primitive
+def isfinite(xp: Any, x: Any) -> Any:
+    """Whether each element is neither infinite nor NaN."""
+    return xp.isfinite(x)
+
+
+@primitive(elementwise=True)
+def isclose(
+    xp: Any, x: Any, other: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """|x - other| <= atol + rtol |other|, elementwise."""
+    close = (x == other) | (xp.isfinite(other) & (xp.abs(x - other) <= atol + rtol * xp.abs(other)))
+    return close | (xp.isnan(x) & xp.isnan(other)) if equal_nan else close
+
+
+def allclose(
+    x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether |x - other| <= atol + rtol |other| everywhere."""
+    return bool(isclose(x, other, rtol=rtol, atol=atol, equal_nan=equal_nan).all())
+
+
+def equal(x: Tensor, other: Tensor) -> bool:
+    """Whether both have the same shape and elements."""
+    return x.shape == other.shape and bool(eq(x, other).all())
+
+
+@primitive
+def logical_and(xp: Any, x: Any, other: Any) -> Any:
+    """Whether both are nonzero."""
+    return xp.logical_and(x, other)
+
+
+@primitive
+def logical_or(xp: Any, x: Any, other: Any) -> Any:
+    """Whether one is nonzero."""
+    return xp.logical_or(x, other)
+
+
+@primitive
+def logical_xor(xp: Any, x: Any, other: Any) -> Any:
+    """Whether exactly one is nonzero."""
+    return xp.logical_xor(x, other)
+
+
+@primitive
+def logical_not(xp: Any, x: Any) -> Any:
+    """Whether each element is zero."""
+    return xp.logical_not(x)
+
+
+@primitive(elementwise=True)
+def bitwise_and(xp: Any, x: Any, other: Any) -> Any:
+    """x & other, for booleans and integers."""
+    return x & other
+
+
+@primitive(elementwise=True)
+def bitwise_or(xp: Any, x: Any, other: Any) -> Any:
+    """x | other, for booleans and integers."""
+    return x | other
+
+
+@primitive(elementwise=True)
+def bitwise_xor(xp: Any, x: Any, other: Any) -> Any:
+    """x ^ other, for booleans and integers."""
+    return x ^ other
+
+
+@primitive
+def bitwise_not(xp: Any, x: Any) -> Any:
+    """~x: not, for booleans; the complement, for integers."""
+    return ~x
+
+
+@primitive
+def where(xp: Any, condition: Any, x: Any, other: Any) -> Any:
+    """x where `condition`, else other."""
+    x, other = promote([x, other], False)
+    chosen = xp.where(condition, x, other)
+    if isinstance(x, (int, float)) and isinstance(other, (int, float)):
+        return chosen.astype(result_dtype([x, other]))
+    return chosen
+
+
+where.vjp(
+    x=lambda g, condition: where(condition, g, 0),
+    other=lambda g, condition: where(condition, 0, g),
+)
+
+
+@primitive
+def masked_fill(xp: Any, x: Any, mask: Any, value: Any) -> Any:
+    """`value` where `mask`, else x; of x's type."""
+    if not isinstance(value, (int, float)):
+        value = value.astype(x.dtype)
+    return xp.where(mask, value, x)
+
+
+masked_fill.vjp(
+    x=lambda g, mask: where(mask, 0, g),
+    value=lambda g, mask: where(mask, g, 0),
+)

@@ -1,0 +1,61 @@
+"""Ops that write into the memory of their first argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygan.autograd import Tensor, change, primitive
+from tinygan.ops.conversion import copy_to
+
+__all__: list[str] = []
+
+
+@primitive
+def fill(xp: Any, x: Any, value: Any) -> Any:
+    """`value` everywhere, in the shape and type of x."""
+    y = xp.empty_like(x)
+    y[...] = value
+    return y
+
+
+fill.vjp(x=lambda g: None, value=lambda g: g)
+
+
+@primitive
+def copy(xp: Any, x: Any, source: Any) -> Any:
+    """`source` broadcast to the shape of x and converted to its type."""
+    y = xp.empty_like(x)
+    y[...] = source.astype(x.dtype, copy=False)
+    return y
+
+
+copy.vjp(x=lambda g: None, source=lambda g: g)
+
+
+def copy_(x: Tensor, source: Any) -> Tensor:
+    """x = source, broadcast, converted and moved to x's device as need be."""
+    if not isinstance(source, Tensor):
+        return fill_(x, source)
+    return change(x, copy(x, copy_to(source, x.device)))
+
+
+def fill_(x: Tensor, value: Any) -> Tensor:
+    """x = value everywhere."""
+    return change(x, fill(x, value))
+
+
+def zero_(x: Tensor) -> Tensor:
+    """x = 0 everywhere."""
+    return change(x, fill(x, 0))
+
+
+def in_place(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The form of an op that writes its result into its first argument."""
+
+    def method(self: Tensor, *args: Any, **keywords: Any) -> Tensor:
+        return change(self, op(self, *args, **keywords))
+
+    method.__name__ = f"{op.__name__}_"
+    method.__doc__ = f"In place: {op.__doc__}"
+    return method
