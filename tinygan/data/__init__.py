@@ -1,1 +1,33 @@
-"""TODO"""
+"""Where images come from: embedded set, IDX files, folders, 2-D toys."""
+
+from tinygan.data.collate import default_collate
+from tinygan.data.dataset import Dataset, Images, Points, Subset, TensorDataset, random_split
+from tinygan.data.errors import DataError
+from tinygan.data.images import make_grid, save_gif, save_image, save_picture, to_uint8
+from tinygan.data.loader import DataLoader
+from tinygan.data.named import NAMES, load
+from tinygan.data.toys import Grid, Moons, Ring, SwissRoll, Toy
+
+__all__ = [
+    "NAMES",
+    "DataError",
+    "DataLoader",
+    "Dataset",
+    "Grid",
+    "Images",
+    "Moons",
+    "Points",
+    "Ring",
+    "Subset",
+    "SwissRoll",
+    "TensorDataset",
+    "Toy",
+    "default_collate",
+    "load",
+    "make_grid",
+    "random_split",
+    "save_gif",
+    "save_image",
+    "save_picture",
+    "to_uint8",
+]

@@ -1,0 +1,53 @@
+"""Decoded data kept between runs. A cache that cannot be read or written is done without."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygan.backend.files import FileError, load_arrays, save_arrays
+
+
+def cache_directory() -> Path:
+    """Where a program may keep what it can make again, by the rules of the platform."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "tinygan"
+
+
+def key_of(what: Any) -> str:
+    """A name for everything that decides the content of a cached array."""
+    text = json.dumps(what, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def recall(kind: str, key: str) -> dict[str, np.ndarray] | None:
+    """Cached arrays, or None where there are none or their file is broken."""
+    try:
+        arrays, _ = load_arrays(_path(kind, key))
+    except FileError:
+        return None
+    return arrays
+
+
+def remember(kind: str, key: str, arrays: dict[str, np.ndarray]) -> None:
+    """Keep arrays for the next run, if the disk lets us."""
+    with contextlib.suppress(OSError):
+        path = _path(kind, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_arrays(arrays, path, {})
+
+
+def _path(kind: str, key: str) -> Path:
+    return cache_directory() / "decoded" / f"{kind}-{key}.safetensors"

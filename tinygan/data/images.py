@@ -1,0 +1,138 @@
+"""Tensors as pictures: grids, PNG files, animated GIFs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tinygan.autograd import Tensor, wrap
+from tinygan.backend import backend_of, host_array
+from tinygan.backend.files import replacing
+
+
+def make_grid(
+    tensor: Tensor | Sequence[Tensor],
+    nrow: int = 8,
+    padding: int = 2,
+    normalize: bool = False,
+    value_range: tuple[float, float] | None = None,
+    scale_each: bool = False,
+    pad_value: float = 0.0,
+) -> Tensor:
+    """N C H W -> C, rows (H + padding) + padding, nrow (W + padding) + padding; as torchvision's.
+
+    `normalize` shifts values to 0..1 from `value_range` (the smallest and largest value by
+    default, of each image with `scale_each`). Grey images become three equal channels. A single
+    image comes back without a frame.
+    """
+    images = tensor.array if isinstance(tensor, Tensor) else _stacked(tensor)
+    xp = backend_of(images).xp
+    if images.ndim not in (2, 3, 4):
+        raise ValueError(
+            f"make_grid: expected images N C H W, C H W or H W, got shape {images.shape}"
+        )
+    images = images.reshape((1,) * (4 - images.ndim) + images.shape)
+    if images.shape[1] == 1:
+        images = xp.concatenate([images] * 3, axis=1)
+    if normalize:
+        axes = (1, 2, 3) if scale_each else None
+        if value_range is None:
+            low = images.min(axis=axes, keepdims=True)
+            high = images.max(axis=axes, keepdims=True)
+        else:
+            low, high = (xp.asarray(v, dtype=images.dtype) for v in value_range)
+        images = (xp.clip(images, low, high) - low) / xp.maximum(high - low, 1e-5)
+    count, channels, height, width = images.shape
+    if count == 1:
+        return wrap(images[0])
+    columns = min(nrow, count)
+    rows = math.ceil(count / columns)
+    height, width = height + padding, width + padding
+    grid = xp.full(
+        (channels, rows * height + padding, columns * width + padding), pad_value, images.dtype
+    )
+    for k in range(count):
+        top, left = k // columns * height + padding, k % columns * width + padding
+        grid[:, top : top + height - padding, left : left + width - padding] = images[k]
+    return wrap(grid)
+
+
+def save_image(
+    tensor: Tensor | Sequence[Tensor],
+    fp: str | os.PathLike[str] | BinaryIO,
+    format: str | None = None,
+    **grid: Any,
+) -> None:
+    """Write `make_grid(tensor, **grid)`, values 0..1, as a picture; the arguments of torchvision's.
+
+    For images in -1..1 say `normalize=True, value_range=(-1, 1)`. A file is replaced as a whole.
+    """
+    x = host_array(make_grid(tensor, **grid).array)
+    pixels = np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    save_picture(pixels, fp, format)
+
+
+def save_picture(
+    pixels: np.ndarray, fp: str | os.PathLike[str] | BinaryIO, format: str | None = None
+) -> None:
+    """Write a uint8 array H W C as a picture; the format comes from the name unless given."""
+    from PIL import Image
+
+    picture = Image.fromarray(
+        np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    )
+    if isinstance(fp, (str, os.PathLike)):
+        with replacing(fp) as temporary:
+            picture.save(temporary, format)
+    else:
+        picture.save(fp, format)
+
+
+def to_uint8(images: Tensor | np.ndarray) -> np.ndarray:
+    """Images N C H W (or C H W) in -1..1 as uint8 N H W C (or H W C), rounded, outliers clipped."""
+    x = host_array(images.array) if isinstance(images, Tensor) else images
+    if x.ndim not in (3, 4):
+        raise ValueError(f"to_uint8: expected images N C H W or C H W, got shape {x.shape}")
+    scaled = np.rint(np.clip(np.moveaxis(x, -3, -1), -1, 1) * 127.5 + 127.5)
+    return np.nan_to_num(scaled, nan=0.0).astype(np.uint8)
+
+
+def save_gif(
+    frames: Sequence[np.ndarray | Tensor],
+    path: str | os.PathLike[str],
+    duration: int | Sequence[int] = 100,
+    loop: int = 0,
+) -> None:
+    """Write frames (uint8 H W C, or tensors C H W in -1..1) as a GIF.
+
+    `duration` is in milliseconds, of each frame or of all; `loop` 0 repeats for ever.
+    """
+    from PIL import Image
+
+    if not len(frames):
+        raise ValueError("save_gif: expected at least one frame")
+    pictures = []
+    for frame in frames:
+        pixels = to_uint8(frame) if isinstance(frame, Tensor) else frame
+        grey = pixels.ndim == 3 and pixels.shape[2] == 1
+        pictures.append(Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels)))
+    with replacing(path) as temporary:
+        pictures[0].save(
+            temporary,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=duration,
+            loop=loop,
+        )
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Any:
+    arrays = [x.array for x in tensors]
+    if not arrays:
+        raise ValueError("make_grid: expected at least one image")
+    return backend_of(arrays[0]).xp.stack(arrays)

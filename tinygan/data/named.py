@@ -1,0 +1,82 @@
+"""`load`: data by its name or path, ready to train on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tinygan.backend.errors import unknown
+from tinygan.data.dataset import Images, Points
+from tinygan.data.errors import DataError
+from tinygan.data.glyphs import glyphs
+from tinygan.data.toys import TOYS
+
+PUBLISHED = ("mnist", "fashion-mnist", "kmnist", "cifar10")
+NAMES = ("glyphs", *PUBLISHED, *TOYS)
+
+
+def load(
+    name: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    background: str | tuple[int, int, int] = "black",
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Images | Points:
+    """A set of NAMES, or a folder of images, or an .npy or .npz array.
+
+    Images are brought to `size` x `size` and to `channels` (1 or 3) where these are given.
+    `background` is what shows through transparent pixels, `seed` that of drawn sets, `data_dir` a
+    place to look for published sets before they are downloaded; `progress(file, done, total)` is
+    called with the bytes so far while that lasts. Raises DataError.
+    """
+    if size is not None and size < 1:
+        raise DataError(f"size is {size}, expected 1 or more")
+    if channels not in (None, 1, 3):
+        raise DataError(f"channels is {channels}, expected 1 (grey) or 3 (colour)")
+    known = str(name).lower().replace("_", "-").replace(" ", "-")
+    if known in TOYS:
+        points = TOYS[known]().dataset(seed=seed)
+        points.name, points.source = known, f"drawn with seed {seed}"
+        return points
+    if known == "glyphs":
+        return _shaped(glyphs(seed=seed), size, channels)
+    if known in PUBLISHED:
+        from tinygan.data.published import published
+
+        return _shaped(published(known, data_dir, progress=progress), size, channels)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        from tinygan.data.folder import read_folder
+
+        return read_folder(path, size=size, channels=channels, background=background)
+    if path.suffix.lower() in (".npy", ".npz"):
+        from tinygan.data.arrays import read_array
+
+        return _shaped(read_array(path), size, channels)
+    if path.is_file():
+        raise DataError(f"{path} is a file; expected a folder of images, an .npz or an .npy file")
+    if os.sep in str(name) or "/" in str(name):
+        raise DataError(f"{path}: there is no such folder or file")
+    raise DataError(f"{unknown('data set', str(name), NAMES)}; or give a folder, .npz or .npy file")
+
+
+def _shaped(data: Images, size: int | None, channels: int | None) -> Images:
+    """The same images at another size or number of channels."""
+    if size in (None, data.shape[1]) and size in (None, data.shape[2]):
+        size = None
+    if channels == data.channels:
+        channels = None
+    if size is None and channels is None:
+        return data
+    from tinygan.data.resize import reshaped
+
+    data.images = reshaped(data.images, size, channels)
+    return data
+
+
+__all__: list[Any] = ["NAMES", "load"]
