@@ -1,0 +1,5 @@
+"""`python -m tinygan` is the `tinygan` command."""
+
+from tinygan.cli import main
+
+main()

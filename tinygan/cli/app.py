@@ -1,0 +1,143 @@
+"""The commands of `tinygan` and their options; what they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="tinygan",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train and study generative adversarial networks, from scratch on arrays.\n\n"
+    "Example: tinygan train --data mnist --steps 1500",
+)
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where downloaded data sets lie.", show_default=False)
+]
+
+
+def _option(text: str, metavar: str | None = None) -> Any:
+    """An option that is None unless it is given, so that a configuration file can speak too."""
+    return typer.Option(help=text, metavar=metavar, show_default=False)
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str | None, _option("Data set, or a folder of images, .npz or .npy. [glyphs]", "NAME|PATH")
+    ] = None,
+    data_dir: DataDir = None,
+    model: Annotated[str | None, _option("dcgan or mlp. [dcgan]")] = None,
+    game: Annotated[
+        str | None,
+        _option("minimax, non_saturating, least_squares, hinge, wasserstein. [non_saturating]"),
+    ] = None,
+    penalty: Annotated[
+        str | None, _option("none, gradient_penalty, r1 or r2 on the discriminator. [none]")
+    ] = None,
+    penalty_weight: Annotated[float | None, _option("The penalty's weight. [10]")] = None,
+    steps: Annotated[int | None, _option("Training steps. [1000]")] = None,
+    batch_size: Annotated[int | None, _option("Images in a batch. [64]")] = None,
+    n_critic: Annotated[int | None, _option("Steps of D for one of G. [1]")] = None,
+    size: Annotated[int | None, _option("Side of the images, in pixels. [28]")] = None,
+    width: Annotated[int | None, _option("Channels (dcgan) or units (mlp). [64]")] = None,
+    latent: Annotated[int | None, _option("Dimensions of the noise. [100]")] = None,
+    normalize: Annotated[
+        str | None, _option("Batch normalisation in D: auto, yes or no. [auto]")
+    ] = None,
+    lr_g: Annotated[float | None, _option("G's learning rate. [2e-4]")] = None,
+    lr_d: Annotated[float | None, _option("D's learning rate. [2e-4]")] = None,
+    beta1: Annotated[float | None, _option("Adam's first beta. [0.5]")] = None,
+    beta2: Annotated[float | None, _option("Adam's second beta. [0.999]")] = None,
+    schedule: Annotated[
+        str | None, _option("Learning rates: constant, linear or cosine. [constant]")
+    ] = None,
+    ema: Annotated[float | None, _option("Decay of the average of G's weights. [0.99]")] = None,
+    seed: Annotated[int | None, _option("Seed of all random numbers. [0]")] = None,
+    device: Annotated[str | None, _option("auto, cpu or cuda. [auto]")] = None,
+    out: Annotated[Path | None, _option("The run directory to make. [runs/DATA-MODEL]")] = None,
+    resume: Annotated[Path | None, _option("Continue the run in this directory.")] = None,
+    config: Annotated[Path | None, _option("Options from a TOML file.", "FILE.toml")] = None,
+    checkpoint_every: Annotated[int | None, _option("Steps between checkpoints. [250]")] = None,
+    sample_every: Annotated[int | None, _option("Steps between samples. [50]")] = None,
+) -> None:
+    """Train a GAN and watch what it draws; Ctrl-C saves, --resume continues.
+
+    Example: tinygan train --data mnist --game hinge --steps 1500
+    """
+    options = {name: value for name, value in locals().items() if value is not None}
+    from tinygan.cli.training import train
+
+    train(options)
+
+
+@app.command()
+def sample(
+    run: RunPath,
+    n: Annotated[int, typer.Option("-n", help="How many samples.", min=1)] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="The picture to write. [RUN/sample.png]", show_default=False)
+    ] = None,
+    interpolate: Annotated[
+        Path | None,
+        typer.Option(help="Also write a walk through the noise, as a GIF.", show_default=False),
+    ] = None,
+) -> None:
+    """Draw new samples from a run's newest checkpoint.
+
+    Example: tinygan sample runs/glyphs-dcgan -n 100 --interpolate walk.gif
+    """
+    from tinygan.cli.sampling import sample
+
+    sample(run, n, seed, out or run / "sample.png", interpolate)
+
+
+@app.command()
+def gradcheck(
+    op: Annotated[
+        str | None, typer.Option(help="Only this op, layer or loss.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Verify every derivative numerically and print the table.
+
+    Example: tinygan gradcheck --op conv2d
+    """
+    from tinygan.cli.checking import gradcheck
+
+    raise typer.Exit(gradcheck(op, json))
+
+
+@app.command()
+def info() -> None:
+    """Show devices, threads, versions and the BLAS in use.
+
+    Example: tinygan info
+    """
+    from tinygan.cli.information import info
+
+    info()
+
+
+@app.command()
+def data(
+    name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A data set, or a path.")],
+    data_dir: DataDir = None,
+    size: Annotated[int | None, _option("Side of the images, in pixels.")] = None,
+    out: Annotated[Path | None, _option("Write a contact sheet to this PNG.")] = None,
+) -> None:
+    """Fetch a data set if need be, and describe it.
+
+    Example: tinygan data fashion-mnist --out sheet.png
+    """
+    from tinygan.cli.datasets import describe
+
+    describe(name, data_dir, size, out)

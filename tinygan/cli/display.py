@@ -1,0 +1,79 @@
+"""What a training run shows: a live panel in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tinygan.cli.halfblock import can_show, half_blocks
+
+
+class Display:
+    """Shows metrics and samples as they come; a context manager around the training."""
+
+    def __init__(self, console: Console, steps: int, start: int, tile: int) -> None:
+        self.console, self.steps, self.tile = console, steps, tile
+        self.started, self.start = time.perf_counter(), start
+        self.shows_pictures = can_show(console)
+        self.progress = Progress(
+            BarColumn(None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.1f} steps/s"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+        )
+        self.task = self.progress.add_task("train", total=steps, completed=start, rate=0.0)
+        self.line = ""
+        self.picture: Any = ""
+        self.live: Live | None = None
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self.live = Live(self._panel(), console=self.console, refresh_per_second=8)
+            self.live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.live is not None:
+            self.live.__exit__(kind, error, trace)
+
+    def metrics(self, record: dict[str, Any]) -> None:
+        step = record["step"]
+        rate = (step - self.start) / (time.perf_counter() - self.started)
+        self.line = (
+            f"loss D {record['d_loss']:.3f}  G {record['g_loss']:.3f}   "
+            f"D(x) {record['d_real']:.2f}  D(G(z)) {record['d_fake']:.2f}   "
+            f"gradient norm D {record['d_grad_norm']:.2g}  G {record['g_grad_norm']:.2g}"
+        )
+        if self.live is None:
+            if step % max(1, self.steps // 20) == 0 or step == self.steps:
+                left = (self.steps - step) / rate
+                self.console.print(
+                    f"step {step}/{self.steps}  {rate:.1f} steps/s  {left:.0f} s left  {self.line}",
+                    soft_wrap=True,
+                    highlight=False,
+                )
+            return
+        self.progress.update(self.task, completed=step, rate=rate)
+        self.live.update(self._panel())
+
+    def samples(self, step: int, picture: np.ndarray) -> None:
+        if self.live is not None and self.shows_pictures:
+            size = self.console.size
+            self.picture = half_blocks(picture, size.width - 1, size.height - 6, self.tile)
+            self.live.update(self._panel())
+
+    def _panel(self) -> Group:
+        return Group(self.progress, self.line, self.picture)

@@ -1,0 +1,47 @@
+"""`tinygan info`: the machine as tinygan sees it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from rich.console import Console
+
+from tinygan.autograd import primitive
+from tinygan.backend import DeviceError, backend_for
+
+PACKAGES = ("tinygan", "numpy", "numba", "llvmlite", "pillow", "safetensors", "matplotlib")
+
+
+def info() -> None:
+    """Print devices, threads, versions and BLAS."""
+    console = Console()
+
+    def line(name: str, value: object) -> None:
+        console.print(f"{name:>12}  {value}", highlight=False, soft_wrap=True)
+
+    line("python", f"{platform.python_version()} on {platform.platform()}")
+    for package in PACKAGES:
+        try:
+            line(package, version(package))
+        except PackageNotFoundError:
+            line(package, "not installed")
+    line("cpu", f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores usable")
+    line("blas", blas())
+    for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS",
+                     "TINYGAN_KERNELS", "TINYGAN_NUM_THREADS"):  # fmt: skip
+        if variable in os.environ:
+            line("environment", f"{variable}={os.environ[variable]}")
+    line("kernels", "numba" if primitive.use_kernels else "reference (NumPy)")
+    try:
+        line("cuda", backend_for("cuda").device)
+    except DeviceError as error:
+        line("cuda", error)
+
+
+def blas() -> str:
+    """The BLAS that NumPy was built with, as NumPy tells."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]
+    return f"{built.get('name')} {built.get('version')}"

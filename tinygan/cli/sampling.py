@@ -1,0 +1,60 @@
+"""`tinygan sample`: new images from a run's newest checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinygan.autograd import Tensor
+from tinygan.data import save_gif, save_picture
+from tinygan.models import build
+from tinygan.nn import Module
+from tinygan.ops import Generator, cos, linspace, randn, sin
+from tinygan.optim import EMA
+from tinygan.train.config import Config
+from tinygan.train.pictures import picture
+from tinygan.train.run import Run
+from tinygan.train.state import draw
+
+WALK_STOPS, WALK_FRAMES, WALK_ROW = 6, 12, 8
+
+
+def sample(path: Path, n: int, seed: int, out: Path, interpolate: Path | None) -> None:
+    """Write a grid of n samples, and a walk through the noise if asked."""
+    run = Run.open(path)
+    config = run.config()
+    generator, step = load_generator(run, config)
+    random = Generator().manual_seed(seed)
+    columns = max(1, round(n**0.5))
+    samples = draw(generator, randn(n, config.latent, generator=random))
+    save_picture(picture(samples, columns=columns), out)
+    print(f"{n} samples of step {step}: {out}")
+    if interpolate is not None:
+        frames = [
+            picture(draw(generator, z), columns=WALK_ROW // 2) for z in walk(config.latent, random)
+        ]
+        save_gif(frames, interpolate, duration=60)
+        print(f"a walk through {WALK_STOPS} points of the noise: {interpolate}")
+
+
+def load_generator(run: Run, config: Config) -> tuple[Module, int]:
+    """The averaged generator of the newest checkpoint, and its step."""
+    shape = tuple(run.notes()["shape"])
+    generator, _ = build(config.model, shape, config.latent, config.width)
+    average = EMA(generator, config.ema)
+    state = run.restore()
+    average.load_state_dict(state["average"])
+    return average.module, int(state["step"])
+
+
+def walk(latent: int, random: Generator) -> list[Tensor]:
+    """Noise along great circles, z(t) = cos(t) a + sin(t) b, through random points and back.
+
+    A straight line would pass through shorter vectors than the generator has ever seen.
+    """
+    stops = [randn(WALK_ROW, latent, generator=random) for _ in range(WALK_STOPS)]
+    angles = linspace(0, 1.5707963, WALK_FRAMES + 1)[:-1]
+    return [
+        cos(t) * a + sin(t) * b
+        for a, b in zip(stops, [*stops[1:], stops[0]], strict=True)
+        for t in angles
+    ]

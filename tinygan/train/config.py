@@ -1,0 +1,113 @@
+"""What a run is: every choice that a training run depends on, checked as it comes in."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tinygan.backend.errors import UserError, unknown
+from tinygan.losses import GAMES, PENALTIES
+from tinygan.models import MODELS
+
+SCHEDULES = ("constant", "linear", "cosine")
+NORMALIZED = ("auto", "yes", "no")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The choices of a training run; the defaults draw digits in about a minute.
+
+    Learning rates and Adam's betas are those of DCGAN (Radford et al. 2016, section 4). `penalty`
+    is weighed by `penalty_weight`; `normalize` says whether the discriminator of a DCGAN has
+    batch normalisation (auto: unless there is a penalty or the game is wasserstein).
+    """
+
+    data: str = "glyphs"
+    data_dir: str | None = None
+    model: str = "dcgan"
+    game: str = "non_saturating"
+    penalty: str = "none"
+    penalty_weight: float = 10.0
+    steps: int = 1000
+    batch_size: int = 64
+    n_critic: int = 1
+    size: int = 28
+    width: int = 64
+    latent: int = 100
+    normalize: str = "auto"
+    lr_g: float = 2e-4
+    lr_d: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    schedule: str = "constant"
+    ema: float = 0.99
+    seed: int = 0
+    device: str = "auto"
+    checkpoint_every: int = 250
+    sample_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("model", MODELS),
+            ("game", GAMES),
+            ("penalty", [*PENALTIES, "none"]),
+            ("schedule", SCHEDULES),
+            ("normalize", NORMALIZED),
+            ("device", ("auto", "cpu", "cuda")),
+        ):
+            if getattr(self, name) not in known:
+                raise UserError(unknown(name, getattr(self, name), known))
+        for name in ("steps", "batch_size", "n_critic", "size", "width", "latent",
+                     "checkpoint_every", "sample_every"):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("lr_g", "lr_d"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("beta1", "beta2", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether the discriminator has batch normalisation."""
+        if self.normalize == "auto":
+            return self.penalty == "none" and self.game != "wasserstein"
+        return self.normalize == "yes"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def config_from(values: dict[str, Any], source: str) -> Config:
+    """A Config from names and values, as they stand in a TOML or JSON file."""
+    types = {field.name: type(field.default) for field in fields(Config)}
+    types["data_dir"] = str
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        key = name.replace("-", "_")
+        if key not in types:
+            raise UserError(f"{source}: " + unknown("key", name, types))
+        if value is None and key == "data_dir":
+            continue
+        wanted = types[key]
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if type(value) is not wanted:
+            raise UserError(
+                f"{source}: {name} must be {wanted.__name__}, got {type(value).__name__} {value!r}"
+            )
+        checked[key] = value
+    return Config(**checked)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML configuration file."""
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from error

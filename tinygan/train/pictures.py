@@ -1,0 +1,74 @@
+"""What a run leaves for the eye: grids of samples, the training as an animation, curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygan.autograd import Tensor
+from tinygan.backend import host_array
+from tinygan.backend.files import replacing
+from tinygan.data import make_grid, save_gif, to_uint8
+
+CANVAS = 256  # side of the picture that points in the plane are drawn on
+
+
+def picture(samples: Tensor, reals: Any = None, columns: int = 8) -> np.ndarray:
+    """(H, W, 3) uint8: a grid of images in [-1, 1], or points of the plane over the real ones."""
+    if samples.ndim == 4:
+        grid = make_grid(samples, nrow=columns, padding=2, normalize=True, value_range=(-1, 1))
+        return np.ascontiguousarray(to_uint8(grid).transpose(1, 2, 0))
+    canvas = np.full((CANVAS, CANVAS, 3), 255, np.uint8)
+    fakes = host_array(samples.array)
+    reals = fakes if reals is None else np.asarray(reals)
+    reach = 1.2 * float(np.abs(reals).max())
+    for points, colour in ((reals, (190, 200, 215)), (fakes, (200, 60, 30))):
+        inside = points[np.isfinite(points).all(1) & (np.abs(points) < reach).all(1)]
+        at = ((inside / reach + 1) * (CANVAS / 2)).astype(int).clip(1, CANVAS - 2)
+        for shift in (0, 1):  # two pixels wide and high
+            canvas[CANVAS - 1 - at[:, 1], at[:, 0] + shift] = colour
+            canvas[CANVAS - 2 - at[:, 1], at[:, 0] + shift] = colour
+    return canvas
+
+
+def animate(frames: list[Path], path: Path) -> None:
+    """The pictures of a training as one animation, the last one held for two seconds."""
+    from PIL import Image
+
+    pictures = []
+    for frame in frames:
+        with Image.open(frame) as image:
+            pictures.append(np.asarray(image.convert("RGB")))
+    save_gif([*pictures, *[pictures[-1]] * 10], path, duration=200)
+
+
+def draw_curves(records: list[dict[str, Any]], path: Path) -> None:
+    """Losses, D's opinion of real and fake images, and gradient norms over the steps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    steps = np.array([record["step"] for record in records])
+    panels = (
+        ("loss", {"d_loss": "D", "g_loss": "G"}, "linear"),
+        ("probability of being real", {"d_real": "D(x)", "d_fake": "D(G(z))"}, "linear"),
+        ("gradient norm", {"d_grad_norm": "D", "g_grad_norm": "G"}, "log"),
+    )
+    for axes, (title, lines, scale) in zip(figure.subplots(3, 1, sharex=True), panels, strict=True):
+        for (key, label), colour in zip(lines.items(), ("tab:blue", "tab:orange"), strict=True):
+            values = np.array([record[key] for record in records])
+            width = max(1, len(values) // 100)
+            axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.5)
+            if len(values) >= width:
+                smooth = np.convolve(values, np.ones(width) / width, "valid")
+                axes.plot(steps[width - 1 :], smooth, color=colour, label=label)
+        axes.set_ylabel(title)
+        axes.set_yscale(scale)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper right")
+    axes.set_xlabel("step")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)

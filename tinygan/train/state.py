@@ -1,0 +1,135 @@
+"""Everything that a training step changes, as one thing that can be saved and restored."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from math import cos, pi
+from typing import Any
+
+from tinygan.autograd import Tensor, no_grad
+from tinygan.data import DataLoader
+from tinygan.losses import GAMES, PENALTIES
+from tinygan.models import build
+from tinygan.nn import Module
+from tinygan.ops import Generator, get_rng_state, manual_seed, randn, set_rng_state
+from tinygan.optim import EMA, Adam
+from tinygan.optim.lr_scheduler import LambdaLR
+from tinygan.train.config import Config
+from tinygan.train.step import gan_step
+
+SAMPLES = 64  # how many images of the fixed noise are drawn while training
+
+
+class Training:
+    """G, D, their optimizers, the average of G's weights, the data order, the random state."""
+
+    def __init__(self, config: Config, dataset: Any, device: str) -> None:
+        self.config = config
+        self.device = device
+        self.step = 0
+        manual_seed(config.seed)
+        shape = dataset.shape
+        self.generator, self.discriminator = (
+            network.to(device)
+            for network in build(
+                config.model, shape, config.latent, config.width, config.normalizes
+            )
+        )
+        betas = (config.beta1, config.beta2)
+        self.generator_optimizer = Adam(self.generator.parameters(), config.lr_g, betas)
+        self.discriminator_optimizer = Adam(self.discriminator.parameters(), config.lr_d, betas)
+        self.schedulers = [
+            LambdaLR(optimizer, partial(scheduled, config))
+            for optimizer in (self.generator_optimizer, self.discriminator_optimizer)
+        ]
+        self.average = EMA(self.generator, config.ema)
+        self.game = GAMES[config.game]
+        self.penalty = None
+        if config.penalty != "none":
+            penalty, weight = PENALTIES[config.penalty], config.penalty_weight
+            self.penalty = lambda critic, real, fake: weight * penalty(critic, real, fake)
+        self.loader = DataLoader(
+            dataset,
+            config.batch_size,
+            shuffle=True,
+            drop_last=True,
+            generator=Generator().manual_seed(config.seed),
+            device=device,
+        )
+        self.batches = self.loader.forever()
+        noise = Generator(device=device).manual_seed(config.seed + 1)
+        self.fixed_noise = randn(SAMPLES, config.latent, generator=noise, device=device)
+
+    def advance(self) -> dict[str, Tensor]:
+        """One step of the game on the next batches; what happened, as tensors."""
+        reals = (next(self.batches)[0] for _ in range(self.config.n_critic))
+        metrics = gan_step(
+            self.generator,
+            self.discriminator,
+            self.generator_optimizer,
+            self.discriminator_optimizer,
+            reals,
+            self.config.latent,
+            self.game,
+            self.penalty,
+        )
+        for scheduler in self.schedulers:
+            scheduler.step()
+        self.average.update()
+        self.step += 1
+        return metrics
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """What the averaged generator makes of noise."""
+        return draw(self.average.module, noise)
+
+    def parts(self) -> dict[str, Any]:
+        """The parts that have a state_dict, by name."""
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            "generator_schedule": self.schedulers[0],
+            "discriminator_schedule": self.schedulers[1],
+            "average": self.average,
+            "loader": self.loader,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {name: part.state_dict() for name, part in self.parts().items()}
+        return {**state, "random": get_rng_state(self.device), "step": self.step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+        self.batches = self.loader.forever()
+        set_rng_state(state["random"], self.device)
+        self.step = int(state["step"])
+
+    def fingerprint(self) -> str:
+        """sha256 over the weights of both networks: equal runs have equal fingerprints."""
+        digest = hashlib.sha256()
+        for network in (self.generator, self.discriminator):
+            for x in network.state_dict().values():
+                digest.update(x.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def draw(generator: Module, noise: Tensor) -> Tensor:
+    """generator(noise) in evaluation mode, without recording."""
+    mode = generator.training
+    generator.eval()
+    with no_grad():
+        images: Tensor = generator(noise)
+    generator.train(mode)
+    return images
+
+
+def scheduled(config: Config, step: int) -> float:
+    """The factor of the learning rates at a step, 1 at the start."""
+    progress = min(step / config.steps, 1.0)
+    if config.schedule == "linear":
+        return 1.0 - progress
+    return 0.5 * (1 + cos(pi * progress)) if config.schedule == "cosine" else 1.0

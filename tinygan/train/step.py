@@ -1,0 +1,62 @@
+"""One round of the game, as in the algorithm box of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tinygan.autograd import Tensor, grad, no_grad
+from tinygan.losses import Game
+from tinygan.nn import Module
+from tinygan.ops import randn, sigmoid, stack
+from tinygan.optim import Optimizer
+
+Penalty = Callable[[Module, Tensor, Tensor], Tensor]
+
+
+def gan_step(
+    generator: Module,
+    discriminator: Module,
+    generator_optimizer: Optimizer,
+    discriminator_optimizer: Optimizer,
+    reals: Iterable[Tensor],
+    latent: int,
+    game: Game,
+    penalty: Penalty | None = None,
+) -> dict[str, Tensor]:
+    """Update D once for every batch of `reals`, then G once; return what happened, as tensors.
+
+    Algorithm 1 of Goodfellow et al., "Generative adversarial nets" (2014): k steps of D (k is the
+    number of batches in `reals`), one step of G, each on fresh noise. `penalty(D, real, fake)`,
+    weighed already, is added to D's loss. Gradients are asked for by name, so D's parameters take
+    none in G's step. Nothing is read back to the host.
+    """
+    for real in reals:
+        noise = randn(len(real), latent, device=real.device)  # sample
+        with no_grad():
+            fake = generator(noise)
+        real_logits, fake_logits = discriminator(real), discriminator(fake)  # D loss
+        d_loss = game.discriminator(real_logits, fake_logits)
+        d_total = d_loss if penalty is None else d_loss + penalty(discriminator, real, fake)
+        d_gradients = grad(d_total, discriminator.parameters(), allow_unused=True)  # D gradient
+        discriminator_optimizer.update(d_gradients)  # D update
+
+    noise = randn(len(real), latent, device=real.device)  # sample
+    g_loss = game.generator(discriminator(generator(noise)))  # G loss
+    g_gradients = grad(g_loss, generator.parameters())  # G gradient
+    generator_optimizer.update(g_gradients)  # G update
+
+    with no_grad():
+        return {
+            "d_loss": d_loss,
+            "g_loss": g_loss.detach(),
+            "d_real": sigmoid(real_logits).mean(),
+            "d_fake": sigmoid(fake_logits).mean(),
+            "d_grad_norm": gradient_norm(d_gradients),
+            "g_grad_norm": gradient_norm(g_gradients),
+        }
+
+
+def gradient_norm(gradients: Iterable[Tensor | None]) -> Tensor:
+    """sqrt(sum of squares of all entries of all gradients)."""
+    squares = [(g * g).sum() for g in gradients if g is not None]
+    return stack(squares).sum().sqrt()
