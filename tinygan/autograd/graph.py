@@ -28,8 +28,15 @@ def grad(
     """
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
-        grad_outputs = (grad_outputs,) * len(outputs)
+    if grad_outputs is None:
+        grad_outputs = (None,) * len(outputs)
+    elif isinstance(grad_outputs, Tensor):
+        grad_outputs = (grad_outputs,)
+    if len(grad_outputs) != len(outputs):
+        raise RuntimeError(
+            f"grad: {len(outputs)} outputs but {len(grad_outputs)} grad_outputs; one for each is "
+            "expected"
+        )
     for i, x in enumerate(inputs):
         if x.node is None:
             raise RuntimeError(f"grad: input {i}, of shape {tuple(x.shape)}, requires no gradient")
@@ -55,19 +62,18 @@ def backward(
 ) -> None:
     """Add the gradient of `output` to `.grad` of every leaf it depends on."""
     found = _walk((output,), (gradient,), None, retain_graph, create_graph)
-    given = set()
+    given = set() if gradient is None else {id(gradient.array)}
     for node, g in found.items():
         tensor = node.tensor() if node.tensor is not None else None
         if tensor is None or g is None:
             continue
         if tensor.grad is None:
             # .grad is a tensor of its own, so that zero_() on one leaf's leaves the others'
-            shared = g.array.base is not None or id(g.array) in given or g is gradient
+            shared = g.array.base is not None or id(g.array) in given
             given.add(id(g.array))
-            if create_graph:
-                tensor.grad = g
-            else:
-                tensor.grad = wrap(g.array.copy(order="K") if shared else g.array)
+            if shared:
+                g = wrap(g.array.copy(order="K")) if g.node is None else g.clone()
+            tensor.grad = g
         elif create_graph or tensor.grad.node is not None:
             tensor.grad = tensor.grad + g
         else:
@@ -106,8 +112,8 @@ def _walk(
                 continue
             if node in wanted:
                 found[node] = g
-            if node.op is None or node not in needed:
-                continue
+            if node.op is None or not any(n in needed for n in node.inputs):
+                continue  # nothing behind it is wanted: it is not used up
             if node.saved is None:
                 raise RuntimeError(
                     f"{node.op}: the graph was walked before and its saved arrays are freed; pass "

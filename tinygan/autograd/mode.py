@@ -25,6 +25,13 @@ class set_grad_enabled(ContextDecorator):
         self.before = state.recording
         state.recording = mode
 
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        state.recording = self.before  # a decorator changes nothing until the function is called
+        return super().__call__(function)
+
+    def _recreate_cm(self) -> set_grad_enabled:
+        return type(self)(self.mode)
+
     def __enter__(self) -> None:
         state.recording = self.mode
 

@@ -154,7 +154,8 @@ class Primitive:
             state.observer(self, y)
         if self.view:
             x = arrays[0]
-            if y.base is not None and y.base is (x if x.base is None else x.base):
+            base = y.base
+            if y is x or (base is not None and (base is x or base is x.base)):
                 version = args[0].version
                 result = wrap(y, None, version)
                 share(version, args[0], result)

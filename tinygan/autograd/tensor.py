@@ -342,11 +342,11 @@ def change(x: Tensor, result: Tensor) -> Tensor:
         raise RuntimeError(
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )
-    may_change(x, result.node is not None)
+    may_change(x, result.node is not None or x.node is not None)
     array[...] = result.array.astype(array.dtype, copy=False)
     x.version[0] += 1
-    if result.node is not None:
-        x.node = result.node
+    if state.recording:
+        x.node = result.node  # None if a constant was written: no gradient flows any more
     return x
 
 

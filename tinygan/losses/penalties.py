@@ -64,14 +64,14 @@ def _slope(critic: Critic, x: Tensor) -> Tensor:
     return slope
 
 
-# what training calls: every penalty as a function of the critic, the real and the generated batch
-PENALTIES: dict[str, Callable[[Critic, Tensor, Tensor], Tensor]] = {
+# what training calls: penalty(critic, real, fake)
+PENALTIES: dict[str, Callable[..., Tensor]] = {
     "gradient_penalty": gradient_penalty,
     "r1": lambda critic, real, fake: r1(critic, real),
     "r2": lambda critic, real, fake: r2(critic, fake),
 }
 
 
-def penalty(name: str) -> Callable[[Critic, Tensor, Tensor], Tensor]:
+def penalty(name: str) -> Callable[..., Tensor]:
     """The penalty of that name; an unknown name is a ValueError with the nearest right one."""
     return choose("penalty", name, PENALTIES)

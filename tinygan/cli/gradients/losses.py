@@ -1,0 +1,145 @@
+"""Rows for the losses, the games and the penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygan import losses
+from tinygan.autograd import Tensor
+from tinygan.cli.gradients.table import Domain, integers, normal, row, uniform
+from tinygan.losses import GAMES, PENALTIES, Game
+from tinygan.ops import Generator, tanh
+
+
+def distribution(*shape: int) -> Domain:
+    """Positive numbers that sum to one along dimension 1."""
+
+    def draw(random: np.random.Generator) -> np.ndarray:
+        p = random.uniform(0.2, 1.0, shape)
+        return p / p.sum(1, keepdims=True)
+
+    return draw
+
+
+def apart(low: float, high: float, *shape: int) -> Domain:
+    """Numbers of either sign whose size is in [low, high): targets that stay on one side."""
+    return lambda random: random.uniform(low, high, shape) * random.choice([-1.0, 1.0], shape)
+
+
+# -- regression: distances on one side of the kinks, x near 0 and the target at its distance --
+
+for _reduction in ("none", "sum", "mean"):
+    row(
+        "losses.mse_loss",
+        lambda x, t, r=_reduction: losses.mse_loss(x, t, reduction=r),
+        normal(2, 3),
+        normal(2, 3),
+    )
+row("losses.l1_loss", losses.l1_loss, uniform(-0.1, 0.1, 2, 3), apart(0.3, 2.0, 2, 3))
+for _low, _high in ((0.1, 0.3), (0.8, 2.0)):
+    row(
+        "losses.smooth_l1_loss",
+        lambda x, t: losses.smooth_l1_loss(x, t, beta=0.5),
+        uniform(-0.05, 0.05, 2, 3),
+        apart(_low, _high, 2, 3),
+    )
+    row(
+        "losses.huber_loss",
+        lambda x, t: losses.huber_loss(x, t, delta=0.5),
+        uniform(-0.05, 0.05, 2, 3),
+        apart(_low, _high, 2, 3),
+    )
+
+# -- classification ---------------------------------------------------------------------------
+
+row("bernoulli_cross_entropy", losses.binary_cross_entropy, uniform(0.1, 0.9, 2, 3), normal(2, 3))
+row(
+    "losses.binary_cross_entropy",
+    losses.binary_cross_entropy,
+    uniform(0.1, 0.9, 2, 3),
+    uniform(0.0, 1.0, 2, 3),
+    normal(2, 3),
+)
+row(
+    "losses.binary_cross_entropy_with_logits",
+    losses.binary_cross_entropy_with_logits,
+    normal(2, 3),
+    uniform(0.0, 1.0, 2, 3),
+)
+row(
+    "losses.binary_cross_entropy_with_logits",
+    lambda x, t, w, p: losses.binary_cross_entropy_with_logits(x, t, w, pos_weight=p),
+    normal(2, 3),
+    uniform(0.0, 1.0, 2, 3),
+    normal(3),
+    uniform(0.5, 2.0, 3),
+)
+
+
+def _labels(*shape: int) -> Domain:
+    """Three classes, the first position ignored."""
+
+    def draw(random: np.random.Generator) -> np.ndarray:
+        t = random.integers(0, 3, shape)
+        t[0] = -100
+        return t
+
+    return draw
+
+
+row("losses.cross_entropy", losses.cross_entropy, normal(4, 3), integers(3, 4))
+row("losses.cross_entropy", losses.cross_entropy, normal(4, 3), distribution(4, 3), normal(3))
+for _smoothing in (0.0, 0.2):
+    row(
+        "losses.cross_entropy",
+        lambda x, t, w, s=_smoothing: losses.cross_entropy(x, t, w, label_smoothing=s),
+        normal(4, 3, 2),
+        _labels(4, 2),
+        uniform(0.5, 2.0, 3),
+    )
+row(
+    "losses.nll_loss",
+    losses.nll_loss,
+    normal(4, 3, 2),
+    _labels(4, 2),
+    uniform(0.5, 2.0, 3),
+)
+row("losses.kl_div", losses.kl_div, normal(4, 3), distribution(4, 3))
+row(
+    "losses.kl_div",
+    lambda x, t: losses.kl_div(x, t, reduction="batchmean", log_target=True),
+    normal(4, 3),
+    normal(4, 3),
+)
+
+# -- games: logits on one side of hinge's kinks ------------------------------------------------
+
+
+def _both(game: Game) -> Callable[[Tensor, Tensor], Any]:
+    return lambda real, fake: (game.discriminator(real, fake), game.generator(fake))
+
+
+for _game in GAMES.values():
+    row(f"losses.{_game.name}", _both(_game), uniform(-0.8, 0.8, 4, 1), uniform(-0.8, 0.8, 5, 1))
+row("losses.hinge", _both(GAMES["hinge"]), uniform(1.2, 2.0, 4), uniform(-2.0, -1.2, 5))
+
+# -- penalties of a small network, by its weights; the batches are constants, for they detach them
+
+
+def _penalized(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    def f(w1: Tensor, w2: Tensor) -> Tensor:
+        random = np.random.default_rng(1)
+        batches = (Tensor(random.standard_normal((4, 3))).to(w1.device) for _ in range(2))
+        extra = {}
+        if name == "gradient_penalty":  # the same points between the batches at every call
+            extra["generator"] = Generator(w1.device).manual_seed(0)
+        return PENALTIES[name](lambda x: tanh(x @ w1) @ w2, *batches, **extra)
+
+    return f
+
+
+for _name in PENALTIES:
+    row(f"losses.{_name}", _penalized(_name), normal(3, 5), normal(5, 1))
