@@ -21,16 +21,20 @@ from tinygan.ops.generator import Generator, default_generator
 
 __all__ = [
     "bernoulli",
+    "bernoulli_",
     "multinomial",
     "normal",
+    "normal_",
     "rand",
     "rand_like",
     "randint",
     "randint_like",
     "randn",
     "randn_like",
+    "random_",
     "randperm",
     "uniform",
+    "uniform_",
 ]
 
 
@@ -269,10 +273,6 @@ def random_(
         high = (1 << bits) + 1 if bits else (2 if x.dtype == bool else int(np.iinfo(x.dtype).max))
     y = _integers("random_", low, high, tuple(x.shape), generator, x.dtype, x.device)
     return change(x, y)
-
-
-for _method in (bernoulli, multinomial, normal_, uniform_, bernoulli_, random_):
-    setattr(Tensor, _method.__name__, _method)
 
 
 # -- arguments ------------------------------------------------------------------------------------
