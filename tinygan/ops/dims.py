@@ -60,3 +60,17 @@ def solve_shape(op: str, shape: Sequence[int], size: int, given: Sequence[int]) 
             f"which has {known}"
         )
     return tuple(shape)
+
+
+def common_shape(op: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that all of the shapes broadcast to."""
+    ndim = max(map(len, shapes), default=0)
+    result = [1] * ndim
+    for shape in shapes:
+        for i, n in enumerate(shape, ndim - len(shape)):
+            if n != 1 and result[i] not in (1, n):
+                raise ValueError(
+                    f"{op}: the shapes {', '.join(map(str, shapes))} do not broadcast together"
+                )
+            result[i] = result[i] if n == 1 else n
+    return tuple(result)

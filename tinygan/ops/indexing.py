@@ -1,30 +1,31 @@
-"""Reading and writing by index."""
+"""Reading and writing by index: a pair of ops for slices, a pair for indices along a dimension."""
 
 from __future__ import annotations
 
+from math import prod
 from operator import index as as_int
 from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor, primitive, wrap
-from tinygan.backend import backend_of
+from tinygan.autograd import Tensor, change, is_grad_enabled, may_change, primitive, wrap
+from tinygan.backend import DeviceError, backend_of
 from tinygan.ops.dims import dimension
+from tinygan.ops.keys import Key, parse
 from tinygan.ops.shape import _permute, _reshape, broadcast_tensors
 
-__all__ = ["getitem", "index_select", "select"]
-
-Key = tuple[Any, ...]
+__all__ = ["getitem", "index_add", "index_select", "narrow", "select", "setitem"]
 
 
 @primitive(view=True)
-def _slice(xp: Any, x: Any, *, key: Key) -> Any:
+def _slice(xp: Any, x: Any, *, key: tuple[Any, ...]) -> Any:
     return x[key]
 
 
 @primitive
-def _slice_grad(xp: Any, x: Any, *, key: Key, shape: tuple[int, ...]) -> Any:
-    y = xp.zeros(shape, x.dtype)
+def _slice_grad(xp: Any, x: Any, *, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    """Zeros of the given shape with x at the key."""
+    y = xp.zeros_like(x, shape=shape)
     y[key] = x
     return y
 
@@ -33,166 +34,222 @@ _slice.vjp(x=lambda g, key, x_shape: _slice_grad(g, key, x_shape))
 _slice_grad.vjp(x=lambda g, key: _slice(g, key))
 
 
-def slice_along(x: Tensor, dim: int, start: int, stop: int) -> Tensor:
-    """x[start:stop] along dimension dim >= 0, a view."""
-    return _slice(x, (slice(None),) * dim + (slice(start, stop), ...))
+@primitive
+def _slice_set(xp: Any, x: Any, value: Any, *, key: tuple[Any, ...]) -> Any:
+    """x with `value`, broadcast, at the key."""
+    y = x.copy(order="K")
+    y[key] = value
+    return y
+
+
+_slice_set.vjp(x=lambda g, key: _slice_set(g, 0, key), value=lambda g, key: _slice(g, key))
 
 
 @primitive
-def _index_select(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
+def _check_index(xp: Any, index: Any, *, size: int, negative: bool) -> Any:
+    """Indices in [-size, size) as numbers in [0, size), or an error; below 0 only if allowed.
+
+    The reference looks at the extremes, which for an index on a device means waiting for it; a
+    kernel there stops the device instead, as PyTorch's does.
+    """
+    if index.size and bool((index.min() < (-size if negative else 0)) | (index.max() >= size)):
+        raise IndexError(
+            f"an index is out of range for a dimension of size {size}; expected "
+            f"{-size if negative else 0} to {size - 1}"
+        )
+    if not negative:
+        return index
+    index = index.astype(xp.int64, copy=False)
+    return xp.where(index < 0, index + size, index)
+
+
+@primitive
+def _take(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
     return x.take(index, axis=dim)
 
 
 @primitive
-def _index_sum(xp: Any, x: Any, index: Any, *, dim: int, size: int) -> Any:
-    y = xp.zeros((*x.shape[:dim], size, *x.shape[dim + 1 :]), x.dtype)
+def _take_grad(xp: Any, x: Any, index: Any, *, dim: int, size: int) -> Any:
+    """Zeros with x added at the indices of a dimension of the given size."""
+    y = xp.zeros_like(x, shape=(*x.shape[:dim], size, *x.shape[dim + 1 :]))
     xp.add.at(y, (slice(None),) * dim + (index,), x)
     return y
 
 
-_index_select.vjp(x=lambda g, index, x_shape, dim: _index_sum(g, index, dim=dim, size=x_shape[dim]))
-_index_sum.vjp(x=lambda g, index, dim: _index_select(g, index, dim=dim))
+_take.vjp(x=lambda g, index, x_shape, dim: _take_grad(g, index, dim=dim, size=x_shape[dim]))
+_take_grad.vjp(x=lambda g, index, dim: _take(g, index, dim=dim))
 
 
 @primitive
-def _wrap_index(xp: Any, index: Any, *, size: int) -> Any:
-    """Indices in [-size, size) as numbers in [0, size), and an error for others."""
-    if index.size and bool(((index < -size) | (index >= size)).any()):
-        raise IndexError(f"an index is out of range for a dimension of size {size}")
-    return xp.where(index < 0, index + size, index)
+def _put(xp: Any, x: Any, value: Any, index: Any) -> Any:
+    """x with `value`, broadcast to the index, at positions of its row-major order."""
+    y = x.flatten()
+    y[index] = value
+    return y.reshape(x.shape)
+
+
+_put.vjp(
+    x=lambda g, index: _put(g, 0, index),
+    value=lambda g, index: _reshape(
+        _take(_reshape(g, (-1,)), _reshape(index, (-1,)), dim=0), index.array.shape
+    ),
+)
+
+
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """The view x[start : start + length] along a dimension."""
+    shape = x.array.shape
+    dim = dimension("narrow", dim, len(shape))
+    begin = start + shape[dim] if start < 0 else start
+    if length < 0 or begin < 0 or begin + length > shape[dim]:
+        raise ValueError(
+            f"narrow: {length} elements from {start} on exceed dimension {dim} of size {shape[dim]}"
+        )
+    return _slice(x, (slice(None),) * dim + (slice(begin, begin + length), ...))
 
 
 def select(x: Tensor, dim: int, index: int) -> Tensor:
-    """x at one index of a dimension, which is dropped."""
+    """The view of x at one index of a dimension, which is dropped."""
     dim = dimension("select", dim, x.array.ndim)
     return getitem(x, (slice(None),) * dim + (as_int(index),))
 
 
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    """x at the indices (1-D, any order, with repeats) of a dimension."""
+    """x at the indices (1-D, in any order, with repeats) of a dimension."""
+    if index.array.ndim > 1:
+        raise ValueError(f"index_select: expected a 1-D index, got shape {index.array.shape}")
     dim = dimension("index_select", dim, x.array.ndim)
-    return _index_select(x, _wrap_index(index, x.array.shape[dim]), dim=dim)
+    shape = x.array.shape or (1,)
+    i = _check_index(_reshape(index, (-1,)), size=shape[dim], negative=False)
+    return _reshape(
+        _take(_reshape(x, shape), i, dim=dim),
+        (*shape[:dim], i.array.size, *shape[dim + 1 :]) if x.array.ndim else (),
+    )
+
+
+def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    """x with alpha * source[k] added at index[k] of a dimension, k counting in that dimension."""
+    shape = x.array.shape
+    dim = dimension("index_add", dim, len(shape))
+    expected = (*shape[:dim], index.array.size, *shape[dim + 1 :])
+    if index.array.ndim != 1 or source.array.shape != expected:
+        raise ValueError(
+            f"index_add: expected source {expected} for x {shape}, dim {dim} and index "
+            f"{index.array.shape}, got {source.array.shape}"
+        )
+    i = _check_index(index, size=shape[dim], negative=False)
+    added = _take_grad(source, i, dim=dim, size=shape[dim])
+    return x + (added if alpha == 1 else added * alpha)
 
 
 def getitem(x: Tensor, key: Any) -> Tensor:
     """x[key]: integers, slices, `...`, None, integer arrays and boolean masks, mixed at will.
 
-    A view unless arrays or masks are in it. As in PyTorch, integers are applied before arrays (so
-    they do not count among them), and steps must be positive.
+    A view unless arrays or masks are in it. As in PyTorch, integers are applied before arrays (in
+    NumPy they count among them), and the steps of slices must be positive. The size of what a
+    mask picks is read from the device; nothing else is.
     """
-    basic, arrays = parse(x, key)
-    y = _slice(x, basic)
-    if not arrays:
-        return y
-    dims = [dim for dim, _ in arrays]
-    shape = y.array.shape
-    indices = broadcast_tensors(*[_wrap_index(i, shape[dim]) for dim, i in arrays])
-    flat = wrap(indices[0].array)
-    for dim, i in zip(dims[1:], indices[1:], strict=True):
-        flat = wrap(flat.array * shape[dim] + i.array)
-    place = dims[0]
-    if dims[-1] - dims[0] != len(dims) - 1:  # apart: the indexed dimensions go to the front
-        rest = [d for d in range(len(shape)) if d not in dims]
-        y, place = _permute(y, (*dims, *rest)), 0
+    return _apply(x, parse(x, key))
+
+
+def _apply(x: Tensor, key: Key) -> Tensor:
+    y: Tensor = _slice(x, key.basic)
+    for dim, i in key.selects:
         shape = y.array.shape
+        i = _check_index(_reshape(i, (1,)), size=shape[dim], negative=True)
+        y = _reshape(_take(y, i, dim=dim), (*shape[:dim], *shape[dim + 1 :]))
+    if not key.arrays:
+        return y
+    dims = [dim for dim, _ in key.arrays]
+    place = dims[0]
+    if dims[-1] - place != len(dims) - 1:  # apart from each other: they go to the front together
+        y = _permute(y, (*dims, *[d for d in range(y.array.ndim) if d not in dims]))
+        place = 0
+    shape = y.array.shape
     before, after = shape[:place], shape[place + len(dims) :]
-    if len(dims) > 1:
-        y = _reshape(y, (*before, int(np.prod(shape[place : place + len(dims)])), *after))
-    y = _index_select(y, _reshape(flat, (flat.array.size,)), dim=place)
-    return _reshape(y, (*before, *flat.array.shape, *after))
+    indexed = shape[place : place + len(dims)]
+    flat, common = _joint_index(key, indexed)
+    y = _reshape(y, (*before, prod(indexed), *after))
+    return _reshape(_take(y, flat, dim=place), (*before, *common, *after))
 
 
-def parse(x: Tensor, key: Any) -> tuple[Key, list[tuple[int, Tensor]]]:
-    """A key as a basic key, and what arrays then index which dimensions of its result."""
-    items = key if type(key) is tuple else (key,)
-    basic: list[Any] = []
-    arrays: list[tuple[int, Tensor]] = []
-    used = sum(_consumes(item) for item in items)
-    shape = x.array.shape
-    if used > len(shape):
-        raise IndexError(
-            f"index: {used} indices for a tensor of shape {tuple(shape)} with {len(shape)} "
-            "dimensions"
-        )
-    dim = out = 0  # the dimension of x that comes next, and of the basic key's result
-    ellipsis = False
-    for item in items:
-        if item is None:
-            basic.append(None)
-            out += 1
-        elif item is Ellipsis:
-            if ellipsis:
-                raise IndexError("index: only one ellipsis ('...') is allowed")
-            ellipsis = True
-            skipped = len(shape) - used
-            basic.extend([slice(None)] * skipped)
-            dim, out = dim + skipped, out + skipped
-        elif isinstance(item, slice):
-            if item.step is not None and as_int(item.step) <= 0:
-                raise ValueError(
-                    f"index: the step of a slice must be positive, got {item.step}; use flip()"
-                )
-            basic.append(item)
-            dim, out = dim + 1, out + 1
-        elif isinstance(item, (bool, np.bool_)):
-            basic.append(None)
-            arrays.append((out, _to_index(x, np.arange(int(item)))))
-            out += 1
-        elif isinstance(item, (Tensor, np.ndarray, list, tuple, range)):
-            for i in _index_arrays(x, item, shape[dim:]):
-                basic.append(slice(None))
-                arrays.append((out, i))
-                dim, out = dim + 1, out + 1
-        else:
-            number = _integer(item)
-            if not -shape[dim] <= number < shape[dim]:
-                raise IndexError(
-                    f"index: {number} is out of range for dimension {dim} of size {shape[dim]}"
-                )
-            basic.append(number)
-            dim += 1
-    if not ellipsis:
-        basic.append(...)  # so that the result is an array, never a scalar
-    return tuple(basic), arrays
-
-
-def _consumes(item: Any) -> int:
-    """How many dimensions an item of a key indexes."""
-    if item is None or item is Ellipsis or isinstance(item, (bool, np.bool_)):
-        return 0
-    if isinstance(item, Tensor):
-        item = item.array
-    elif isinstance(item, list):
-        item = np.asarray(item)
-    return item.ndim if getattr(item, "dtype", None) == np.bool_ else 1
-
-
-def _integer(item: Any) -> int:
+def _joint_index(key: Key, sizes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
+    """The key's arrays as one vector of row-major positions in `sizes`, and their shape."""
+    indices = [
+        _check_index(i, size=n, negative=True) for (_, i), n in zip(key.arrays, sizes, strict=True)
+    ]
     try:
-        return as_int(item)
-    except TypeError:
+        indices = list(broadcast_tensors(*indices)) if len(indices) > 1 else indices
+    except ValueError:
+        shapes = ", ".join(str(i.array.shape) for i in indices)
+        raise IndexError(f"index: arrays of shapes {shapes} do not broadcast together") from None
+    position = indices[0].array
+    for i, n in zip(indices[1:], sizes[1:], strict=True):
+        position = position * n + i.array
+    return wrap(position.reshape(-1)), position.shape
+
+
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """x[key] = value, in place; the value is broadcast and cast, keys are those of `getitem`.
+
+    The gradient goes to the value, and is zero for what was overwritten. Where a key names a place
+    twice, one of the values stays (which one is not said) and each gets that place's gradient.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (Tensor, int, float)):
         raise TypeError(
-            "index: expected integers, slices, '...', None, integer or boolean arrays, got "
-            f"{type(item).__name__}"
-        ) from None
+            f"index: a {type(value).__name__} cannot be assigned; expected a number or a Tensor "
+            "(make one with tinygan.tensor(...))"
+        )
+    if isinstance(value, Tensor) and value.device != x.device:
+        raise DeviceError(
+            f"index: a value on {value.device} cannot be assigned into a tensor on {x.device}; "
+            f"move it with value.to({str(x.device)!r})"
+        )
+    recorded = is_grad_enabled() and (
+        x.node is not None or (isinstance(value, Tensor) and value.node is not None)
+    )
+    mask = _full_mask(x, key, value)
+    if mask is not None:
+        change(x, x.masked_fill(mask, value))
+        return
+    steps = parse(x, key)
+    with_arrays = bool(steps.arrays or steps.selects)
+    if not recorded and not with_arrays:
+        may_change(x, False)
+        target = _slice(wrap(x.array), steps.basic)
+        value = _fitted(target.array.shape, value)
+        x.array[steps.basic] = value.array if isinstance(value, Tensor) else value
+        x.version[0] += 1
+    elif not with_arrays:
+        target = _slice(wrap(x.array), steps.basic)
+        change(x, _slice_set(x, _fitted(target.array.shape, value), key=steps.basic))
+    else:
+        xp = backend_of(x.array).xp
+        positions = _apply(wrap(xp.arange(x.array.size).reshape(x.array.shape)), steps)
+        change(x, _put(x, _fitted(positions.array.shape, value), positions))
 
 
-def _to_index(x: Tensor, array: np.ndarray) -> Tensor:
-    return wrap(backend_of(x.array).from_host(array))
+def _full_mask(x: Tensor, key: Any, value: Any) -> Tensor | None:
+    """The key, if it is a mask of x's shape to be filled with one number: that needs no reading."""
+    if isinstance(key, Tensor) and key.array.dtype == np.bool_ and key.array.shape == x.array.shape:
+        return key if not isinstance(value, Tensor) or value.array.ndim == 0 else None
+    return None
 
 
-def _index_arrays(x: Tensor, item: Any, shape: tuple[int, ...]) -> list[Tensor]:
-    if not isinstance(item, Tensor):
-        array = np.asarray(item)
-        item = _to_index(x, array if array.size else array.astype(np.int64))
-    dtype = item.array.dtype
-    if dtype == np.bool_:
-        if item.array.shape != shape[: item.array.ndim]:
-            raise IndexError(
-                f"index: a mask of shape {tuple(item.shape)} does not fit the dimensions "
-                f"{tuple(shape[: item.array.ndim])} that it indexes"
-            )
-        return [wrap(i) for i in backend_of(item.array).xp.nonzero(item.array)]
-    if dtype.kind != "i":
-        raise TypeError(f"index: expected integers or booleans, got {dtype}")
-    return [item]
+def _fitted(shape: tuple[int, ...], value: Any) -> Any:
+    """The value without leading dimensions of size 1 that the target does not have, checked."""
+    if not isinstance(value, Tensor):
+        return value
+    given = value.array.shape
+    extra = max(len(given) - len(shape), 0)
+    kept = given[extra:]
+    if any(n != 1 for n in given[:extra]) or any(
+        n not in (1, m) for n, m in zip(kept[::-1], shape[::-1], strict=False)
+    ):
+        raise ValueError(
+            f"index: a value of shape {given} cannot be assigned to a place of shape {shape}; "
+            "expected a shape that broadcasts to it"
+        )
+    return _reshape(value, kept) if extra else value

@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
+from tinygan.backend.dtypes import promote
 from tinygan.ops.dims import dimension
-from tinygan.ops.indexing import slice_along
-from tinygan.ops.shape import unsqueeze
+from tinygan.ops.indexing import narrow
+from tinygan.ops.shape import expand, reshape, unsqueeze
 
-__all__ = ["cat", "concat", "stack"]
+__all__ = ["cat", "chunk", "concat", "meshgrid", "split", "stack", "unbind"]
 
 
 @primitive
 def _cat(xp: Any, *tensors: Any, dim: int) -> Any:
-    return xp.concatenate(tensors, axis=dim)
+    return xp.concatenate(promote(list(tensors), real=False), axis=dim)
 
 
 def _part(g: Tensor, position: int, tensors_shape: Sequence[tuple[int, ...]], dim: int) -> Tensor:
     start = sum(shape[dim] for shape in tensors_shape[:position])
-    return slice_along(g, dim, start, start + tensors_shape[position][dim])
+    return narrow(g, dim, start, tensors_shape[position][dim])
 
 
 _cat.vjp(tensors=_part)
@@ -32,14 +33,13 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not tensors:
         raise ValueError("cat: expected at least one tensor, got none")
     first = tensors[0].array.shape
-    if not first:
-        raise ValueError("cat: 0-d tensors cannot be joined; use stack()")
     dim = dimension("cat", dim, len(first))
     for i, x in enumerate(tensors):
         shape = x.array.shape
-        if (
-            len(shape) != len(first)
-            or shape[:dim] + shape[dim + 1 :] != first[:dim] + first[dim + 1 :]
+        if not shape:
+            raise ValueError(f"cat: tensor {i} has no dimension to be joined along; use stack()")
+        if len(shape) != len(first) or any(
+            n != m for k, (n, m) in enumerate(zip(shape, first, strict=True)) if k != dim
         ):
             raise ValueError(
                 f"cat: tensor {i} has shape {shape}, the first {first}; expected the same sizes "
@@ -54,22 +54,73 @@ concat = cat
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new dimension `dim`."""
     tensors = tuple(tensors)
+    if not tensors:
+        raise ValueError("stack: expected at least one tensor, got none")
     for i, x in enumerate(tensors):
         if x.array.shape != tensors[0].array.shape:
             raise ValueError(
-                f"stack: tensor {i} has shape {tuple(x.shape)}, the first "
-                f"{tuple(tensors[0].shape)}; expected equal shapes"
+                f"stack: tensor {i} has shape {x.array.shape}, the first "
+                f"{tensors[0].array.shape}; expected equal shapes"
             )
     return cat([unsqueeze(x, dim) for x in tensors], dim)
 
 
-def _attach() -> None:  # until ops.methods attaches them
-    from tinygan.ops import indexing, linalg, shape
+def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of x along `dim`: of split_size each (the last may be smaller), or of given sizes."""
+    dim = dimension("split", dim, x.array.ndim)
+    size = x.array.shape[dim]
+    if isinstance(split_size, int):
+        if split_size < 0 or (split_size == 0 and size):
+            raise ValueError(f"split: expected a positive split_size, got {split_size}")
+        count = max(-(-size // max(split_size, 1)), 1)
+        sizes = [split_size] * (count - 1) + [size - split_size * (count - 1)]
+    else:
+        sizes = list(split_size)
+        if sum(sizes) != size or any(n < 0 for n in sizes):
+            raise ValueError(f"split: the sizes {sizes} do not add up to dimension {dim}'s {size}")
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple(narrow(x, dim, start, n) for start, n in zip(starts, sizes, strict=True))
 
-    for name in (*shape.__all__, "matmul"):
-        setattr(Tensor, name, getattr(linalg if name == "matmul" else shape, name))
-    Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
-    Tensor.__matmul__ = linalg.matmul  # type: ignore[method-assign,assignment]
+
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """x in at most `chunks` views of one size (the last may be smaller) along `dim`."""
+    if chunks < 1:
+        raise ValueError(f"chunk: expected a positive number of chunks, got {chunks}")
+    size = x.array.shape[dimension("chunk", dim, x.array.ndim)]
+    if size == 0:
+        return split(x, [0] * chunks, dim)
+    return split(x, -(-size // chunks), dim)
 
 
-_attach()
+def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices of x along `dim`, which is dropped."""
+    dim = dimension("unbind", dim, x.array.ndim)
+    shape = x.array.shape
+    rest = (*shape[:dim], *shape[dim + 1 :])
+    return tuple(reshape(narrow(x, dim, i, 1), rest) for i in range(shape[dim]))
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Of vectors x_k (n_k) the tensors (n_0, n_1, ...) that hold x_k[i_k] at (i_0, i_1, ...).
+
+    With indexing="xy" the first two dimensions are swapped.
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    for i, x in enumerate(tensors):
+        if x.array.ndim > 1:
+            raise ValueError(f"meshgrid: expected 1-D tensors, tensor {i} has shape {x.shape}")
+    places = list(range(len(tensors)))
+    if indexing == "xy" and len(tensors) > 1:
+        places[:2] = 1, 0
+    shape = [1] * len(tensors)
+    for place, x in zip(places, tensors, strict=True):
+        shape[place] = x.array.size
+    result = []
+    for place, x in zip(places, tensors, strict=True):
+        own = [1] * len(tensors)
+        own[place] = x.array.size
+        result.append(expand(reshape(x, own), shape))
+    return tuple(result)

@@ -7,7 +7,7 @@ from typing import Any
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.shape import flatten, squeeze, transpose, unsqueeze
 
-__all__ = ["linear", "matmul"]
+__all__ = ["addmm", "baddbmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
 
 
 def _same_dtype(*arrays: Any) -> None:
@@ -86,3 +86,65 @@ def _linear_weight(g: Tensor, x: Tensor) -> Tensor:
 
 
 linear.vjp(x=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
+
+
+def _expect(op: str, ndims: tuple[int, int], x: Tensor, w: Tensor) -> None:
+    if (x.array.ndim, w.array.ndim) != ndims:
+        raise ValueError(
+            f"{op}: expected a {ndims[0]}-D and a {ndims[1]}-D tensor, got shapes "
+            f"{x.array.shape} and {w.array.shape}"
+        )
+
+
+def mm(x: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices: (i, j) @ (j, k) -> (i, k)."""
+    _expect("mm", (2, 2), x, mat2)
+    return matmul(x, mat2)
+
+
+def bmm(x: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices: (b, i, j) @ (b, j, k) -> (b, i, k)."""
+    _expect("bmm", (3, 3), x, mat2)
+    if x.array.shape[0] != mat2.array.shape[0]:
+        raise ValueError(
+            f"bmm: expected batches of one size, got shapes {x.array.shape} and {mat2.array.shape}"
+        )
+    return matmul(x, mat2)
+
+
+def mv(x: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector: (i, j) @ (j) -> (i)."""
+    _expect("mv", (2, 1), x, vec)
+    return matmul(x, vec)
+
+
+def dot(x: Tensor, other: Tensor) -> Tensor:
+    """sum_i x_i w_i of two vectors."""
+    _expect("dot", (1, 1), x, other)
+    return matmul(x, other)
+
+
+def outer(x: Tensor, vec2: Tensor) -> Tensor:
+    """y_ij = x_i w_j of two vectors."""
+    _expect("outer", (1, 1), x, vec2)
+    return unsqueeze(x, 1) * vec2
+
+
+def _weighted_sum(x: Tensor, beta: float, product: Tensor, alpha: float) -> Tensor:
+    if alpha != 1:
+        product = product * alpha
+    if beta == 0:  # what is not to be seen may be NaN
+        return product
+    return (x if beta == 1 else x * beta) + product
+
+
+def addmm(x: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta x + alpha (mat1 @ mat2), x broadcast to the product's shape."""
+    return _weighted_sum(x, beta, mm(mat1, mat2), alpha)
+
+
+def baddbmm(
+    x: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """beta x + alpha (batch1 @ batch2), x broadcast to the products' shape."""
+    return _weighted_sum(x, beta, bmm(batch1, batch2), alpha)

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
-from tinygan.ops.dims import dimension, dimensions, sizes, solve_shape
+from tinygan.ops.dims import common_shape, dimension, dimensions, sizes, solve_shape
 
 __all__ = [
     "broadcast_tensors",
@@ -187,21 +187,8 @@ def expand_as(x: Tensor, other: Tensor) -> Tensor:
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors expanded to their common shape."""
-    return tuple(expand(x, _common_shape(tensors)) for x in tensors)
-
-
-def _common_shape(tensors: Sequence[Tensor]) -> tuple[int, ...]:
-    ndim = max((x.array.ndim for x in tensors), default=0)
-    shape = [1] * ndim
-    for x in tensors:
-        for i, n in enumerate(x.array.shape, ndim - x.array.ndim):
-            if n != 1 and shape[i] not in (1, n):
-                raise ValueError(
-                    "broadcast_tensors: the shapes "
-                    f"{', '.join(str(tuple(x.shape)) for x in tensors)} do not broadcast"
-                )
-            shape[i] = shape[i] if n == 1 else n
-    return tuple(shape)
+    shape = common_shape("broadcast_tensors", [x.array.shape for x in tensors])
+    return tuple(x if x.array.shape == shape else _expand(x, shape) for x in tensors)
 
 
 def sum_to_size(x: Tensor, *shape: Any) -> Tensor:

@@ -1,0 +1,205 @@
+"""Picking and placing elements by an index of their own: gather, scatter, and sorting by them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tinygan.autograd import Tensor, primitive, wrap
+from tinygan.backend import backend_of
+from tinygan.ops.dims import common_shape, dimension
+from tinygan.ops.indexing import _check_index, _slice, getitem
+from tinygan.ops.joins import stack
+from tinygan.ops.shape import _expand, _reshape, broadcast_tensors
+
+__all__ = [
+    "argsort",
+    "gather",
+    "masked_select",
+    "nonzero",
+    "scatter",
+    "scatter_add",
+    "sort",
+    "take_along_dim",
+    "topk",
+]
+
+
+class Sorted(NamedTuple):
+    """Values and where each of them stood in the input."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _places(xp: Any, index: Any, dim: int) -> tuple[Any, ...]:
+    """For every element of the index the place it names: itself in `dim`, its own in the others."""
+    return tuple(
+        index if d == dim else xp.arange(n).reshape((1,) * d + (n,) + (1,) * (index.ndim - d - 1))
+        for d, n in enumerate(index.shape)
+    )
+
+
+@primitive
+def _gather(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
+    return x[_places(xp, index, dim)]
+
+
+@primitive
+def _gather_grad(xp: Any, x: Any, index: Any, *, dim: int, shape: tuple[int, ...]) -> Any:
+    """Zeros of the given shape with x added at the places that the index names."""
+    y = xp.zeros(shape, x.dtype)
+    xp.add.at(y, _places(xp, index, dim), x)
+    return y
+
+
+@primitive
+def _scatter(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
+    y = x.copy(order="K")
+    y[_places(xp, index, dim)] = src
+    return y
+
+
+_gather.vjp(x=lambda g, index, x_shape, dim: _gather_grad(g, index, dim=dim, shape=x_shape))
+_gather_grad.vjp(x=lambda g, index, dim: _gather(g, index, dim=dim))
+_scatter.vjp(
+    x=lambda g, index, dim: _scatter(g, index, 0, dim=dim),
+    src=lambda g, index, dim: _gather(g, index, dim=dim),
+)
+
+
+def _checked(op: str, x: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]:
+    """The dimension and the index, whose shape must lie in that of x except along the dimension."""
+    shape, size = x.array.shape, index.array.shape
+    dim = dimension(op, dim, len(shape))
+    if index.array.dtype.kind not in "iu":
+        raise TypeError(f"{op}: expected an index of integers, got {index.dtype}")
+    if len(size) != len(shape) or any(
+        n > m for d, (n, m) in enumerate(zip(size, shape, strict=True)) if d != dim
+    ):
+        raise ValueError(
+            f"{op}: an index of shape {size} does not fit a tensor of shape {shape}; expected as "
+            f"many dimensions, and sizes no larger except in dimension {dim}"
+        )
+    return dim, _check_index(index, size=shape[dim] if shape else 1, negative=False)
+
+
+def _source(op: str, index: Tensor, src: Tensor) -> Tensor:
+    """The part of src that the index has places for."""
+    size, given = index.array.shape, src.array.shape
+    if len(given) != len(size) or any(n > m for n, m in zip(size, given, strict=True)):
+        raise ValueError(
+            f"{op}: src has shape {given}, expected one at least as large as the index's {size}"
+        )
+    return src if given == size else _slice(src, tuple(slice(n) for n in size))
+
+
+def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
+    """y[i, j, k] = x[i, index[i, j, k], k] (for dim = 1)."""
+    dim, index = _checked("gather", x, dim, index)
+    if not x.array.ndim:
+        return _expand(x, index.array.shape)
+    return _gather(x, index, dim=dim)
+
+
+def scatter(x: Tensor, dim: int, index: Tensor, src: Tensor | float) -> Tensor:
+    """x with y[i, index[i, j, k], k] = src[i, j, k] (for dim = 1); src may be a number.
+
+    Of several sources for one place one is taken, which one is not said.
+    """
+    dim, index = _checked("scatter", x, dim, index)
+    if isinstance(src, Tensor):
+        if src.array.dtype != x.array.dtype:
+            raise TypeError(f"scatter: src is {src.dtype}, expected {x.dtype} as x")
+        src = _source("scatter", index, src)
+    return _scatter(x, index, src, dim=dim)
+
+
+def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """x with src[i, j, k] added at (i, index[i, j, k], k) (for dim = 1)."""
+    dim, index = _checked("scatter_add", x, dim, index)
+    if src.array.dtype != x.array.dtype:
+        raise TypeError(f"scatter_add: src is {src.dtype}, expected {x.dtype} as x")
+    src = _source("scatter_add", index, src)
+    return x + _gather_grad(src, index, dim=dim, shape=x.array.shape)
+
+
+def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather` with x and the indices broadcast together except along dim; None flattens both."""
+    if dim is None:
+        return gather(_reshape(x, (-1,)), 0, _reshape(indices, (-1,)))
+    dim = dimension("take_along_dim", dim, x.array.ndim)
+    if x.array.ndim != indices.array.ndim:
+        raise ValueError(
+            f"take_along_dim: x has shape {x.array.shape}, the indices {indices.array.shape}; "
+            "expected as many dimensions"
+        )
+
+    shapes = [(*t.array.shape[:dim], 1, *t.array.shape[dim + 1 :]) for t in (x, indices)]
+    common = common_shape("take_along_dim", shapes)
+    x = _expand(x, (*common[:dim], x.array.shape[dim], *common[dim + 1 :]))
+    indices = _expand(indices, (*common[:dim], indices.array.shape[dim], *common[dim + 1 :]))
+    return gather(x, dim, indices)
+
+
+def masked_select(x: Tensor, mask: Tensor) -> Tensor:
+    """The elements of x where the mask (both broadcast) is true, as a vector in row-major order.
+
+    How many they are is read from the device.
+    """
+    if mask.array.dtype != bool:
+        raise TypeError(f"masked_select: expected a mask of booleans, got {mask.dtype}")
+    x, mask = broadcast_tensors(x, mask)
+    return getitem(x, mask)
+
+
+def nonzero(x: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """The indices of the elements that are not zero, (count, x.ndim), or a vector per dimension.
+
+    How many they are is read from the device.
+    """
+    array = x.array if x.array.ndim or not as_tuple else x.array.reshape(1)
+    xp = backend_of(array).xp
+    if not array.ndim:
+        return wrap(xp.zeros((int(bool(array != 0)), 0), xp.int64))
+    found = tuple(wrap(i) for i in xp.nonzero(array))
+    return found if as_tuple else stack(found, 1)
+
+
+@primitive
+def _argsort(xp: Any, x: Any, *, dim: int, descending: bool) -> Any:
+    if not x.ndim:
+        return xp.zeros((), xp.int64)
+    if not descending:
+        return xp.argsort(x, axis=dim, kind="stable")
+    # sorted from the back, so that equal elements keep their order
+    back = xp.argsort(xp.flip(x, dim), axis=dim, kind="stable")
+    return x.shape[dim] - 1 - xp.flip(back, dim)
+
+
+def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices that sort x along a dimension; always stable, NaN counts as the largest."""
+    return _argsort(x, dim=dimension("argsort", dim, x.array.ndim), descending=descending)
+
+
+def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
+    """x sorted along a dimension, and the indices that sort it; always stable."""
+    dim = dimension("sort", dim, x.array.ndim)
+    indices = _argsort(x, dim=dim, descending=descending)
+    return Sorted(_pick(x, dim, indices), indices)
+
+
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
+    """The k largest (or smallest) elements along a dimension, best first, and their indices."""
+    dim = dimension("topk", dim, x.array.ndim)
+    size = x.array.shape[dim] if x.array.ndim else 1
+    if not 0 <= k <= size:
+        raise ValueError(f"topk: k is {k}, expected 0 to {size}, the size of dimension {dim}")
+    indices = _argsort(x, dim=dim, descending=largest)
+    if x.array.ndim:
+        indices = _slice(indices, (slice(None),) * dim + (slice(k), ...))
+    return Sorted(_pick(x, dim, indices), indices)
+
+
+def _pick(x: Tensor, dim: int, indices: Tensor) -> Tensor:
+    """`gather` by indices that are known to be in range."""
+    return _gather(x, indices, dim=dim) if x.array.ndim else _expand(x, ())
