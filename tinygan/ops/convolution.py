@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygan.autograd import Tensor
 from tinygan.ops.conv_trio import _conv2d, _conv2d_input_grad
+from tinygan.ops.images import as_images, of_images
 from tinygan.ops.windows import Pair, pair, window_count
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
@@ -92,7 +93,7 @@ def _convolve(
     groups: int,
 ) -> Tensor:
     dims = 1 if op == "conv1d" else 2
-    batched = _check(op, x, w, bias, groups, dims)
+    images = _check(op, x, w, bias, groups, dims)
     channels, kernel = x.shape[-dims - 1], w.shape[2:]
     if channels != w.shape[1] * groups:
         raise RuntimeError(
@@ -115,15 +116,11 @@ def _convolve(
                 f"{op}: the kernel {tuple(kernel)} with dilation {dilation} is larger than the "
                 f"padded input {padded} (input: {tuple(x.shape)})"
             )
-    if not batched:
-        x = x.unsqueeze(0)
     if dims == 1:
-        x, w = x.unsqueeze(2), w.unsqueeze(2)
+        w = w.unsqueeze(2)
         stride, dilation, pads = (1, *stride), (1, *dilation), ((0, 0), *pads)
-    y = _conv2d(x, w, bias, stride, pads, dilation, groups)
-    if dims == 1:
-        y = y.squeeze(2)
-    return y if batched else y.squeeze(0)
+    y = _conv2d(images, w, bias, stride, pads, dilation, groups)
+    return of_images(x, y, dims)
 
 
 def _transpose(
@@ -138,7 +135,7 @@ def _transpose(
     dilation: Any,
 ) -> Tensor:
     dims = 1 if op == "conv_transpose1d" else 2
-    batched = _check(op, x, w, bias, groups, dims)
+    images = _check(op, x, w, bias, groups, dims)
     if x.shape[-dims - 1] != w.shape[0]:
         raise RuntimeError(
             f"{op}: a weight of shape {tuple(w.shape)} expects {w.shape[0]} input channels, got "
@@ -170,19 +167,15 @@ def _transpose(
             f"{op}: an input of shape {tuple(x.shape)} gives an output of size {tuple(size)}, "
             "which is too small"
         )
-    if not batched:
-        x = x.unsqueeze(0)
     if dims == 1:
-        x, w = x.unsqueeze(2), w.unsqueeze(2)
+        w = w.unsqueeze(2)
         stride, dilation, pads, size = (1, *stride), (1, *dilation), [(0, 0), *pads], [1, *size]
-    y = _conv2d_input_grad(x, w, bias, tuple(size), stride, tuple(pads), dilation, groups)
-    if dims == 1:
-        y = y.squeeze(2)
-    return y if batched else y.squeeze(0)
+    y = _conv2d_input_grad(images, w, bias, tuple(size), stride, tuple(pads), dilation, groups)
+    return of_images(x, y, dims)
 
 
-def _check(op: str, x: Tensor, w: Tensor, bias: Tensor | None, groups: int, dims: int) -> bool:
-    """Refuse what no convolution takes; whether x has a batch dimension."""
+def _check(op: str, x: Tensor, w: Tensor, bias: Tensor | None, groups: int, dims: int) -> Tensor:
+    """Refuse what no convolution takes; x as (N, C, H, W)."""
     for name, tensor in (("input", x), ("weight", w), ("bias", bias)):
         if tensor is None and name == "bias":
             continue
@@ -192,16 +185,13 @@ def _check(op: str, x: Tensor, w: Tensor, bias: Tensor | None, groups: int, dims
             raise RuntimeError(
                 f"{op}: {name} is {tensor.dtype} and the input {x.dtype}; they must have one type"
             )
-    names = "(N, C, L) or (C, L)" if dims == 1 else "(N, C, H, W) or (C, H, W)"
-    if x.ndim not in (dims + 1, dims + 2):
-        raise RuntimeError(f"{op}: expected an input {names}, got shape {tuple(x.shape)}")
     if w.ndim != dims + 2:
         raise RuntimeError(
             f"{op}: expected a weight with {dims + 2} dimensions, got shape {tuple(w.shape)}"
         )
     if groups < 1:
         raise RuntimeError(f"{op}: groups is {groups}, expected at least 1")
-    return x.ndim == dims + 2
+    return as_images(op, x, dims)
 
 
 def _check_bias(op: str, bias: Tensor | None, channels: int) -> None:

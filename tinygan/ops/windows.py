@@ -5,10 +5,10 @@ Arrays are N H W C here, so that the C values of one pixel lie side by side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["Pads", "Pair", "columns", "columns_to_image", "pair", "window_count"]
+__all__: list[str] = []
 
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]  # (top, bottom), (left, right)
@@ -31,6 +31,29 @@ def window_count(size: int, kernel: int, stride: int, pads: Pair, dilation: int)
     return (size + pads[0] + pads[1] - dilation * (kernel - 1) - 1) // stride + 1
 
 
+def two(values: Sequence[int]) -> Pair:
+    """A tuple of two ints, for the type checker."""
+    return values[0], values[1]
+
+
+def bins(size: int, count: int) -> list[Pair]:
+    """`count` intervals of near-equal length that cover range(size), as adaptive pooling's."""
+    return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
+def taps_along(count: int, kernel: int, stride: int, dilation: int = 1) -> list[slice]:
+    """For each tap of a kernel, which pixels all windows see through it."""
+    first = [tap * dilation for tap in range(kernel)]
+    return [slice(a, a + (count - 1) * stride + 1, stride) for a in first]
+
+
+def reach(count: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Pair:
+    """How many pixels all windows together reach over."""
+    axes = zip(count, kernel, stride, dilation, strict=True)
+    height, width = [(n - 1) * s + d * (k - 1) + 1 for n, k, s, d in axes]
+    return height, width
+
+
 def columns(
     xp: Any,
     x: Any,
@@ -48,7 +71,7 @@ def columns(
     n, c = x.shape[0], x.shape[3]
     steps = _steps(count, kernel, stride, dilation)
     tiles = tuple(_tiles(*axis) for axis in zip(count, kernel, steps, dilation, strict=True))
-    padded = _fit(xp, x, (tiles[0] * steps[0], tiles[1] * steps[1]), start)
+    padded = frame(xp, x, (tiles[0] * steps[0], tiles[1] * steps[1]), start)
     padded = padded.reshape(n, tiles[0], steps[0], tiles[1], steps[1], groups, c // groups)
     result = xp.empty((groups, n, *count, *kernel, c // groups), dtype=x.dtype)
     for image, column in _overlaps(padded, result, count, kernel, steps, dilation):
@@ -71,7 +94,7 @@ def columns_to_image(
     for image, column in _overlaps(padded, values, count, kernel, steps, dilation):
         image += column
     padded = padded.reshape(n, tiles[0] * steps[0], tiles[1] * steps[1], groups * c)
-    return xp.ascontiguousarray(_fit(xp, padded, size, (-start[0], -start[1])))
+    return xp.ascontiguousarray(frame(xp, padded, size, (-start[0], -start[1])))
 
 
 def _steps(count: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
@@ -86,8 +109,11 @@ def _tiles(count: int, kernel: int, step: int, dilation: int) -> int:
     return max(count + dilation * (kernel - 1) // step, 0)
 
 
-def _fit(xp: Any, x: Any, size: Pair, start: Pair) -> Any:
-    """(N, H, W, C) in a frame of `size` that begins `start` before it: zeros around, or a crop."""
+def frame(xp: Any, x: Any, size: Pair, start: Pair, fill: float = 0) -> Any:
+    """(N, H, W, C) in a frame of `size` that begins `start` before it: `fill` around, or a crop.
+
+    The result is a view of x where nothing is filled.
+    """
     n, h, w, c = x.shape
     source, target = [], []
     for length, frame, first in zip((h, w), size, start, strict=True):
@@ -97,7 +123,7 @@ def _fit(xp: Any, x: Any, size: Pair, start: Pair) -> Any:
     inside = x[:, source[0], source[1]]
     if inside.shape[1:3] == size:
         return inside
-    result = xp.zeros((n, *size, c), dtype=x.dtype)
+    result = xp.full((n, *size, c), fill, dtype=x.dtype)
     result[:, target[0], target[1]] = inside
     return result
 
@@ -112,26 +138,25 @@ def _overlaps(
     """
     by_window = padded.transpose(0, 1, 3, 2, 4, 5, 6)
     by_pixel = values.transpose(1, 2, 3, 4, 5, 0, 6)
-    for rows, top, inner_rows in _runs(kernel[0], steps[0], dilation[0]):
-        for cols, left, inner_cols in _runs(kernel[1], steps[1], dilation[1]):
+    single = values.shape[-1] == 1  # the innermost loop then runs along the windows
+    for rows, top, inner_rows in _runs(kernel[0], steps[0], dilation[0], single):
+        for cols, left, inner_cols in _runs(kernel[1], steps[1], dilation[1], single):
             image = by_window[
                 :, top : top + count[0], left : left + count[1], inner_rows, inner_cols
             ]
             yield image, by_pixel[:, :, :, rows, cols]
 
 
-def _runs(kernel: int, step: int, dilation: int) -> list[tuple[slice, int, slice]]:
-    """The taps of a kernel by the tile they fall into: taps, tile, their places in the tile."""
+def _runs(kernel: int, step: int, dilation: int, single: bool) -> list[tuple[slice, int, slice]]:
+    """The taps of a kernel by the tile they fall into: taps, tile, their places in the tile.
+
+    With `single` every tap is a run of its own.
+    """
     runs, tap = [], 0
     while tap < kernel:
         tile, first = divmod(tap * dilation, step)
-        taps = min(-(-(step - first) // dilation), kernel - tap)
-        runs.append(
-            (
-                slice(tap, tap + taps),
-                tile,
-                slice(first, first + (taps - 1) * dilation + 1, dilation),
-            )
-        )
+        taps = 1 if single else min(-(-(step - first) // dilation), kernel - tap)
+        last = first + (taps - 1) * dilation
+        runs.append((slice(tap, tap + taps), tile, slice(first, last + 1, dilation)))
         tap += taps
     return runs
