@@ -1,0 +1,101 @@
+"""The commands, end to end, as processes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import tinygan, train
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of twelve steps."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    train(path, "--steps", 12, "--sample-every", 6, "--checkpoint-every", 5)
+    return path
+
+
+def test_a_run_directory_is_complete(run: Path) -> None:
+    notes = json.loads((run / "config.json").read_text())
+    assert notes["config"]["steps"] == 12
+    assert {"numpy", "tinygan", "python"} <= set(notes["versions"])
+    assert len(notes["data"]) == 64
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == list(range(1, 13))
+    assert all(np.isfinite(list(record.values())).all() for record in records)
+    pictures = sorted(p.name for p in (run / "samples").iterdir())
+    assert pictures == ["step-000000.png", "step-000006.png", "step-000012.png"]
+    checkpoints = sorted(p.name for p in (run / "checkpoints").iterdir())
+    assert checkpoints == ["step-000010.safetensors", "step-000012.safetensors"]
+
+
+def test_the_pictures_show_samples(run: Path) -> None:
+    with Image.open(run / "samples" / "step-000012.png") as image:
+        assert image.size == (8 * 30 + 2, 8 * 30 + 2)
+        assert np.asarray(image).std() > 1
+    with Image.open(run / "samples.gif") as animation:
+        assert animation.n_frames >= 3
+    with Image.open(run / "curves.png") as curves:
+        assert curves.size[0] > 500
+
+
+def test_sample_is_a_function_of_the_seed(run: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        tinygan("sample", run, "-n", 9, "--seed", seed, "--out", tmp_path / f"{name}.png")
+    a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b != c
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (3 * 30 + 2, 3 * 30 + 2)
+
+
+def test_interpolate_writes_a_closed_walk(run: Path, tmp_path: Path) -> None:
+    tinygan("sample", run, "--out", tmp_path / "s.png", "--interpolate", tmp_path / "walk.gif")
+    with Image.open(tmp_path / "walk.gif") as animation:
+        assert animation.n_frames > 20
+
+
+def test_points_of_the_plane_are_trained_and_drawn(tmp_path: Path) -> None:
+    train(tmp_path / "ring", "--data", "ring", "--steps", 4)
+    with Image.open(tmp_path / "ring" / "samples" / "step-000004.png") as image:
+        assert image.size == (256, 256)
+    tinygan("sample", tmp_path / "ring")
+
+
+@pytest.mark.parametrize("penalty", ["gradient_penalty", "r1", "r2"])
+def test_every_penalty_trains(tmp_path: Path, penalty: str) -> None:
+    train(tmp_path / "run", "--steps", 3, "--penalty", penalty, "--game", "wasserstein")
+
+
+def test_options_come_from_toml_and_the_command_line_wins(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('game = "hinge"\nsteps = 2\nlr-g = 0.001\n')
+    train(tmp_path / "run", "--config", tmp_path / "run.toml", "--steps", 3)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert (config["game"], config["steps"], config["lr_g"]) == ("hinge", 3, 0.001)
+
+
+def test_gradcheck_prints_a_table_and_json() -> None:
+    assert "tanh" in tinygan("gradcheck", "--op", "tanh")
+    rows = json.loads(tinygan("gradcheck", "--op", "tanh", "--json"))
+    assert rows and all(row["passed"] for row in rows)
+
+
+def test_info_names_the_versions_and_the_devices() -> None:
+    text = tinygan("info")
+    assert all(word in text for word in ("numpy", "numba", "blas", "cuda", "cores"))
+
+
+def test_data_describes_and_draws_a_contact_sheet(tmp_path: Path) -> None:
+    text = tinygan("data", "glyphs", "--out", tmp_path / "sheet.png")
+    assert "20000" in text
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.size[0] > 200
+
+
+@pytest.mark.parametrize("command", ["", "train", "sample", "gradcheck", "info", "data"])
+def test_help_says_what_it_does_with_an_example(command: str) -> None:
+    text = tinygan(*command.split(), "--help")
+    assert "Example: tinygan" in text

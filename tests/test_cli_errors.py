@@ -1,0 +1,164 @@
+"""Bad input: a message in a line or two, exit code 2, and nothing lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import SMALL, start, tinygan, train
+from PIL import Image
+
+
+def refused(*arguments: Any, **options: Any) -> str:
+    """The message of a refused command."""
+    text = tinygan(*arguments, code=2, **options)
+    assert "Traceback" not in text
+    return " ".join(text.split())
+
+
+def test_unknown_names_get_the_nearest_right_one(tmp_path: Path) -> None:
+    assert "'wasserstein'" in refused("train", "--game", "waserstein")
+    assert "'dcgan'" in refused("train", "--model", "dcgam")
+    assert "--steps" in refused("train", "--step", 3)
+    assert "'glyphs'" in refused("train", "--data", "glyph")
+    assert "'r1'" in refused("train", "--penalty", "r11")
+    (tmp_path / "c.toml").write_text("stepz = 3\n")
+    assert "'steps'" in refused("train", "--config", tmp_path / "c.toml")
+    assert "gradcheck" in refused("gradchek")
+
+
+def test_config_files_that_are_none(tmp_path: Path) -> None:
+    assert "nothing.toml" in refused("train", "--config", tmp_path / "nothing.toml")
+    (tmp_path / "c.toml").write_text("steps = = 3\n")
+    assert "TOML" in refused("train", "--config", tmp_path / "c.toml")
+    (tmp_path / "c.toml").write_text('steps = "many"\n')
+    assert "steps must be int" in refused("train", "--config", tmp_path / "c.toml")
+
+
+def test_folders_without_images(tmp_path: Path) -> None:
+    assert "missing" in refused("train", "--data", tmp_path / "missing")
+    (tmp_path / "empty").mkdir()
+    assert "empty" in refused("train", "--data", tmp_path / "empty")
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.txt").write_text("no image")
+    assert "text" in refused("train", "--data", tmp_path / "text")
+
+
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"{i}.png")
+    whole = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(whole[: len(whole) // 2])
+    assert "1.png" in refused("train", "--data", tmp_path, "--size", 28)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage"])
+def test_a_broken_idx_file_is_named(tmp_path: Path, damage: str) -> None:
+    name = "train-images-idx3-ubyte.gz"
+    content = gzip.compress(b"\0\0\x08\x03" + np.array([9, 28, 28], ">i4").tobytes() + bytes(7056))
+    content = content[: len(content) // 2] if damage == "truncated" else b"garbage" * 50
+    (tmp_path / name).write_bytes(content)
+    assert name in refused("train", "--data", "mnist", "--data-dir", tmp_path)
+
+
+def test_a_batch_larger_than_the_data_names_both_numbers(tmp_path: Path) -> None:
+    np.save(tmp_path / "five.npy", np.zeros((5, 28, 28), np.uint8))
+    message = refused("train", "--data", tmp_path / "five.npy", "--batch-size", 64)
+    assert "64" in message and "5" in message
+
+
+def test_an_out_that_holds_another_run_is_left_alone(tmp_path: Path) -> None:
+    train(tmp_path / "run", "--steps", 1)
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    message = refused("train", *SMALL, "--out", tmp_path / "run")
+    assert "another run" in message and "--resume" in message
+    assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+
+
+def test_cuda_without_a_gpu_says_what_is_missing() -> None:
+    message = refused("train", "--device", "cuda")
+    assert "CuPy" in message and ("install" in message or "driver" in message)
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    assert "config.json" in refused("train", "--resume", tmp_path)
+    assert "config.json" in refused("sample", tmp_path)
+
+
+def test_a_broken_checkpoint_is_named_and_the_one_before_offered(tmp_path: Path) -> None:
+    train(tmp_path / "run", "--steps", 4, "--checkpoint-every", 2)
+    newest = tmp_path / "run" / "checkpoints" / "step-000004.safetensors"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    message = refused("train", "--resume", tmp_path / "run", "--steps", 6)
+    assert newest.name in message and "step-000002.safetensors" in message
+    newest.unlink()
+    tinygan("train", "--resume", tmp_path / "run", "--steps", 6)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    train(tmp_path / "a", "--steps", 1)
+    train(tmp_path / "b", "--steps", 1, "--width", 12)
+    name = "checkpoints/step-000001.safetensors"
+    (tmp_path / "a" / name).write_bytes((tmp_path / "b" / name).read_bytes())
+    assert name in refused("train", "--resume", tmp_path / "a", "--steps", 2)
+    assert name in refused("sample", tmp_path / "a")
+
+
+def test_resume_refuses_to_change_the_game_or_the_data(tmp_path: Path) -> None:
+    np.save(tmp_path / "data.npy", np.zeros((50, 28, 28), np.uint8))
+    train(tmp_path / "run", "--steps", 1, "--data", tmp_path / "data.npy")
+    assert "--game" in refused("train", "--resume", tmp_path / "run", "--game", "hinge")
+    np.save(tmp_path / "data.npy", np.ones((50, 28, 28), np.uint8))
+    assert "changed" in refused("train", "--resume", tmp_path / "run", "--steps", 2)
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    train(tmp_path / "run", "--steps", 2, "--width", 32)
+    kept = tmp_path / "run" / "checkpoints" / "step-000002.safetensors"
+
+    def fill() -> None:
+        """Files may grow to half of a checkpoint: writing one fails as on a full disk."""
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        size = kept.stat().st_size // 2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    message = refused("train", "--resume", tmp_path / "run", "--steps", 4, preexec_fn=fill)
+    assert "step-000004" in message and kept.name in message
+    assert [p.name for p in kept.parent.iterdir()] == [kept.name]
+    tinygan("train", "--resume", tmp_path / "run", "--steps", 4)
+
+
+def test_a_run_that_diverges_says_where_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    text = train(
+        tmp_path / "run", "--steps", 400, "--lr-d", 1e9, "--lr-g", 1e9, "--game", "least_squares",
+        "--checkpoint-every", 1, code=1,
+    )  # fmt: skip
+    assert "not finite" in text and "first operation" in text and "--lr-d" in text
+    step = int(max((tmp_path / "run" / "checkpoints").iterdir()).stem.removeprefix("step-"))
+    records = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(records[-1])["step"] >= step
+    tinygan("sample", tmp_path / "run")
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(tmp_path: Path) -> None:
+    process = start("train", *SMALL, "--out", tmp_path / "run", "--steps", 100000)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    while not metrics.exists():
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError(process.communicate())
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"--resume {tmp_path / 'run'}" in out
+    last = json.loads(metrics.read_text().splitlines()[-1])["step"]
+    tinygan("train", "--resume", tmp_path / "run", "--steps", last + 2)

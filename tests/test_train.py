@@ -1,0 +1,156 @@
+"""The GAN step and what surrounds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strict_cupy
+
+import tinygan
+from tinygan import nn, optim
+from tinygan.autograd import Tensor
+from tinygan.data import Images, TensorDataset
+from tinygan.losses import non_saturating
+from tinygan.models import build
+from tinygan.train import Config, Training, gan_step
+from tinygan.train.finite import locate
+
+
+def images(count: int = 64) -> Images:
+    random = np.random.default_rng(0)
+    return Images(random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8))
+
+
+SMALL = Config(model="dcgan", width=4, latent=8, batch_size=8, steps=20)
+
+
+def bits(network: nn.Module) -> list[bytes]:
+    return [x.cpu().numpy().tobytes() for x in network.state_dict().values()]
+
+
+def test_the_generators_step_leaves_the_discriminator_bit_for_bit_as_it_was() -> None:
+    training = Training(SMALL, images(), "cpu")
+    recorded: list[list[bytes]] = []
+
+    class Watched(optim.Adam):
+        def update(self, gradients: object) -> None:
+            super().update(gradients)  # type: ignore[arg-type]
+            recorded.append(bits(training.discriminator))
+
+    D, G = training.discriminator, training.generator
+    gan_step(
+        G, D, Watched(G.parameters()), Watched(D.parameters()), [next(training.batches)[0]], 8,
+        non_saturating,
+    )  # fmt: skip
+    after_d, after_g = recorded
+    assert after_d == after_g == bits(D)
+    assert all(p.grad is None for p in D.parameters())
+
+
+def test_both_networks_move_and_the_metrics_are_what_they_say() -> None:
+    training = Training(SMALL, images(), "cpu")
+    before = bits(training.generator), bits(training.discriminator)
+    metrics = {name: x.item() for name, x in training.advance().items()}
+    assert bits(training.generator) != before[0] and bits(training.discriminator) != before[1]
+    assert set(metrics) == {"d_loss", "g_loss", "d_real", "d_fake", "d_grad_norm", "g_grad_norm"}
+    assert 0 < metrics["d_real"] < 1 and 0 < metrics["d_fake"] < 1
+    assert metrics["d_loss"] == pytest.approx(2 * math.log(2), rel=0.3)  # D knows nothing yet
+    assert metrics["g_loss"] == pytest.approx(math.log(2), rel=0.5)
+
+
+def test_n_critic_takes_as_many_batches() -> None:
+    training = Training(Config(**{**SMALL.as_dict(), "n_critic": 3}), images(), "cpu")
+    training.advance()
+    assert training.loader.state_dict()["position"] == 3 * 8
+
+
+@pytest.mark.parametrize("penalty", ["none", "gradient_penalty", "r1", "r2"])
+@pytest.mark.parametrize("model", ["mlp", "dcgan"])
+def test_a_step_on_the_device_reads_nothing_back(penalty: str, model: str) -> None:
+    config = Config(**{**SMALL.as_dict(), "penalty": penalty, "model": model})
+    on_host, on_device = Training(config, images(), "cpu"), Training(config, images(), "cuda")
+    expected = on_host.advance()
+    if tinygan.backend.backend_for("cuda").name == "stand-in":
+        with strict_cupy.no_synchronization():
+            metrics = on_device.advance()
+    else:
+        metrics = on_device.advance()
+    for name, x in expected.items():
+        assert metrics[name].item() == pytest.approx(x.item(), rel=1e-3), name
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
+    def weights(seed: int) -> str:
+        training = Training(Config(**{**SMALL.as_dict(), "seed": seed}), images(), "cpu")
+        for _ in range(3):
+            training.advance()
+        return training.fingerprint()
+
+    assert weights(0) == weights(0) != weights(1)
+
+
+def test_a_state_that_was_saved_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    one = Training(SMALL, images(), "cpu")
+    for _ in range(3):
+        one.advance()
+    tinygan.save(one.state_dict(), tmp_path / "state.safetensors")
+    for _ in range(3):
+        one.advance()
+    two = Training(SMALL, images(), "cpu")
+    two.load_state_dict(tinygan.load(tmp_path / "state.safetensors"))
+    for _ in range(3):
+        two.advance()
+    assert two.fingerprint() == one.fingerprint()
+
+
+def test_a_non_finite_number_is_traced_to_its_layer() -> None:
+    training = Training(SMALL, images(), "cpu")
+    layer = training.discriminator.get_submodule("layers.2")
+    with tinygan.no_grad():
+        next(iter(layer.parameters())).fill_(float("inf"))
+    message = locate(training, training.step + 1)
+    assert "of D, layer layers.2" in message and "conv2d" in message
+
+
+def test_every_model_has_the_shapes_it_says() -> None:
+    for model, shape in [
+        ("dcgan", (1, 28, 28)), ("dcgan", (3, 32, 32)), ("dcgan", (3, 64, 64)),
+        ("mlp", (3, 20, 20)), ("mlp", (2,)),
+    ]:  # fmt: skip
+        generator, discriminator = build(model, shape, 5, 4)
+        samples = generator(tinygan.randn(3, 5))
+        assert samples.shape == (3, *shape)
+        assert discriminator(samples).shape == (3,)
+
+
+def test_the_dcgan_of_28_pixels_has_the_classic_number_of_weights() -> None:
+    generator, discriminator = build("dcgan", (1, 28, 28), 100, 64)
+    # linear, batch norm, transposed convolution, batch norm, transposed convolution with bias
+    expected = 100 * 6272 + 2 * 128 + 128 * 64 * 16 + 2 * 64 + 64 * 16 + 1
+    assert sum(p.numel() for p in generator.parameters()) == expected
+    expected = 64 * 16 + 64 + 64 * 128 * 16 + 2 * 128 + 6272 + 1
+    assert sum(p.numel() for p in discriminator.parameters()) == expected
+
+
+def test_a_gan_learns_a_gaussian() -> None:
+    """The mean and spread of a Gaussian far from the start are found by both networks."""
+    tinygan.manual_seed(0)
+    real = TensorDataset(tinygan.randn(4096, 1) * 0.5 + 3.0)
+    G, D = nn.Linear(4, 1), nn.Sequential(nn.Linear(1, 32), nn.LeakyReLU(0.2), nn.Linear(32, 1))
+    optimizer_G = optim.Adam(G.parameters(), 5e-3, (0.5, 0.9))
+    optimizer_D = optim.Adam(D.parameters(), 5e-3, (0.5, 0.9))
+
+    def batches() -> Iterator[Tensor]:
+        while True:
+            yield real.tensors[0][tinygan.randint(4096, (128,))]
+
+    reals = batches()
+    for _ in range(1500):
+        gan_step(G, D, optimizer_G, optimizer_D, [next(reals)], 4, non_saturating)
+    samples = G(tinygan.randn(4096, 4))
+    assert samples.mean().item() == pytest.approx(3.0, abs=0.3)
+    assert samples.std().item() == pytest.approx(0.5, abs=0.25)
