@@ -7,8 +7,9 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.comparison import where
-from tinygan.ops.elementwise import clamp_max, expm1, mul, neg, tanh
+from tinygan.ops.elementwise import clamp_max, mul
 from tinygan.ops.special import erf
+from tinygan.ops.unary import expm1, neg, tanh
 
 __all__ = [
     "elu",

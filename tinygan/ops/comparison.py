@@ -159,6 +159,8 @@ def bitwise_not(xp: Any, x: Any) -> Any:
 @primitive
 def where(xp: Any, condition: Any, x: Any, other: Any) -> Any:
     """x where `condition`, else other."""
+    if condition.dtype.kind != "b":
+        raise TypeError(f"expected a boolean condition, got {condition.dtype}; use x != 0")
     x, other = promote([x, other], False)
     chosen = xp.where(condition, x, other)
     if isinstance(x, (int, float)) and isinstance(other, (int, float)):
@@ -175,6 +177,10 @@ where.vjp(
 @primitive
 def masked_fill(xp: Any, x: Any, mask: Any, value: Any) -> Any:
     """`value` where `mask`, else x; of x's type."""
+    if mask.dtype.kind != "b":
+        raise TypeError(f"expected a boolean mask, got {mask.dtype}; use x != 0")
+    if isinstance(value, float) and x.dtype.kind != "f":
+        raise TypeError(f"the value {value} cannot be stored in a tensor of {x.dtype}")
     if not isinstance(value, (int, float)):
         value = value.astype(x.dtype)
     return xp.where(mask, value, x)

@@ -10,7 +10,7 @@ from tinygan.autograd import Tensor, primitive, wrap
 from tinygan.autograd.tensor import to_device
 from tinygan.backend import Device
 
-__all__ = ["cast", "clone", "contiguous", "copy_to", "to"]
+__all__ = ["cast", "clone", "contiguous", "copy_to", "cpu", "cuda", "to", "type_as"]
 
 
 @primitive
@@ -84,3 +84,18 @@ def to(
     if device is not None:
         y = copy_to(y, device)
     return clone(y) if copy and y is x else y
+
+
+def type_as(x: Tensor, other: Tensor) -> Tensor:
+    """x with the type of another tensor."""
+    return to(x, other.dtype)
+
+
+def cpu(x: Tensor) -> Tensor:
+    """x in the memory of the host."""
+    return copy_to(x, "cpu")
+
+
+def cuda(x: Tensor, device: str | int | Device | None = None) -> Tensor:
+    """x on a GPU, by default the current one."""
+    return copy_to(x, f"cuda:{device}" if isinstance(device, int) else device or "cuda")

@@ -48,7 +48,7 @@ def _host(data: Any) -> np.ndarray:
         leaf: Any = data
         while isinstance(leaf, (list, tuple)) and leaf:
             leaf = leaf[0]
-        if not isinstance(leaf, (np.ndarray, np.generic)) or type(leaf) is float:
+        if not isinstance(leaf, (np.ndarray, np.generic)):
             array = array.astype(get_default_dtype())
     if array.dtype.kind not in "biuf":
         raise TypeError(f"tensor: expected numbers, got {array.dtype} from {type(data).__name__}")
@@ -160,6 +160,7 @@ def arange(
     if dtype is None:
         integers = all(isinstance(x, int) for x in (start, end, step))
         dtype = int64 if integers else get_default_dtype()
+    dtype = np.dtype(dtype)
     count = max(0, math.ceil((end - start) / step))
     xp = backend_for(device or "cpu").xp
     numbers = start + xp.arange(count, dtype=np.float64 if dtype.kind == "f" else int64) * step
@@ -194,32 +195,17 @@ def eye(
     return _finish(xp.eye(n, m, dtype=dtype or get_default_dtype()), requires_grad)
 
 
-def _like(name: str, x: Tensor, dtype: Any, device: Where, *value: Any) -> Any:
-    backend = backend_of(x.array) if device is None else backend_for(device)
-    if backend is backend_of(x.array):
-        return getattr(backend.xp, name)(x.array, *value, dtype=dtype)
-    return getattr(backend.xp, name[:-5])(x.shape, *value, dtype=dtype or x.dtype)
-
-
-def zeros_like(
-    x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
-) -> Tensor:
-    """Zeros of the shape, type, device and memory order of x."""
-    return _finish(_like("zeros_like", x, dtype, device), requires_grad)
-
-
-def ones_like(
-    x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
-) -> Tensor:
-    """Ones of the shape, type, device and memory order of x."""
-    return _finish(_like("ones_like", x, dtype, device), requires_grad)
-
-
 def empty_like(
     x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of the shape, type, device and memory order of x, not filled."""
-    return _finish(_like("empty_like", x, dtype, device), requires_grad)
+    backend = backend_of(x.array)
+    target = backend if device is None else backend_for(device)
+    if target is backend:
+        array = target.xp.empty_like(x.array, dtype=dtype)
+    else:
+        array = target.xp.empty(x.array.shape, dtype=dtype or x.dtype)
+    return _finish(array, requires_grad)
 
 
 def full_like(
@@ -230,4 +216,20 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of the shape, type, device and memory order of x, filled with one number."""
-    return _finish(_like("full_like", x, dtype, device, fill_value), requires_grad)
+    y = empty_like(x, dtype, device)
+    y.array[...] = fill_value
+    return y.requires_grad_(requires_grad)
+
+
+def zeros_like(
+    x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
+) -> Tensor:
+    """Zeros of the shape, type, device and memory order of x."""
+    return full_like(x, 0, dtype, device, requires_grad)
+
+
+def ones_like(
+    x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
+) -> Tensor:
+    """Ones of the shape, type, device and memory order of x."""
+    return full_like(x, 1, dtype, device, requires_grad)

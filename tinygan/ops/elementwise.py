@@ -1,4 +1,4 @@
-"""Arithmetic between tensors, and the functions of one number."""
+"""Arithmetic between tensors."""
 
 from __future__ import annotations
 
@@ -7,51 +7,29 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import result_dtype
+from tinygan.ops.unary import log, trunc
 
 __all__ = [
-    "abs",
-    "absolute",
     "add",
     "addcdiv",
     "addcmul",
-    "ceil",
     "clamp",
     "clamp_max",
     "clamp_min",
     "clip",
-    "cos",
     "div",
     "divide",
-    "exp",
-    "expm1",
-    "floor",
     "floor_divide",
-    "frac",
     "lerp",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
     "maximum",
     "minimum",
     "mul",
     "multiply",
-    "neg",
-    "negative",
     "pow",
-    "reciprocal",
     "remainder",
-    "round",
-    "rsqrt",
-    "sign",
-    "sin",
-    "sqrt",
-    "square",
     "sub",
     "subtract",
-    "tanh",
     "true_divide",
-    "trunc",
 ]
 
 # -- arithmetic -----------------------------------------------------------------------------------
@@ -72,7 +50,7 @@ def sub(xp: Any, x: Any, other: Any, *, alpha: float = 1) -> Any:
     return x - other if alpha == 1 else x - alpha * other
 
 
-sub.vjp(x=lambda g: g, other=lambda g, alpha: g * -alpha)
+sub.vjp(x=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * -alpha)
 
 
 @primitive(elementwise=True)
@@ -126,15 +104,6 @@ def div(x: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         )
     dtype = result_dtype([a.array if isinstance(a, Tensor) else a for a in (x, other)])
     return trunc(true_divide(x, other)).to(dtype)
-
-
-@primitive(elementwise=True)
-def neg(xp: Any, x: Any) -> Any:
-    """-x."""
-    return -x
-
-
-neg.vjp(x=lambda g: -g)
 
 
 @primitive(elementwise=True)
@@ -232,188 +201,7 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return x if max is None else clamp_max(x, max)
 
 
-# -- functions of one number ----------------------------------------------------------------------
-
-
-@primitive(elementwise=True)
-def abs(xp: Any, x: Any) -> Any:
-    """|x|, whose derivative at 0 is 0."""
-    return xp.abs(x)
-
-
-abs.vjp(x=lambda g, x: g * sign(x))
-
-
-@primitive(elementwise=True)
-def sign(xp: Any, x: Any) -> Any:
-    """-1, 0 or 1."""
-    return xp.sign(x)
-
-
-sign.vjp(x=lambda g: None)
-
-
-@primitive(elementwise=True, real=True)
-def exp(xp: Any, x: Any) -> Any:
-    """e ** x."""
-    return xp.exp(x)
-
-
-exp.vjp(x=lambda g, y: g * y)
-
-
-@primitive(elementwise=True, real=True)
-def expm1(xp: Any, x: Any) -> Any:
-    """e ** x - 1, accurate near 0."""
-    return xp.expm1(x)
-
-
-expm1.vjp(x=lambda g, y: g * (y + 1))
-
-
-@primitive(elementwise=True, real=True)
-def log(xp: Any, x: Any) -> Any:
-    """The natural logarithm of x."""
-    return xp.log(x)
-
-
-log.vjp(x=lambda g, x: g / x)
-
-
-@primitive(elementwise=True, real=True)
-def log1p(xp: Any, x: Any) -> Any:
-    """log(1 + x), accurate near 0."""
-    return xp.log1p(x)
-
-
-log1p.vjp(x=lambda g, x: g / (x + 1))
-
-
-@primitive(elementwise=True, real=True)
-def log2(xp: Any, x: Any) -> Any:
-    """The logarithm of x to the base 2."""
-    return xp.log2(x)
-
-
-log2.vjp(x=lambda g, x: g / (x * math.log(2)))
-
-
-@primitive(elementwise=True, real=True)
-def log10(xp: Any, x: Any) -> Any:
-    """The logarithm of x to the base 10."""
-    return xp.log10(x)
-
-
-log10.vjp(x=lambda g, x: g / (x * math.log(10)))
-
-
-@primitive(elementwise=True, real=True)
-def sqrt(xp: Any, x: Any) -> Any:
-    """x ** (1/2)."""
-    return xp.sqrt(x)
-
-
-sqrt.vjp(x=lambda g, y: g / (y * 2))
-
-
-@primitive(elementwise=True, real=True)
-def rsqrt(xp: Any, x: Any) -> Any:
-    """x ** (-1/2)."""
-    return 1 / xp.sqrt(x)
-
-
-rsqrt.vjp(x=lambda g, y: g * (y * y * y * -0.5))
-
-
-@primitive(elementwise=True)
-def square(xp: Any, x: Any) -> Any:
-    """x * x."""
-    return xp.square(x)
-
-
-square.vjp(x=lambda g, x: g * (x * 2))
-
-
-@primitive(elementwise=True, real=True)
-def reciprocal(xp: Any, x: Any) -> Any:
-    """1 / x."""
-    return 1 / x
-
-
-reciprocal.vjp(x=lambda g, y: -g * (y * y))
-
-
-@primitive(elementwise=True, real=True)
-def sin(xp: Any, x: Any) -> Any:
-    """The sine of x."""
-    return xp.sin(x)
-
-
-sin.vjp(x=lambda g, x: g * cos(x))
-
-
-@primitive(elementwise=True, real=True)
-def cos(xp: Any, x: Any) -> Any:
-    """The cosine of x."""
-    return xp.cos(x)
-
-
-cos.vjp(x=lambda g, x: -g * sin(x))
-
-
-@primitive(elementwise=True, real=True)
-def tanh(xp: Any, x: Any) -> Any:
-    """The hyperbolic tangent of x."""
-    return xp.tanh(x)
-
-
-tanh.vjp(x=lambda g, y: g * (1 - y * y))
-
-# -- rounding: derivative 0 -----------------------------------------------------------------------
-
-
-@primitive(elementwise=True)
-def floor(xp: Any, x: Any) -> Any:
-    """The largest integer <= x."""
-    return xp.floor(x) if x.dtype.kind == "f" else x.copy()
-
-
-floor.vjp(x=lambda g: None)
-
-
-@primitive(elementwise=True)
-def ceil(xp: Any, x: Any) -> Any:
-    """The smallest integer >= x."""
-    return xp.ceil(x) if x.dtype.kind == "f" else x.copy()
-
-
-ceil.vjp(x=lambda g: None)
-
-
-@primitive(elementwise=True)
-def trunc(xp: Any, x: Any) -> Any:
-    """x rounded towards zero."""
-    return xp.trunc(x) if x.dtype.kind == "f" else x.copy()
-
-
-trunc.vjp(x=lambda g: None)
-
-
-@primitive(elementwise=True)
-def round(xp: Any, x: Any, *, decimals: int = 0) -> Any:
-    """x rounded to `decimals` places, halves to the even neighbour."""
-    return xp.around(x, decimals)
-
-
-round.vjp(x=lambda g: None)
-
-
 # -- compositions ---------------------------------------------------------------------------------
-
-
-def frac(x: Tensor) -> Tensor:
-    """x - trunc(x)."""
-    return sub(x, trunc(x))
 
 
 def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
@@ -431,9 +219,7 @@ def addcdiv(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) ->
     return add(x, true_divide(tensor1, tensor2), alpha=value)
 
 
-absolute = abs
 clip = clamp
 divide = div
 multiply = mul
-negative = neg
 subtract = sub

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygan.autograd import Tensor, change, primitive
-from tinygan.ops.conversion import copy_to
+from tinygan.autograd import Primitive, Tensor, change, is_grad_enabled, primitive
+from tinygan.ops.conversion import clone, copy_to
 
-__all__: list[str] = []
+__all__ = ["copy_", "fill_", "zero_"]
 
 
 @primitive
@@ -33,8 +33,8 @@ def copy(xp: Any, x: Any, source: Any) -> Any:
 copy.vjp(x=lambda g: None, source=lambda g: g)
 
 
-def copy_(x: Tensor, source: Any) -> Tensor:
-    """x = source, broadcast, converted and moved to x's device as need be."""
+def copy_(x: Tensor, source: Any, non_blocking: bool = False) -> Tensor:
+    """x = source, broadcast, converted to x's type and moved to its device as need be."""
     if not isinstance(source, Tensor):
         return fill_(x, source)
     return change(x, copy(x, copy_to(source, x.device)))
@@ -52,9 +52,15 @@ def zero_(x: Tensor) -> Tensor:
 
 def in_place(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The form of an op that writes its result into its first argument."""
+    keeps_input = not isinstance(op, Primitive) or 0 in op.saves
 
-    def method(self: Tensor, *args: Any, **keywords: Any) -> Tensor:
-        return change(self, op(self, *args, **keywords))
+    def method(x: Tensor, *args: Any, **keywords: Any) -> Tensor:
+        source = x
+        if keeps_input and is_grad_enabled():
+            others = (*args, *keywords.values())
+            if x.node is not None or any(isinstance(a, Tensor) and a.node for a in others):
+                source = clone(x)  # the derivative will ask for what x was
+        return change(x, op(source, *args, **keywords))
 
     method.__name__ = f"{op.__name__}_"
     method.__doc__ = f"In place: {op.__doc__}"

@@ -1,4 +1,4 @@
-"""The ops as methods and operators of Tensor, and their in-place forms."""
+"""The ops as methods and operators of Tensor."""
 
 from __future__ import annotations
 
@@ -20,123 +20,53 @@ from tinygan.backend.dtypes import (
     int64,
     uint8,
 )
-from tinygan.ops import comparison, elementwise, inplace
+from tinygan.ops import inplace
 
-METHODS = ["abs", "absolute", "add", "addcdiv", "addcmul", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "cos", "div", "divide", "exp", "expm1", "floor", "floor_divide", "frac", "lerp", "log", "log1p", "log2", "log10", "maximum", "minimum", "mul", "multiply", "neg", "negative", "pow", "reciprocal", "remainder", "round", "rsqrt", "sign", "sin", "sqrt", "square", "sub", "subtract", "tanh", "true_divide", "trunc", "erf", "sigmoid", "softplus", "logsigmoid", "relu", "leaky_relu", "prelu", "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt", "isclose", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "masked_fill", "ne", "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumsum", "logsumexp", "max", "mean", "min", "norm", "prod", "std", "sum", "var", "clone", "contiguous", "to", "broadcast_to", "expand", "expand_as", "flatten", "flip", "movedim", "permute", "reshape", "squeeze", "sum_to_size", "swapaxes", "t", "transpose", "unflatten", "unsqueeze", "view", "view_as", "split", "chunk", "roll", "repeat", "tile", "narrow", "unbind", "gather", "scatter", "scatter_add", "index_select", "masked_select", "select", "take_along_dim", "nonzero", "matmul", "mm", "bmm", "addmm", "outer", "dot", "mv", "softmax", "log_softmax", "bernoulli", "multinomial", "normal_", "uniform_", "bernoulli_", "random_", "scatter_", "scatter_add_"]
+__all__: list[str] = []
 
-IN_PLACE = ["add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "sqrt", "square", "clamp", "clamp_min", "clamp_max", "relu", "leaky_relu", "sigmoid", "tanh", "lerp", "masked_fill", "addcmul", "addcdiv", "floor", "ceil", "round", "remainder", "reciprocal", "log"]
+_METHODS = """
+    abs absolute add addcdiv addcmul ceil clamp clamp_max clamp_min clip cos div divide erf exp
+    expm1 floor floor_divide frac lerp log log1p log2 log10 maximum minimum mul multiply neg
+    negative pow reciprocal remainder round rsqrt sign sin sqrt square sub subtract tanh
+    true_divide trunc
+    leaky_relu logsigmoid prelu relu sigmoid softplus
+    allclose bitwise_and bitwise_not bitwise_or bitwise_xor eq equal ge gt isclose isfinite isinf
+    isnan le logical_and logical_not logical_or logical_xor lt masked_fill ne
+    all amax amin any argmax argmin count_nonzero cumsum logsumexp max mean min norm prod std sum
+    var
+    clone contiguous cpu cuda to type_as
+    broadcast_to expand expand_as flatten flip movedim permute reshape squeeze sum_to_size swapaxes
+    t transpose unflatten unsqueeze view view_as
+    chunk repeat roll split tile unbind
+    gather index_add index_select masked_select narrow nonzero scatter scatter_add select
+    take_along_dim
+    addmm baddbmm bmm dot matmul mm mv outer
+    log_softmax softmax
+    bernoulli multinomial
+    bernoulli_ index_add_ normal_ random_ scatter_ scatter_add_ uniform_
+"""
 
+_IN_PLACE = """
+    abs add addcdiv addcmul ceil clamp clamp_max clamp_min clip div exp expm1 floor floor_divide
+    leaky_relu lerp log log1p masked_fill mul neg pow reciprocal relu remainder round rsqrt sigmoid
+    sign sin cos sqrt square sub tanh trunc
+"""
 
-def _swapped(op: Callable[..., Tensor]) -> Callable[[Tensor, Any], Tensor]:
-    return lambda x, other: op(other, x)
-
-
-def _unless_foreign(op: Callable[..., Tensor]) -> Callable[[Tensor, Any], Any]:
-    """== and != with what is neither tensor nor number are Python's own."""
-
-    def method(x: Tensor, other: Any) -> Any:
-        return (
-            op(x, other) if isinstance(other, (Tensor, int, float, np.generic)) else NotImplemented
-        )
-
-    return method
-
-
-def _where(x: Tensor, condition: Tensor, other: Any) -> Tensor:
-    return comparison.where(condition, x, other)
-
-
-def attach() -> None:
-    """Give Tensor its methods and operators."""
-    for name in METHODS:
-        op = getattr(ops, name, None)
-        if op is not None:
-            setattr(Tensor, name, op)
-    for name in IN_PLACE:
-        setattr(Tensor, f"{name}_", inplace.in_place(getattr(ops, name)))
-    for name in ("copy_", "fill_", "zero_"):
-        setattr(Tensor, name, getattr(inplace, name))
-    for name, op in OPERATORS.items():
-        setattr(Tensor, f"__{name}__", op)
-    for name in ("add", "sub", "mul", "truediv", "pow"):
-        method = getattr(Tensor, {"truediv": "div"}.get(name, name) + "_")
-        setattr(Tensor, f"__i{name}__", method)
-    for name, dtype in CASTS.items():
-        setattr(Tensor, name, _to(dtype))
-    extra: Any = Tensor
-    extra.where = _where
-    extra.type_as = lambda x, other: x.to(other.dtype)
-    extra.cpu = lambda x: x.to("cpu")
-    extra.cuda = lambda x, device=None: x.to("cuda" if device is None else f"cuda:{device}")
-    extra.is_contiguous = lambda x: bool(x.array.flags.c_contiguous)
-    extra.mT = property(lambda x: x.transpose(-2, -1))
-    extra.T = property(lambda x: x.permute(*range(x.ndim)[::-1]))
-    extra.new_zeros = _new("zeros")
-    extra.new_ones = _new("ones")
-    extra.new_empty = _new("empty")
-    extra.new_full = _new("full")
-    extra.new_tensor = _new_tensor
-    if hasattr(ops, "getitem"):
-        extra.__getitem__ = ops.getitem
-    if hasattr(ops, "setitem"):
-        extra.__setitem__ = ops.setitem
-    if hasattr(ops, "matmul"):
-        extra.__matmul__ = ops.matmul
-
-
-def _to(dtype: Any) -> Callable[[Tensor], Tensor]:
-    return lambda x: x.to(dtype)
-
-
-def _new(name: str) -> Callable[..., Tensor]:
-    create = getattr(ops, name)
-
-    def method(x: Tensor, *args: Any, dtype: Any = None, device: Any = None, **more: Any) -> Tensor:
-        result: Tensor = create(*args, dtype=dtype or x.dtype, device=device or x.device, **more)
-        return result
-
-    return method
-
-
-def _new_tensor(
-    x: Tensor, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    return ops.tensor(data, dtype or x.dtype, device or x.device, requires_grad)
-
-
-OPERATORS: dict[str, Callable[..., Any]] = {
-    "add": elementwise.add,
-    "radd": elementwise.add,
-    "sub": elementwise.sub,
-    "rsub": _swapped(elementwise.sub),
-    "mul": elementwise.mul,
-    "rmul": elementwise.mul,
-    "truediv": elementwise.true_divide,
-    "rtruediv": _swapped(elementwise.true_divide),
-    "floordiv": elementwise.floor_divide,
-    "rfloordiv": _swapped(elementwise.floor_divide),
-    "mod": elementwise.remainder,
-    "rmod": _swapped(elementwise.remainder),
-    "pow": elementwise.pow,
-    "rpow": _swapped(elementwise.pow),
-    "neg": elementwise.neg,
-    "abs": elementwise.abs,
-    "eq": _unless_foreign(comparison.eq),
-    "ne": _unless_foreign(comparison.ne),
-    "lt": comparison.lt,
-    "le": comparison.le,
-    "gt": comparison.gt,
-    "ge": comparison.ge,
-    "and": comparison.bitwise_and,
-    "rand": comparison.bitwise_and,
-    "or": comparison.bitwise_or,
-    "ror": comparison.bitwise_or,
-    "xor": comparison.bitwise_xor,
-    "rxor": comparison.bitwise_xor,
-    "invert": comparison.bitwise_not,
+_OPERATORS = {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "true_divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "pow",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
 }
 
-CASTS = {
+_CASTS = {
     "float": float32,
     "double": float64,
     "half": float16,
@@ -148,4 +78,85 @@ CASTS = {
     "long": int64,
 }
 
-attach()
+
+def _swapped(op: Callable[..., Tensor]) -> Callable[[Tensor, Any], Tensor]:
+    return lambda x, other: op(other, x)
+
+
+def _unless_foreign(op: Callable[..., Tensor]) -> Callable[[Tensor, Any], Any]:
+    """== and != with what is neither a tensor nor a number are Python's own."""
+
+    def method(x: Tensor, other: Any) -> Any:
+        known = isinstance(other, (Tensor, int, float, np.generic))
+        return op(x, other) if known else NotImplemented
+
+    return method
+
+
+def _to(dtype: Any) -> Callable[[Tensor], Tensor]:
+    return lambda x: x.to(dtype)
+
+
+def _new(create: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A factory whose type and device are those of a tensor."""
+
+    def method(x: Tensor, *args: Any, dtype: Any = None, device: Any = None, **more: Any) -> Tensor:
+        return create(*args, dtype=dtype or x.dtype, device=device or x.device, **more)
+
+    return method
+
+
+def _where(x: Tensor, condition: Tensor, other: Any) -> Tensor:
+    return ops.where(condition, x, other)
+
+
+def _stride(x: Tensor, dim: int | None = None) -> Any:
+    """By how many elements the memory moves along each dimension."""
+    strides = tuple(n // x.array.itemsize for n in x.array.strides)
+    return strides if dim is None else strides[dim]
+
+
+def _transposed(x: Tensor) -> Tensor:
+    return x.permute(*range(x.ndim)[::-1])
+
+
+def _attach(name: str, method: Any) -> None:
+    setattr(Tensor, name, method)
+
+
+for _name in _METHODS.split():
+    if hasattr(ops, _name):
+        _attach(_name, getattr(ops, _name))
+for _name in _IN_PLACE.split():
+    _attach(f"{_name}_", inplace.in_place(getattr(ops, _name)))
+for _name in inplace.__all__:
+    _attach(_name, getattr(inplace, _name))
+for _name, _op in _OPERATORS.items():
+    _attach(f"__{_name}__", getattr(ops, _op))
+    _attach(f"__r{_name}__", _swapped(getattr(ops, _op)))
+for _name in ("add", "mul"):  # they commute, and without a detour are quicker
+    _attach(f"__r{_name}__", getattr(ops, _name))
+for _name in ("add", "sub", "mul", "floordiv", "mod", "pow", "and", "or", "xor"):
+    _attach(f"__i{_name}__", inplace.in_place(getattr(ops, _OPERATORS[_name])))
+_attach("__itruediv__", inplace.in_place(ops.div))
+for _name in ("lt", "le", "gt", "ge", "neg", "abs"):
+    _attach(f"__{_name}__", getattr(ops, _name))
+for _name in ("eq", "ne"):
+    _attach(f"__{_name}__", _unless_foreign(getattr(ops, _name)))
+_attach("__invert__", ops.bitwise_not)
+_attach("__pos__", lambda x: x)
+for _name in ("getitem", "setitem"):
+    _attach(f"__{_name}__", getattr(ops, _name))
+for _name, _dtype in _CASTS.items():
+    _attach(_name, _to(_dtype))
+for _name in ("zeros", "ones", "empty", "full"):
+    _attach(f"new_{_name}", _new(getattr(ops, _name)))
+_attach("new_tensor", _new(ops.tensor))
+_attach("where", _where)
+_attach("stride", _stride)
+_attach("nelement", Tensor.numel)
+_attach("ndimension", Tensor.dim)
+_attach("is_cuda", property(lambda x: x.device.type == "cuda"))
+_attach("is_contiguous", lambda x: bool(x.array.flags.c_contiguous))
+_attach("T", property(_transposed))
+_attach("mT", property(lambda x: x.transpose(-2, -1)))

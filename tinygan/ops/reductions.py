@@ -1,38 +1,53 @@
-"""Sums, means and extremes over dimensions."""
+"""Sums, means, products and what is made of them, over dimensions."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import float16, float32, int64
+from tinygan.ops.comparison import where
+from tinygan.ops.unary import exp, sqrt, square
 
-__all__ = ["mean", "sum"]
+__all__ = [
+    "all",
+    "any",
+    "count_nonzero",
+    "cumsum",
+    "logsumexp",
+    "mean",
+    "prod",
+    "std",
+    "sum",
+    "var",
+    "var_mean",
+]
 
-Dim = Any  # None, an integer, or a sequence of integers
+Dim = int | Sequence[int] | None
 
 
-def _axes(dim: Dim) -> Any:
-    """NumPy's `axis`, for which no dimensions are written as None."""
+def axes(dim: Dim) -> Any:
+    """NumPy's `axis`; as in PyTorch no dimensions mean all of them."""
     return dim if dim is None or isinstance(dim, int) else tuple(dim) or None
 
 
 def keep_dims(y: Tensor, x_shape: tuple[int, ...], dim: Dim, keepdim: bool) -> Tensor:
-    """y, reduced from `x_shape` over `dim`, with the reduced dimensions kept as ones."""
-    if keepdim or not y.ndim:
+    """y, reduced from `x_shape` over `dim`, with the reduced dimensions as ones."""
+    if keepdim or not y.array.ndim:
         return y
     ndim = len(x_shape)
-    dims = {dim % ndim} if isinstance(dim, int) else {d % ndim for d in dim}
-    return y.reshape(tuple(1 if d in dims else n for d, n in enumerate(x_shape)))
+    reduced = {d % ndim for d in ((dim,) if isinstance(dim, int) else dim or ())}
+    return y.reshape(tuple([1 if d in reduced else n for d, n in enumerate(x_shape)]))
 
 
-def _count(shape: tuple[int, ...], dim: Dim) -> int:
+def count(shape: tuple[int, ...], dim: Dim) -> int:
     """How many elements of `shape` a reduction over `dim` puts into one."""
-    dims = range(len(shape)) if _axes(dim) is None else (dim,) if isinstance(dim, int) else dim
-    count = 1
-    for d in dims:
-        count *= shape[d]
-    return count
+    axis = axes(dim)
+    if axis is None:
+        return math.prod(shape)
+    return math.prod([shape[d] for d in ((axis,) if isinstance(axis, int) else axis)])
 
 
 @primitive
@@ -41,14 +56,12 @@ def sum(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False, dtype: Any =
     if dtype is not None:
         x = x.astype(dtype)
     if x.dtype == float16:  # added up in float32
-        return x.sum(axis=_axes(dim), dtype=float32, keepdims=keepdim).astype(float16)
+        return x.sum(axis=axes(dim), dtype=float32, keepdims=keepdim).astype(float16)
     dtype = x.dtype if x.dtype.kind == "f" else int64
-    return x.sum(axis=_axes(dim), dtype=dtype, keepdims=keepdim)
+    return x.sum(axis=axes(dim), dtype=dtype, keepdims=keepdim)
 
 
-sum.vjp(
-    x=lambda g, x_shape, dim, keepdim: keep_dims(g, x_shape, dim, keepdim).expand(x_shape),
-)
+sum.vjp(x=lambda g, x_shape, dim, keepdim: keep_dims(g, x_shape, dim, keepdim).expand(x_shape))
 
 
 @primitive
@@ -58,14 +71,138 @@ def mean(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False, dtype: Any 
         x = x.astype(dtype)
     if x.dtype.kind != "f":
         raise TypeError(f"expected a floating-point tensor, got {x.dtype}; use x.float().mean()")
-    count = _count(x.shape, dim)
     if x.dtype == float16:
-        return (x.sum(axis=_axes(dim), dtype=float32, keepdims=keepdim) / count).astype(float16)
-    return x.sum(axis=_axes(dim), keepdims=keepdim) / count
+        total = x.sum(axis=axes(dim), dtype=float32, keepdims=keepdim)
+        return (total / count(x.shape, dim)).astype(float16)
+    return x.sum(axis=axes(dim), keepdims=keepdim) / count(x.shape, dim)
 
 
-mean.vjp(
-    x=lambda g, x_shape, dim, keepdim: keep_dims(
-        g / _count(x_shape, dim), x_shape, dim, keepdim
-    ).expand(x_shape),
-)
+def _mean_by_x(g: Tensor, x_shape: tuple[int, ...], dim: Dim, keepdim: bool) -> Tensor:
+    return keep_dims(g / count(x_shape, dim), x_shape, dim, keepdim).expand(x_shape)
+
+
+mean.vjp(x=_mean_by_x)
+
+
+def var_mean(
+    x: Tensor,
+    dim: Dim = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The variance and the mean over `dim`; see `var`."""
+    if isinstance(dim, bool):  # x.var(False)
+        dim, correction = None, int(dim)
+    if correction is None:
+        correction = 1 if unbiased else 0
+    dtype = x.dtype
+    if dtype == float16:
+        x = x.to(float32)
+    middle = mean(x, dim=dim, keepdim=True)
+    freedom = max(count(x.array.shape, dim) - correction, 0)
+    variance = sum(square(x - middle), dim=dim, keepdim=keepdim) / freedom
+    middle = middle if keepdim else middle.reshape(variance.array.shape)
+    return variance.to(dtype), middle.to(dtype)
+
+
+def var(
+    x: Tensor,
+    dim: Dim = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """sum (x - mean)^2 / (n - correction) over `dim`; correction is 1, or 0 if not unbiased."""
+    return var_mean(x, dim, unbiased, keepdim, correction=correction)[0]
+
+
+def std(
+    x: Tensor,
+    dim: Dim = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """sqrt(var(x)), with derivative 0 where the variance is 0."""
+    variance = var(x, dim, unbiased, keepdim, correction=correction)
+    spread = variance != 0
+    return where(spread, sqrt(where(spread, variance, 1.0)), 0.0)
+
+
+def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The product over `dim` (all dimensions by default); integers give int64.
+
+    Halves are multiplied until one element is left: no division, so the derivatives of every
+    order are right where x is 0.
+    """
+    if dtype is None and not x.is_floating_point():
+        dtype = int64
+    x = x if dtype is None else x.to(dtype)
+    if dim is None:
+        x, dim = x.reshape((x.numel(),)), 0
+    elif not x.ndim:
+        return x
+    before = (slice(None),) * (dim % x.ndim)
+    n = x.shape[dim]
+    if n == 0:
+        return sum(x, dim=dim, keepdim=keepdim) + 1
+    odd: Tensor | None = None
+    while n > 1:
+        if n % 2:
+            last = x[(*before, slice(n - 1, n))]
+            odd = last if odd is None else odd * last
+        n //= 2
+        x = x[(*before, slice(0, n))] * x[(*before, slice(n, 2 * n))]
+    x = x if odd is None else x * odd
+    return x if keepdim else x.squeeze(dim)
+
+
+@primitive
+def cumsum(xp: Any, x: Any, *, dim: int, dtype: Any = None) -> Any:
+    """The sums of the first 1, 2, ... elements along `dim`; integers give int64."""
+    if dtype is None:
+        dtype = x.dtype if x.dtype.kind == "f" else int64
+    return x.cumsum(axis=dim, dtype=dtype) if x.ndim else x.astype(dtype)
+
+
+cumsum.vjp(x=lambda g, dim: g if not g.ndim else g.flip(dim).cumsum(dim).flip(dim))
+
+
+@primitive
+def logsumexp(xp: Any, x: Any, *, dim: Dim, keepdim: bool = False) -> Any:
+    """log(sum(exp(x))) over `dim`, without overflow."""
+    axis = axes(dim)
+    top = x.max(axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    y = xp.log(xp.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return y if keepdim else y.squeeze(axis)
+
+
+def _logsumexp_by_x(g: Tensor, y: Tensor, x: Tensor, dim: Dim, keepdim: bool) -> Tensor:
+    shape = x.array.shape
+    return keep_dims(g, shape, dim, keepdim) * exp(x - keep_dims(y, shape, dim, keepdim))
+
+
+logsumexp.vjp(x=_logsumexp_by_x)
+
+
+@primitive
+def any(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False) -> Any:
+    """Whether one element along `dim` is nonzero."""
+    return xp.any(x, axis=axes(dim), keepdims=keepdim)
+
+
+@primitive
+def all(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False) -> Any:
+    """Whether all elements along `dim` are nonzero."""
+    return xp.all(x, axis=axes(dim), keepdims=keepdim)
+
+
+@primitive
+def count_nonzero(xp: Any, x: Any, *, dim: Dim = None) -> Any:
+    """How many elements along `dim` are not 0."""
+    return (x != 0).sum(axis=axes(dim), dtype=int64)
