@@ -596,8 +596,14 @@ LEVELS = {
 
 
 def imports(path):
-    """The packages of tinygan that a file imports, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The packages of tinygan that a file imports, also inside functions, but not for types."""
+    tree = ast.parse(path.read_text())
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
+    for_types = [n for n in blocks if ast.unparse(n.test) == "TYPE_CHECKING"]
+    skipped = {inner for block in for_types for inner in ast.walk(block)}
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{a.name}" for a in node.names]
             names = names if node.module == "tinygan" else [node.module]

@@ -142,10 +142,19 @@ def step(slope=lambda x: (x > 0).to(x.dtype)):
 
 
 def test_a_kink_is_reported_and_not_failed():
-    for f in (step(), lambda x: abs(x)):
-        report = check(f, Tensor(np.array([0.0, 1.0, -2.0]), requires_grad=True))
-        assert 1 in report.kinks
-        assert gradcheck(f, Tensor(np.array([0.0, 1.0, -2.0]), requires_grad=True), order=1)
+    """At 0 relu has two slopes; of abs the first differences agree, and its slope jumps."""
+    for f, order in ((step(), 1), (lambda x: abs(x), 2)):
+        x = Tensor(np.array([0.0, 1.0, -2.0]), requires_grad=True)
+        report = check(f, x)
+        assert report.kinks == {order}
+        assert set(report.errors) == set(range(1, order))
+        assert gradcheck(f, x)
+
+
+def test_an_f_that_changes_between_calls_is_an_error():
+    random = np.random.default_rng(0)
+    with pytest.raises(GradcheckError, match="two calls with the same inputs"):
+        gradcheck(lambda x: x * random.random(), leaf(3))
 
 
 @pytest.mark.parametrize("distance", [1e-2, 1e-3, 3e-4, 1e-4])

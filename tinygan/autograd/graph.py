@@ -160,7 +160,8 @@ def _seed(output: Tensor, seed: Tensor | None) -> Tensor:
         return wrap(backend_of(output.array).xp.ones_like(output.array))
     if seed.array.shape != output.array.shape:
         raise RuntimeError(
-            f"the gradient passed in has shape {tuple(seed.shape)}, the output {tuple(output.shape)}"
+            f"the gradient passed in has shape {tuple(seed.shape)}, the output "
+            f"{tuple(output.shape)}"
         )
     return seed
 

@@ -32,6 +32,8 @@ from tinygan.backend.dtypes import dtype_of_scalar, promote
 
 REGISTRY: dict[str, Primitive] = {}
 
+_NUMBERS = frozenset((float, int, bool))
+
 use_kernels = os.environ.get("TINYGAN_KERNELS", "") != "reference"
 
 
@@ -143,7 +145,7 @@ class Primitive:
                 arrays.append(x.array)
                 if x.node is not None:
                     recorded = True
-            elif x is None or isinstance(x, (int, float)):
+            elif x is None or type(x) in _NUMBERS:
                 arrays.append(x)
             else:
                 arrays.append(self._constant(x))
@@ -237,8 +239,10 @@ class Primitive:
         return args, static
 
     def _constant(self, x: Any) -> Any:
-        if isinstance(x, np.generic):
+        if isinstance(x, np.generic):  # np.float64 is a float, but not a weak one
             return x.item()
+        if isinstance(x, (int, float)):
+            return x
         raise TypeError(
             f"{self.name}: expected a Tensor or a number, got {type(x).__module__}."
             f"{type(x).__name__}; make it a tensor with tinygan.tensor(...)"

@@ -20,8 +20,8 @@ class Tensor:
 
     `array` is the NumPy or CuPy array; `node` the record of the operation that made it (None if
     no gradient flows through it); `version` a list shared by all tensors that look into the same
-    memory: how often it was changed in place, then weak references to those tensors. The methods that compute (`x.sum()`, `x + y`)
-    are the ops of `tinygan.ops`, attached there.
+    memory: how often it was changed in place, then weak references to those tensors. The
+    methods that compute (`x.sum()`, `x + y`) are the ops of `tinygan.ops`, attached there.
     """
 
     __slots__ = ("__weakref__", "array", "grad", "node", "version")

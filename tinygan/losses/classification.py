@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygan.autograd import Tensor, primitive
 from tinygan.losses.names import choose
 from tinygan.losses.reduction import REDUCTIONS, reduce, same_shape
-from tinygan.ops import log_softmax, softplus, where
+from tinygan.ops import log_softmax, logsigmoid, where
 
 __all__ = [
     "binary_cross_entropy",
@@ -52,14 +52,13 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """w (p_w t softplus(-x) + (1 - t) softplus(x)), elementwise, then reduced.
+    """-w (p_w t log sigmoid(x) + (1 - t) log sigmoid(-x)), elementwise, then reduced.
 
-    This is the cross-entropy of sigmoid(x), without overflow and without cancellation: both
-    tails keep their relative precision.
+    Without overflow, and without cancellation: both tails keep their relative precision.
     """
     same_shape("binary_cross_entropy_with_logits", input, target)
     positive = target if pos_weight is None else target * pos_weight
-    loss = positive * softplus(-input) + (1 - target) * softplus(input)
+    loss = (target - 1) * logsigmoid(-input) - positive * logsigmoid(input)
     return reduce(loss if weight is None else loss * weight, reduction)
 
 

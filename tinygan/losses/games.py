@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from tinygan.autograd import Tensor
 from tinygan.losses.names import choose
-from tinygan.ops import ones_like, relu, sigmoid, softplus
+from tinygan.ops import logsigmoid, ones_like, relu, sigmoid
 
 __all__ = [
     "GAMES",
@@ -51,7 +51,7 @@ def _minimax_d(real: Tensor, fake: Tensor) -> Tensor:
 
     Slopes: D(x) - 1 and D(G(z)). The optimum is D = p_data / (p_data + p_G).
     """
-    return softplus(-real).mean() + softplus(fake).mean()
+    return -logsigmoid(real).mean() - logsigmoid(-fake).mean()
 
 
 def _minimax_g(fake: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def _minimax_g(fake: Tensor) -> Tensor:
 
     Slope: -D(G(z)). It vanishes where the discriminator is sure: the game saturates.
     """
-    return -softplus(fake).mean()
+    return logsigmoid(-fake).mean()
 
 
 minimax = Game(
@@ -78,7 +78,7 @@ def _non_saturating_g(fake: Tensor) -> Tensor:
 
     Slope: D(G(z)) - 1. It is -1 where the discriminator is sure.
     """
-    return softplus(-fake).mean()
+    return -logsigmoid(fake).mean()
 
 
 non_saturating = Game(
