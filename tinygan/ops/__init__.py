@@ -26,4 +26,5 @@ from tinygan.ops.shape import *  # noqa: F403
 from tinygan.ops.softmax import *  # noqa: F403
 from tinygan.ops.special import *  # noqa: F403
 from tinygan.ops.unary import *  # noqa: F403
+from tinygan.ops.unfold import *  # noqa: F403
 from tinygan.ops import methods as _methods  # noqa: F401

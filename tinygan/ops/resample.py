@@ -1,5 +1,201 @@
-"""Interpolation, pixel shuffle, unfold and fold."""
+"""Interpolation and pixel shuffle."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygan.autograd import Tensor
+from tinygan.ops.contract import _contract
+from tinygan.ops.images import as_images, constant, of_images
+from tinygan.ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+from tinygan.ops.window_sum import _window_spread
+
+__all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
+
+_DIMS = {
+    "linear": (1,),
+    "bilinear": (2,),
+    "nearest": (1, 2),
+    "nearest-exact": (1, 2),
+    "area": (1, 2),
+}
+
+
+def interpolate(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> Tensor:
+    """(N, C, H, W) -> (N, C, H', W') or (N, C, L) -> (N, C, L'), resampled.
+
+    The target is `size`, or floor(size * scale_factor). `mode` is nearest, nearest-exact, linear
+    (one dimension), bilinear (two) or area (means). Target pixel i stands at (i + 1/2) H / H' - 1/2
+    of the source, with `align_corners` (linear modes) at i (H - 1) / (H' - 1); nearest takes
+    floor(i H / H'). A given scale_factor is used for H' / H unless `recompute_scale_factor`.
+    """
+    op, dims = "interpolate", input.ndim - 2
+    if mode not in _DIMS:
+        raise NotImplementedError(f"{op}: unknown mode {mode!r}; known are {', '.join(_DIMS)}")
+    if dims not in _DIMS[mode]:
+        expected = " or ".join(str(d + 2) for d in _DIMS[mode])
+        raise NotImplementedError(
+            f"{op}: mode {mode!r} needs an input with {expected} dimensions, got shape "
+            f"{tuple(input.shape)}"
+        )
+    if align_corners is not None and "linear" not in mode:
+        raise ValueError(f"{op}: align_corners is for the linear modes, not for {mode!r}")
+    source = tuple(input.shape[2:])
+    target, scales = _target(source, size, scale_factor)
+    if recompute_scale_factor:
+        if scale_factor is None:
+            raise ValueError(f"{op}: recompute_scale_factor needs a scale_factor, not a size")
+        scales = [None] * dims
+    if mode == "area":
+        pool = adaptive_avg_pool1d if dims == 1 else adaptive_avg_pool2d
+        return pool(input, target)
+    x = as_images(op, input, dims)
+    axes = zip(range(4 - dims, 4), source, target, scales, strict=True)
+    for dim, length, count, factor in axes:
+        if "linear" in mode:
+            matrix = constant(x, _linear, length, count, factor, bool(align_corners), x.dtype)
+            x = _contract(x, matrix, dim=dim)
+        else:
+            x = _resample_nearest(x, dim, count, factor, 0.5 if mode == "nearest-exact" else 0.0)
+    return of_images(input, x, dims)
+
+
+def _resample_nearest(
+    x: Tensor, dim: int, count: int, factor: float | None, offset: float
+) -> Tensor:
+    source = x.shape[dim]
+    repeats = _repeats(_nearest_index(source, count, factor, offset), source)
+    if repeats is None:
+        return _contract(x, constant(x, _nearest, source, count, factor, offset), dim=dim)
+    if repeats == 1:
+        return x
+    kernel = (repeats, 1) if dim == 2 else (1, repeats)
+    height, width = x.shape[2:]
+    return _window_spread(x, (height * kernel[0], width * kernel[1]), kernel, kernel, (0, 0))
+
+
+def _target(
+    source: tuple[int, ...], size: Any, scale_factor: Any
+) -> tuple[tuple[int, ...], list[float | None]]:
+    """The size to reach, and the factor per axis where it was given."""
+    if (size is None) == (scale_factor is None):
+        raise ValueError("interpolate: expected either size or scale_factor")
+    given = scale_factor if size is None else size
+    values = list(given) if isinstance(given, Sequence) else [given] * len(source)
+    if len(values) != len(source):
+        raise ValueError(
+            f"interpolate: {'scale_factor' if size is None else 'size'} is {given}, expected one "
+            f"number or {len(source)}"
+        )
+    if size is None:
+        target = tuple([int(n * f) for n, f in zip(source, values, strict=True)])
+        scales: list[float | None] = [float(f) for f in values]
+    else:
+        target, scales = tuple([int(n) for n in values]), [None] * len(source)
+    if any(n < 1 for n in (*source, *target)):
+        raise RuntimeError(
+            f"interpolate: cannot resample from size {source} to {target}; both must be positive"
+        )
+    return target, scales
+
+
+def _ratio(source: int, target: int, factor: float | None) -> float:
+    """The length of a target pixel in source pixels."""
+    return source / target if factor is None else 1 / factor
+
+
+def _nearest_index(source: int, target: int, factor: float | None, offset: float) -> np.ndarray:
+    """The source pixel of each target pixel, rounded to float32 on the way as PyTorch does."""
+    if target == source:
+        return np.arange(source)
+    ratio = np.float32(_ratio(source, target, factor))
+    place = ((np.arange(target) + offset) * np.float64(ratio)).astype(np.float32)
+    return np.minimum(place.astype(np.int64), source - 1)
+
+
+def _repeats(index: np.ndarray, source: int) -> int | None:
+    """k where the index repeats every source pixel k times, else None."""
+    factor, rest = divmod(len(index), source)
+    regular = rest == 0 and np.array_equal(index, np.arange(len(index)) // max(factor, 1))
+    return factor if regular else None
+
+
+def _nearest(source: int, target: int, factor: float | None, offset: float) -> np.ndarray:
+    """The matrix (target, source) that picks the nearest pixel."""
+    index = _nearest_index(source, target, factor, offset)
+    matrix: np.ndarray = np.arange(source) == index[:, None]
+    return matrix
+
+
+def _linear(
+    source: int, target: int, factor: float | None, align_corners: bool, dtype: np.dtype[Any]
+) -> np.ndarray:
+    """The matrix (target, source) of linear interpolation, computed in `dtype`."""
+    real, i = dtype.type, np.arange(target, dtype=dtype)
+    if align_corners:
+        place = i * (real(source - 1) / real(target - 1) if target > 1 else real(0))
+    else:
+        half = real(0.5)
+        place = np.maximum((i + half) * real(_ratio(source, target, factor)) - half, real(0))
+    low = np.minimum(place.astype(np.int64), source - 1)
+    high = np.minimum(low + 1, source - 1)
+    fraction = np.clip(place - low.astype(dtype), real(0), real(1))
+    matrix = np.zeros((target, source), dtype)
+    rows = np.arange(target)
+    matrix[rows, low] = 1 - fraction
+    matrix[rows, high] += fraction
+    return matrix
+
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """y[..., c, h r + i, w r + j] = x[..., c r^2 + i r + j, h, w], r = upscale_factor.
+
+    (..., C r^2, H, W) -> (..., C, H r, W r).
+    """
+    r = upscale_factor
+    lead, channels, height, width = _split("pixel_shuffle", input, r)
+    if channels % (r * r):
+        raise RuntimeError(
+            f"pixel_shuffle: {channels} channels are not divisible by upscale_factor^2 = {r * r} "
+            f"(input: {tuple(input.shape)})"
+        )
+    x = input.reshape(prod(lead), channels, height, width).permute(0, 2, 3, 1)
+    x = x.reshape(x.shape[0], height, width, channels // (r * r), r, r).permute(0, 1, 4, 2, 5, 3)
+    x = x.reshape(x.shape[0], height * r, width * r, channels // (r * r)).permute(0, 3, 1, 2)
+    return x.reshape(*lead, *x.shape[1:])
+
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """The inverse of pixel_shuffle: (..., C, H r, W r) -> (..., C r^2, H, W)."""
+    r = downscale_factor
+    lead, channels, height, width = _split("pixel_unshuffle", input, r)
+    if height % r or width % r:
+        raise RuntimeError(
+            f"pixel_unshuffle: the size {(height, width)} is not divisible by downscale_factor = "
+            f"{r} (input: {tuple(input.shape)})"
+        )
+    x = input.reshape(prod(lead), channels, height, width).permute(0, 2, 3, 1)
+    x = x.reshape(x.shape[0], height // r, r, width // r, r, channels).permute(0, 1, 3, 5, 2, 4)
+    x = x.reshape(x.shape[0], height // r, width // r, channels * r * r).permute(0, 3, 1, 2)
+    return x.reshape(*lead, *x.shape[1:])
+
+
+def _split(op: str, x: Tensor, factor: int) -> tuple[tuple[int, ...], int, int, int]:
+    """The leading dimensions, then C, H, W."""
+    if x.ndim < 3:
+        raise RuntimeError(f"{op}: expected at least 3 dimensions, got shape {tuple(x.shape)}")
+    if factor < 1:
+        raise RuntimeError(f"{op}: the factor must be positive, got {factor}")
+    *lead, channels, height, width = x.shape
+    return tuple(lead), channels, height, width

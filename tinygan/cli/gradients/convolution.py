@@ -1,6 +1,7 @@
 """Rows of the gradient table: the convolution trio, to order 3."""
 
 from functools import partial
+from typing import Any
 
 from tinygan.cli.gradients.table import normal, row
 from tinygan.ops.conv_trio import _conv2d, _conv2d_input_grad, _conv2d_weight_grad
@@ -48,11 +49,12 @@ row(
     normal(2, 3, 3),
     normal(3),
 )
-for _options in (
+_transposed: list[dict[str, Any]] = [
     dict(stride=2, padding=1, output_padding=1),
     dict(stride=(3, 2), padding=(0, 1), output_padding=(2, 0), groups=2),
     dict(stride=1, dilation=2, output_padding=1),
-):
+]
+for _options in _transposed:
     row(
         "conv_transpose2d",
         partial(conv_transpose2d, **_options),
