@@ -3,17 +3,24 @@
 from tinygan.data.collate import default_collate
 from tinygan.data.dataset import Dataset, Images, Points, Subset, TensorDataset, random_split
 from tinygan.data.errors import DataError
+from tinygan.data.folder import ImageFolder
 from tinygan.data.images import make_grid, save_gif, save_image, save_picture, to_uint8
 from tinygan.data.loader import DataLoader
 from tinygan.data.named import NAMES, load
+from tinygan.data.published import CIFAR10, KMNIST, MNIST, FashionMNIST
 from tinygan.data.toys import Grid, Moons, Ring, SwissRoll, Toy
 
 __all__ = [
+    "CIFAR10",
+    "KMNIST",
+    "MNIST",
     "NAMES",
     "DataError",
     "DataLoader",
     "Dataset",
+    "FashionMNIST",
     "Grid",
+    "ImageFolder",
     "Images",
     "Moons",
     "Points",

@@ -14,6 +14,8 @@ import numpy as np
 
 from tinygan.backend.files import FileError, load_arrays, save_arrays
 
+KEPT = 8  # files of each kind: those used last
+
 
 def cache_directory() -> Path:
     """Where a program may keep what it can make again, by the rules of the platform."""
@@ -34,10 +36,13 @@ def key_of(what: Any) -> str:
 
 def recall(kind: str, key: str) -> dict[str, np.ndarray] | None:
     """Cached arrays, or None where there are none or their file is broken."""
+    path = _path(kind, key)
     try:
-        arrays, _ = load_arrays(_path(kind, key))
+        arrays, _ = load_arrays(path)
     except FileError:
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # used just now
     return arrays
 
 
@@ -47,6 +52,9 @@ def remember(kind: str, key: str, arrays: dict[str, np.ndarray]) -> None:
         path = _path(kind, key)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_arrays(arrays, path, {})
+        files = sorted(path.parent.glob(f"{kind}-*"), key=lambda file: file.stat().st_mtime)
+        for old in files[:-KEPT]:
+            old.unlink()
 
 
 def _path(kind: str, key: str) -> Path:

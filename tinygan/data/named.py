@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tinygan.backend.errors import unknown
+from tinygan.data.arrays import read_array
 from tinygan.data.dataset import Images, Points
 from tinygan.data.errors import DataError
+from tinygan.data.folder import read_folder
 from tinygan.data.glyphs import glyphs
+from tinygan.data.published import published
+from tinygan.data.resize import reshaped
 from tinygan.data.toys import TOYS
 
 PUBLISHED = ("mnist", "fashion-mnist", "kmnist", "cifar10")
@@ -31,8 +34,8 @@ def load(
 
     Images are brought to `size` x `size` and to `channels` (1 or 3) where these are given.
     `background` is what shows through transparent pixels, `seed` that of drawn sets, `data_dir` a
-    place to look for published sets before they are downloaded; `progress(file, done, total)` is
-    called with the bytes so far while that lasts. Raises DataError.
+    place to look for published sets before they are downloaded; `progress(what, done, total)` is
+    called with the bytes downloaded, or the pictures decoded, so far. Raises DataError.
     """
     if size is not None and size < 1:
         raise DataError(f"size is {size}, expected 1 or more")
@@ -46,17 +49,13 @@ def load(
     if known == "glyphs":
         return _shaped(glyphs(seed=seed), size, channels)
     if known in PUBLISHED:
-        from tinygan.data.published import published
-
         return _shaped(published(known, data_dir, progress=progress), size, channels)
     path = Path(name).expanduser()
     if path.is_dir():
-        from tinygan.data.folder import read_folder
-
-        return read_folder(path, size=size, channels=channels, background=background)
+        return read_folder(
+            path, size=size, channels=channels, background=background, progress=progress
+        )
     if path.suffix.lower() in (".npy", ".npz"):
-        from tinygan.data.arrays import read_array
-
         return _shaped(read_array(path), size, channels)
     if path.is_file():
         raise DataError(f"{path} is a file; expected a folder of images, an .npz or an .npy file")
@@ -73,10 +72,5 @@ def _shaped(data: Images, size: int | None, channels: int | None) -> Images:
         channels = None
     if size is None and channels is None:
         return data
-    from tinygan.data.resize import reshaped
-
     data.images = reshaped(data.images, size, channels)
     return data
-
-
-__all__: list[Any] = ["NAMES", "load"]
