@@ -147,3 +147,6 @@ _conv2d_weight_grad.vjp(
         x, v, None, stride, padding, dilation, groups
     ),
 )
+
+for _op in (_conv2d, _conv2d_input_grad, _conv2d_weight_grad):
+    _op.kernel("cpu", f"tinygan.backend.cpu.convolution:{_op.name}")

@@ -1,0 +1,202 @@
+"""The compiled convolutions against their NumPy references."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygan.backend.cpu import convolution, threads
+from tinygan.ops import conv_trio
+
+random = np.random.default_rng(0)
+
+CASES = [  # n, c, height, width, o, kernel, stride, padding, dilation
+    (2, 64, 8, 8, 128, 4, 2, 1, 1),
+    (2, 1, 28, 28, 64, 4, 2, 1, 1),
+    (1, 3, 7, 7, 5, 3, 1, 1, 1),
+    (3, 5, 9, 11, 17, 3, 2, 1, 1),
+    (2, 33, 6, 5, 47, 5, 3, 2, 1),
+    (2, 16, 6, 6, 1, 3, 1, 1, 1),
+    (2, 32, 6, 6, 3, 3, 1, 1, 1),
+    (2, 2, 11, 13, 20, 3, 2, 0, 2),
+    (1, 1, 1, 1, 4, 1, 1, 0, 1),
+    (2, 7, 5, 5, 100, 1, 1, 0, 1),
+    (2, 48, 7, 7, 96, 4, 2, 1, 1),
+    (5, 64, 4, 4, 3, 4, 2, 1, 1),
+    (2, 3, 8, 8, 4, 3, 1, 4, 1),
+    (2, 64, 7, 7, 1, 7, 1, 0, 1),
+    (65, 4, 2, 2, 8, 2, 2, 0, 1),
+]
+
+
+@pytest.fixture(autouse=True)
+def _everything_compiled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(convolution, "SMALL", 0)
+    monkeypatch.setattr(convolution, "PARALLEL", 0)
+    number = threads.get_num_threads()
+    yield
+    threads.set_num_threads(number)
+
+
+def images(n: int, c: int, h: int, w: int) -> np.ndarray:
+    """(N, C, H, W) over N H W C memory."""
+    return random.standard_normal((n, h, w, c), np.float32).transpose(0, 3, 1, 2)
+
+
+def problem(n: int, c: int, h: int, w: int, o: int, k: int, s: int, p: int, d: int) -> Any:
+    """Arguments of the three ops, by name."""
+    static = {"stride": (s, s), "padding": ((p, p), (p, p)), "dilation": (d, d), "groups": 1}
+    x = images(n, c, h, w)
+    weight = random.standard_normal((o, c, k, k), np.float32)
+    size = [(m + 2 * p - d * (k - 1) - 1) // s + 1 for m in (h, w)]
+    g = images(n, o, *size)
+    return {
+        "conv2d": ((x, weight, random.standard_normal(o, np.float32)), static),
+        "conv2d_input_grad": (
+            (g, weight, random.standard_normal(c, np.float32)),
+            {**static, "size": (h, w)},
+        ),
+        "conv2d_weight_grad": ((x, g), {**static, "kernel": (k, k)}),
+    }
+
+
+def agree(name: str, arguments: Any, static: Any, must: bool = True) -> None:
+    """The kernel's result is the reference's, N H W C in memory if it is images."""
+    result = getattr(convolution, name)(*arguments, **static)
+    if result is NotImplemented and not must:
+        return
+    expected = getattr(conv_trio, f"_{name}").reference(np, *arguments, **static)
+    assert result.shape == expected.shape and result.dtype == np.float32
+    scale = np.abs(expected).max(initial=1e-3)
+    np.testing.assert_allclose(result / scale, expected / scale, atol=5e-6, rtol=0)
+    memory = result if name == "conv2d_weight_grad" else result.transpose(0, 2, 3, 1)
+    assert memory.flags.c_contiguous
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_results_are_the_references(case: Any) -> None:
+    for name, (arguments, static) in problem(*case).items():
+        agree(name, arguments, static, must=False)
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"])
+@pytest.mark.parametrize("case", [(2, 64, 8, 8, 128, 4, 2, 1, 1), (2, 1, 28, 28, 64, 4, 2, 1, 1)])
+def test_the_layers_of_a_dcgan_are_compiled(name: str, case: Any) -> None:
+    arguments, static = problem(*case)[name]
+    agree(name, arguments, static)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.integers(1, 20),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(1, 40),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(*[st.integers(-1, 3)] * 4),
+    st.tuples(st.integers(1, 2), st.integers(1, 2)),
+)
+def test_any_geometry(
+    n: int, c: int, h: int, w: int, o: int, kernel: Any, stride: Any, pads: Any, dilation: Any
+) -> None:
+    padding = (pads[:2], pads[2:])
+    size = [
+        (m + sum(p) - d * (k - 1) - 1) // s + 1
+        for m, k, s, p, d in zip((h, w), kernel, stride, padding, dilation, strict=True)
+    ]
+    if min(size) < 1:
+        return
+    static = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
+    x, g = images(n, c, h, w), images(n, o, *size)
+    weight = random.standard_normal((o, c, *kernel), np.float32)
+    agree("conv2d", (x, weight), static, must=False)
+    agree("conv2d_input_grad", (g, weight), {**static, "size": (h, w)}, must=False)
+    agree("conv2d_weight_grad", (x, g), {**static, "kernel": kernel}, must=False)
+
+
+@pytest.mark.parametrize("c", [3, 24])
+def test_any_layout_of_the_inputs(c: int) -> None:
+    for name, (arguments, static) in problem(2, c, 8, 8, 32, 4, 2, 1, 1).items():
+        first, second = arguments[:2]
+        n, channels, h, w = first.shape
+        wide = images(2 * n, channels + 3, h + 1, 2 * w)
+        wide[::2, 1 : channels + 1, 1:, ::2] = first
+        flipped = first[:, :, ::-1].copy(order="K")[:, :, ::-1]
+        for x in (np.ascontiguousarray(first), wide[::2, 1 : channels + 1, 1:, ::2], flipped):
+            agree(name, (x, second), static)
+            agree(name, (x, second.copy(order="F")), static)
+        constant = np.broadcast_to(np.float32(0.5), first.shape)
+        agree(name, (constant, second), static)
+
+
+def test_results_go_where_out_says() -> None:
+    for name, (arguments, static) in problem(2, 24, 8, 8, 32, 4, 2, 1, 1).items():
+        kernel = getattr(convolution, name)
+        expected = kernel(*arguments, **static)
+        strided = np.zeros((*expected.shape[:3], 2 * expected.shape[3]), np.float32)[..., ::2]
+        for out in (np.zeros_like(expected), np.zeros(expected.shape, np.float32), strided):
+            assert kernel(*arguments, **static, out=out) is out
+            np.testing.assert_array_equal(out, expected)
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
+    for case in ((9, 64, 8, 8, 80, 4, 2, 1, 1), (16, 1, 28, 28, 64, 4, 2, 1, 1)):
+        for name, (arguments, static) in problem(*case).items():
+            results = []
+            for number in (1, 2, 3, 4):
+                threads.set_num_threads(number)
+                results.append(getattr(convolution, name)(*arguments, **static))
+            for result in results[1:]:
+                np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("c", [1, 20])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_comes_out(c: int, value: float) -> None:
+    for name, (arguments, static) in problem(2, c, 8, 8, 24, 4, 2, 1, 1).items():
+        arguments[0][1, 0, 2, 3] = value
+        result = getattr(convolution, name)(*arguments, **static)
+        with np.errstate(invalid="ignore"):
+            expected = getattr(conv_trio, f"_{name}").reference(np, *arguments, **static)
+        assert not np.isfinite(expected).all()
+        np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+        np.testing.assert_array_equal(np.isposinf(result), np.isposinf(expected))
+        np.testing.assert_array_equal(np.isneginf(result), np.isneginf(expected))
+
+
+def test_what_a_kernel_does_not_do_is_left_to_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (x, w, bias), static = problem(2, 4, 8, 8, 24, 4, 2, 1, 1)["conv2d"]
+    assert convolution.conv2d(x.astype(np.float64), w, bias, **static) is NotImplemented
+    assert convolution.conv2d(x, w, **{**static, "groups": 2}) is NotImplemented
+    monkeypatch.setattr(convolution, "SMALL", 1 << 30)
+    assert convolution.conv2d(x, w, bias, **static) is NotImplemented
+    monkeypatch.setattr(convolution, "SMALL", 1)
+    assert convolution.conv2d(x[:0], w, bias, **static) is NotImplemented
+
+
+def test_threads_that_call_at_the_same_time_do_not_disturb_each_other() -> None:
+    threads.set_num_threads(3)
+    (x, w, bias), static = problem(8, 32, 8, 8, 48, 4, 2, 1, 1)["conv2d"]
+    expected = convolution.conv2d(x, w, bias, **static)
+    wrong = []
+
+    def work() -> None:
+        for _ in range(20):
+            if not np.array_equal(convolution.conv2d(x, w, bias, **static), expected):
+                wrong.append(1)
+
+    callers = [threading.Thread(target=work) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not wrong

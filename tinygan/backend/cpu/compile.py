@@ -1,0 +1,137 @@
+"""The one place that decides how kernels are compiled, and for which machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+from numba import types
+from numba.core import event
+from numba.extending import intrinsic
+
+from tinygan.backend.cpu.progress import announce
+
+settings: Any = numba.config
+
+# No nnan and no ninf: a NaN or an infinity has to come out where one went in.
+FAST = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def _vector_lanes() -> int:
+    """How many float32 the machine's vectors hold."""
+    if settings.CPU_NAME == "generic":
+        return 4
+    features = llvmlite.binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16
+    return 8 if features.get("avx2") and features.get("fma") else 4
+
+
+LANES = _vector_lanes()
+
+
+def _cache_directory() -> str | None:
+    """Where compiled kernels are kept: a folder of its own for every state of the sources.
+
+    Numba knows that a kernel is stale when its own file changed, not when one of the functions
+    that it inlined did; hence the digest of all of them. None where nothing can be written.
+    """
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    if sys.platform == "darwin":
+        default = Path.home() / "Library" / "Caches"
+    else:
+        default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = Path(settings.CACHE_DIR or default / "tinygan")
+    folder = root / f"kernels-{digest.hexdigest()[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return str(folder) if os.access(folder, os.W_OK) else None
+
+
+_directory = _cache_directory()
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a kernel when it is first called, or load it from the cache on disk."""
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = _directory or before  # is read while decorating, so only ours get it
+    try:
+        return numba.njit(
+            nogil=True, fastmath=FAST, error_model="numpy", cache=_directory is not None
+        )(function)
+    finally:
+        settings.CACHE_DIR = before
+
+
+# For functions that write their own LLVM code; an integer constant is told to them as such.
+generated: Any = intrinsic(prefer_literal=True)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call."""
+    return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+
+
+class _Announcer(event.Listener):
+    """Passes Numba's news of compiling our kernels on."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, float] = {}
+
+    def _name(self, happening: Any) -> str | None:
+        function = happening.data["dispatcher"].py_func
+        ours: bool = function.__module__.startswith("tinygan.")
+        return function.__name__.strip("_") if ours else None
+
+    def on_start(self, happening: Any) -> None:
+        name = self._name(happening)
+        if name is not None and not self.started:
+            self.started[name] = time.perf_counter()
+            announce(name, None)
+
+    def on_end(self, happening: Any) -> None:
+        name = self._name(happening)
+        if name in self.started:
+            announce(name, time.perf_counter() - self.started.pop(name))
+
+
+event.register("numba:compile", _Announcer())
+
+
+# -- taking chunks ----------------------------------------------------------------------------
+
+
+@generated
+def _fetch_add(context: Any, counters: Any, index: Any, amount: Any) -> Any:
+    """counters[index] before it grows by `amount`, at once for all threads."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(array.data, [arguments[1]])
+        return builder.atomic_rmw("add", place, arguments[2], "seq_cst")
+
+    return types.int64(counters, types.int64, types.int64), generate
+
+
+@inlined
+def take(counters):
+    """The next chunk of a job, -1 when there is none left."""
+    chunk = _fetch_add(counters, 0, 1)
+    return chunk if chunk < counters[2] else -1
+
+
+@inlined
+def finish(counters, chunks):
+    """Count `chunks` as done; whether those were the last of the job."""
+    return chunks > 0 and _fetch_add(counters, 1, chunks) + chunks == counters[2]

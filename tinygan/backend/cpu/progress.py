@@ -1,0 +1,22 @@
+"""Who is told that a kernel is being compiled: light, so that the CLI can ask without Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Listener = Callable[[str, float | None], None]
+
+_listeners: list[Listener] = []
+
+
+def on_compile(listener: Listener) -> None:
+    """Have `listener(name, None)` called before a kernel is compiled, `listener(name, s)` after.
+
+    Nothing is called for a kernel that comes from the cache on disk.
+    """
+    _listeners.append(listener)
+
+
+def announce(name: str, seconds: float | None) -> None:
+    for listener in _listeners:
+        listener(name, seconds)

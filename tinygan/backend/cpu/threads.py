@@ -1,0 +1,128 @@
+"""How many threads the kernels use, and the one pool that they share.
+
+A kernel is compiled code that runs without Python's lock. Every thread that takes part in a job
+calls it once, and inside it takes chunk after chunk from a shared counter, so that a thread whose
+core is busy elsewhere takes fewer chunks, or none: nobody waits for it. Threads without work sleep;
+nothing spins. A chunk's result does not depend on who computes it, so the result of a job has the
+same bits for every number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+Kernel = Callable[..., bool]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _default_threads() -> int:
+    asked = os.environ.get("TINYGAN_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else _usable_cores()
+
+
+_threads = _default_threads()
+
+
+def get_num_threads() -> int:
+    """How many threads a kernel may use: the usable cores, or TINYGAN_NUM_THREADS."""
+    return _threads
+
+
+def set_num_threads(threads: int) -> None:
+    """Let kernels use this many threads; results do not depend on it."""
+    global _threads
+    if not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"set_num_threads: expected a positive integer, got {threads!r}")
+    _threads = threads
+
+
+class Job:
+    """A kernel, its arguments and the counters from which its chunks are taken."""
+
+    __slots__ = ("arguments", "counters", "error", "finished", "kernel")
+
+    def __init__(self, kernel: Kernel, chunks: int, arguments: tuple[Any, ...]) -> None:
+        self.kernel = kernel
+        self.counters = np.array([0, 0, chunks])  # taken, done, all
+        self.arguments: tuple[Any, ...] | None = arguments
+        self.error: BaseException | None = None
+        self.finished = threading.Lock()
+        self.finished.acquire()
+
+    def work(self) -> None:
+        """Take part; who completes the last chunk wakes up the thread that waits."""
+        arguments = self.arguments
+        if arguments is None:  # came too late: all is done
+            return
+        try:
+            if self.kernel(self.counters, *arguments):
+                self.finished.release()
+        except BaseException as error:
+            self.error = error
+            if self.finished.locked():
+                self.finished.release()
+
+
+class Pool:
+    """Sleeping threads and the queue of jobs that wakes them."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[Job] = SimpleQueue()
+        self.workers: list[threading.Thread] = []
+        self.growing = threading.Lock()
+
+    def grow(self, workers: int) -> None:
+        with self.growing:
+            while len(self.workers) < workers:
+                name = f"tinygan-{len(self.workers) + 1}"
+                worker = threading.Thread(target=self._serve, name=name, daemon=True)
+                worker.start()
+                self.workers.append(worker)
+
+    def _serve(self) -> None:
+        get = self.queue.get
+        while True:
+            get().work()
+
+
+_pool = Pool()
+
+
+def _forget_pool() -> None:
+    """After a fork the child has none of the parent's threads."""
+    global _pool
+    _pool = Pool()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def run(kernel: Kernel, chunks: int, arguments: tuple[Any, ...], threads: int) -> None:
+    """Have `kernel(counters, *arguments)` compute all chunks, on at most so many threads."""
+    helpers = min(threads, chunks, _threads) - 1
+    if helpers < 1:
+        kernel(np.array([0, 0, chunks]), *arguments)
+        return
+    pool = _pool
+    if len(pool.workers) < helpers:
+        pool.grow(helpers)
+    job = Job(kernel, chunks, arguments)
+    for _ in range(helpers):
+        pool.queue.put(job)
+    if not kernel(job.counters, *arguments):
+        job.finished.acquire()
+    job.arguments = None
+    if job.error is not None:
+        raise job.error
