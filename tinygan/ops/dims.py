@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import index
 from typing import Any
 
@@ -74,3 +74,16 @@ def common_shape(op: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
                 )
             result[i] = result[i] if n == 1 else n
     return tuple(result)
+
+
+def laid_out_like(x: Any, shape: tuple[int, ...], create: Callable[..., Any]) -> Any:
+    """create(shape, x.dtype) with its dimensions in memory in the order of those of the array x.
+
+    NumPy's `zeros_like(x, shape=...)` does this; CuPy's allocates as many elements as x has.
+    """
+    if x.ndim != len(shape) or x.flags.c_contiguous:
+        return create(shape, x.dtype)
+    strides = x.strides
+    order = sorted(range(x.ndim), key=lambda d: -abs(strides[d]))
+    y = create(tuple([shape[d] for d in order]), x.dtype)
+    return y.transpose(sorted(range(x.ndim), key=order.__getitem__))

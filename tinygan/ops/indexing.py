@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor, change, is_grad_enabled, may_change, primitive, wrap
 from tinygan.backend import DeviceError, backend_of
-from tinygan.ops.dims import dimension
+from tinygan.ops.dims import dimension, laid_out_like
 from tinygan.ops.keys import Key, parse
 from tinygan.ops.shape import _permute, _reshape, broadcast_tensors
 
@@ -25,7 +25,7 @@ def _slice(xp: Any, x: Any, *, key: tuple[Any, ...]) -> Any:
 @primitive
 def _slice_grad(xp: Any, x: Any, *, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """Zeros of the given shape with x at the key."""
-    y = xp.zeros_like(x, shape=shape)
+    y = laid_out_like(x, shape, xp.zeros)
     y[key] = x
     return y
 
@@ -49,18 +49,22 @@ _slice_set.vjp(x=lambda g, key: _slice_set(g, 0, key), value=lambda g, key: _sli
 def _check_index(xp: Any, index: Any, *, size: int, negative: bool) -> Any:
     """Indices in [-size, size) as numbers in [0, size), or an error; below 0 only if allowed.
 
-    The reference looks at the extremes, which for an index on a device means waiting for it; a
-    kernel there stops the device instead, as PyTorch's does.
+    The error is that of a lookup in an array of that size, which costs NumPy little and a device
+    no waiting. CuPy's lookup wraps around instead, so there a kernel stops the device.
     """
-    if index.size and bool((index.min() < (-size if negative else 0)) | (index.max() >= size)):
-        raise IndexError(
-            f"an index is out of range for a dimension of size {size}; expected "
-            f"{-size if negative else 0} to {size - 1}"
-        )
-    if not negative:
-        return index
     index = index.astype(xp.int64, copy=False)
-    return xp.where(index < 0, index + size, index)
+    probe = index if negative else xp.where(index < 0, size, index)
+    try:
+        xp.empty(size, xp.bool_).take(probe)
+    except IndexError:
+        low = -size if negative else 0
+        raise IndexError(
+            f"expected indices from {low} to {size - 1}, got {index.min()} to {index.max()}"
+        ) from None
+    return xp.where(index < 0, index + size, index) if negative else index
+
+
+_check_index.kernel("cuda", "tinygan.backend.cuda.indices:check_index")
 
 
 @primitive
@@ -71,7 +75,7 @@ def _take(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
 @primitive
 def _take_grad(xp: Any, x: Any, index: Any, *, dim: int, size: int) -> Any:
     """Zeros with x added at the indices of a dimension of the given size."""
-    y = xp.zeros_like(x, shape=(*x.shape[:dim], size, *x.shape[dim + 1 :]))
+    y = laid_out_like(x, (*x.shape[:dim], size, *x.shape[dim + 1 :]), xp.zeros)
     xp.add.at(y, (slice(None),) * dim + (index,), x)
     return y
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
+from tinygan.ops.dims import laid_out_like
 from tinygan.ops.indexing import _slice
 
 __all__ = ["pad"]
@@ -24,7 +25,8 @@ def _padded(widths: Widths, shape: Sequence[int]) -> tuple[int, ...]:
 
 @primitive
 def _pad_constant(xp: Any, x: Any, *, widths: Widths, value: float) -> Any:
-    y = xp.full_like(x, value, shape=_padded(widths, x.shape))
+    y = laid_out_like(x, _padded(widths, x.shape), xp.empty)
+    y[...] = value
     y[_inside(widths, x.shape)] = x
     return y
 
@@ -49,7 +51,7 @@ def _edges(before: int, after: int, size: int, mode: str) -> list[tuple[slice, s
 @primitive
 def _pad_edges(xp: Any, x: Any, *, widths: Widths, mode: str) -> Any:
     """x with its edges continued by what `mode` repeats, one dimension after the other."""
-    y = xp.empty_like(x, shape=_padded(widths, x.shape))
+    y = laid_out_like(x, _padded(widths, x.shape), xp.empty)
     y[_inside(widths, x.shape)] = x
     for d, ((before, after), n) in enumerate(zip(widths, x.shape, strict=True)):
         line = (slice(None),) * d
