@@ -14,8 +14,9 @@ def _take(xp: Any, table: Any, index: Any) -> Any:
     """table[index] for indices in [0, len(table)); on the CPU others, also -1, are errors."""
     if index.dtype.kind not in "iu":
         raise TypeError(f"expected integer indices, got {index.dtype}")
+    bounded = xp.minimum(index.astype(xp.uint64), len(table))  # -1 becomes 2^64 - 1
     try:
-        return table.take(index.astype(xp.uint32), axis=0)  # -1 becomes 2^32 - 1: out of range
+        return table.take(bounded.astype(xp.int64), axis=0)
     except IndexError:
         raise IndexError(
             f"expected indices from 0 to {len(table) - 1}, got {index.min()} to {index.max()}"

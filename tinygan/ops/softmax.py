@@ -9,7 +9,7 @@ import numpy as np
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.dims import dimension
 
-__all__ = ["log_softmax", "softmax", "softmin"]
+__all__ = ["log_softmax", "softmax"]
 
 
 @primitive
@@ -17,7 +17,7 @@ def _softmax(xp: Any, x: Any, *, dim: int) -> Any:
     """exp(x) / sum(exp(x)) over a dimension, without overflow."""
     if not x.size:
         return x.copy()
-    y = x - x.max(axis=dim, keepdims=True)
+    y = xp.subtract(x, x.max(axis=dim, keepdims=True), out=xp.empty_like(x))
     xp.exp(y, out=y)
     y /= y.sum(axis=dim, keepdims=True)
     return y
@@ -31,7 +31,7 @@ def _log_softmax(xp: Any, x: Any, *, dim: int) -> Any:
     """x - log(sum(exp(x))) over a dimension, without overflow."""
     if not x.size:
         return x.copy()
-    y = x - x.max(axis=dim, keepdims=True)
+    y = xp.subtract(x, x.max(axis=dim, keepdims=True), out=xp.empty_like(x))
     y -= xp.log(xp.exp(y).sum(axis=dim, keepdims=True))
     return y
 
@@ -42,11 +42,6 @@ _log_softmax.vjp(x=lambda g, y, dim: g - y.exp() * g.sum(dim, keepdim=True))
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """exp(x_i) / sum_j exp(x_j) along `dim`; with a dtype the input is cast to it first."""
     return _softmax(_prepare("softmax", input, dtype), dim=dimension("softmax", dim, input.ndim))
-
-
-def softmin(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """softmax(-x) along `dim`."""
-    return softmax(-input, dim, dtype)
 
 
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
