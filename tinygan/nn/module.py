@@ -239,8 +239,8 @@ class Module(Tree):
 
     def __repr__(self) -> str:
         extra = self.extra_repr().splitlines()
-        children = [f"({name}): {_indent(repr(child))}" for name, child in self._modules.items()]
-        return _tree_repr(self._get_name(), extra, children)
+        children = [f"({name}): {indent(repr(child))}" for name, child in self._modules.items()]
+        return tree_repr(self._get_name(), extra, children)
 
 
 def zeros(x: Tensor) -> Tensor:
@@ -269,11 +269,11 @@ def _quoted(names: list[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _indent(text: str) -> str:
+def indent(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def _tree_repr(name: str, extra: list[str], children: list[str]) -> str:
+def tree_repr(name: str, extra: list[str], children: list[str]) -> str:
     if len(extra) == 1 and not children:
         return f"{name}({extra[0]})"
     if not (extra or children):

@@ -1,0 +1,108 @@
+"""Spectral normalisation: a weight divided by its largest singular value."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from tinygan import ops
+from tinygan.autograd import Parameter, Tensor, no_grad
+from tinygan.backend import backend_of
+from tinygan.nn.conv import ConvTranspose1d, ConvTranspose2d
+from tinygan.nn.module import Module, overwrite
+
+M = TypeVar("M", bound=Module)
+
+
+class SpectralNorm:
+    """The hook that computes W = V / sigma(V) before each forward of a module.
+
+    sigma = u^T V v for the vectors u and v of a power iteration, which are buffers of the module
+    and constants of the derivative. In training each forward makes `n_power_iterations`.
+    """
+
+    def __init__(self, name: str, n_power_iterations: int, eps: float, dim: int) -> None:
+        self.name = name
+        self.n_power_iterations = n_power_iterations
+        self.eps = eps
+        self.dim = dim
+
+    def matrix(self, weight: Tensor) -> Tensor:
+        """V as a matrix whose rows are the outputs: dimension `dim` first, the rest flattened."""
+        if self.dim:
+            rest = [d for d in range(weight.ndim) if d != self.dim]
+            weight = weight.permute(self.dim, *rest)
+        return weight.reshape(weight.shape[0], -1)
+
+    def weight(self, module: Module, iterate: bool) -> Tensor:
+        """V / sigma, after the power iteration if `iterate`."""
+        original = getattr(module, f"{self.name}_orig")
+        u, v = getattr(module, f"{self.name}_u"), getattr(module, f"{self.name}_v")
+        matrix = self.matrix(original)
+        if iterate:
+            w = matrix.array
+            for _ in range(self.n_power_iterations):
+                overwrite(v, self._unit(w.T @ u.array))
+                overwrite(u, self._unit(w @ v.array))
+            u, v = u.clone(), v.clone()  # the next iteration is not to change this graph
+        sigma = (u * ops.matmul(matrix, v)).sum()
+        return original / sigma
+
+    def _unit(self, x: Any) -> Any:
+        xp = backend_of(x).xp
+        return x / xp.maximum(xp.sqrt((x * x).sum()), xp.asarray(self.eps, dtype=x.dtype))
+
+    def __call__(self, module: Module, inputs: Any) -> None:
+        setattr(module, self.name, self.weight(module, iterate=module.training))
+
+
+def spectral_norm(
+    module: M,
+    name: str = "weight",
+    n_power_iterations: int = 1,
+    eps: float = 1e-12,
+    dim: int | None = None,
+) -> M:
+    """W = V / sigma(V), sigma the largest singular value, for the parameter `name` of a module.
+
+    The parameter becomes NAME_orig, with buffers NAME_u and NAME_v. `dim` is the dimension of the
+    outputs, by default 1 for transposed convolutions and 0 otherwise.
+    Source: Miyato et al. (2018), algorithm 1.
+    """
+    if n_power_iterations <= 0:
+        raise ValueError(
+            f"Expected n_power_iterations to be positive, but got {n_power_iterations}"
+        )
+    if any(
+        isinstance(hook, SpectralNorm) and hook.name == name
+        for hook in module._forward_pre_hooks.values()
+    ):
+        raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
+    if dim is None:
+        dim = 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d)) else 0
+    weight = module.get_parameter(name)
+    hook = SpectralNorm(name, n_power_iterations, eps, dim)
+    rows, columns = hook.matrix(weight.detach()).shape
+    with no_grad():
+        u, v = (ops.randn(n, dtype=weight.dtype, device=weight.device) for n in (rows, columns))
+        u, v = Tensor(hook._unit(u.array)), Tensor(hook._unit(v.array))
+    del module._parameters[name]
+    module.register_parameter(f"{name}_orig", weight)
+    setattr(module, name, weight.detach())  # a plain attribute, until the hook sets it
+    module.register_buffer(f"{name}_u", u)
+    module.register_buffer(f"{name}_v", v)
+    module.register_forward_pre_hook(hook)
+    return module
+
+
+def remove_spectral_norm(module: M, name: str = "weight") -> M:
+    """Take spectral_norm off again; the parameter is then the normalised weight."""
+    for key, hook in module._forward_pre_hooks.items():
+        if isinstance(hook, SpectralNorm) and hook.name == name:
+            with no_grad():
+                weight = hook.weight(module, iterate=False)
+            for attribute in (name, f"{name}_u", f"{name}_v", f"{name}_orig"):
+                delattr(module, attribute)
+            module.register_parameter(name, Parameter(weight.detach()))
+            del module._forward_pre_hooks[key]
+            return module
+    raise ValueError(f"spectral_norm of {name!r} not found in {type(module).__name__}")
