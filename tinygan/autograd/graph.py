@@ -119,11 +119,12 @@ def _walk(
                     f"{node.op}: the graph was walked before and its saved arrays are freed; pass "
                     "retain_graph=True to the first backward() or grad()"
                 )
-            for position, source in enumerate(node.inputs):
-                if source is not None and source in needed:
-                    g_input = node.op.input_gradient(node, position, g)
-                    if g_input is not None:
-                        _add(grads, source, g_input)
+            asked = [source is not None and source in needed for source in node.inputs]
+            for source, g_input in zip(
+                node.inputs, node.op.input_gradients(node, g, asked), strict=True
+            ):
+                if source is not None and g_input is not None:
+                    _add(grads, source, g_input)
             if not retain_graph:
                 node.free()
     return found

@@ -17,7 +17,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from types import MethodType
 from typing import Any, overload
@@ -54,15 +54,15 @@ class Rule:
                 self.sources.append(("static", name))
             elif name == "y":
                 self.sources.append(("input", -1))
-            elif name == "position" and op.variadic:
-                self.sources.append(("position", None))
+            elif (name == "position" and op.variadic) or name == "asked":
+                self.sources.append((name, None))
             else:
                 raise TypeError(
                     f"{op}: a vjp asks for {name!r}, which is neither y nor a parameter"
                 )
         self.needs = {source for kind, source in self.sources if kind == "input"}
 
-    def __call__(self, node: Node, position: int, g: Tensor, variadic: bool) -> Any:
+    def __call__(self, node: Node, position: Any, g: Tensor, variadic: bool) -> Any:
         arguments: list[Any] = []
         for kind, source in self.sources:
             if kind == "input":
@@ -104,6 +104,7 @@ class Primitive:
         self.defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         self.elementwise, self.real, self.view = elementwise, real, view
         self.rules: dict[int, Rule] = {}
+        self.joint: Rule | None = None
         self.saves: frozenset[int] = frozenset()
         self.saves_output = False
         self.kernels: dict[str, Any] = {}
@@ -120,6 +121,16 @@ class Primitive:
         for name, function in rules.items():
             self.rules[self.inputs.index(name)] = Rule(self, function)
         needs = frozenset[int]().union(*(rule.needs for rule in self.rules.values()))
+        self.saves, self.saves_output = needs - {-1}, -1 in needs
+
+    def vjp_of_all(self, function: Callable[..., Any]) -> None:
+        """Set one rule for all inputs, whose gradients share work: g, ... -> one for each.
+
+        It may name `asked`, a bool for every input; what is not asked for may be None.
+        """
+        self.joint = Rule(self, function)
+        self.rules = dict.fromkeys(range(len(self.inputs)), self.joint)
+        needs = frozenset(self.joint.needs)
         self.saves, self.saves_output = needs - {-1}, -1 in needs
 
     def kernel(self, backend: str, kernel: Any = None) -> Any:
@@ -276,14 +287,23 @@ class Primitive:
         node.saved = saved
         result.node = node
 
-    def input_gradient(self, node: Node, position: int, g: Tensor) -> Tensor | None:
-        """The gradient of one input of a recorded call, None where it is zero."""
-        rule = self.rules.get(0 if self.variadic else position)
-        if rule is None:
-            raise RuntimeError(
-                f"{self.name} is not differentiable by {self.inputs[position]!r}; detach() it"
-            )
-        result: Tensor | None = rule(node, position, g, self.variadic)
+    def input_gradients(self, node: Node, g: Tensor, asked: list[bool]) -> Iterable[Tensor | None]:
+        """The gradient of every input of a recorded call that is asked for, None where zero."""
+        if self.joint is not None:
+            every: Iterable[Tensor | None] = self.joint(node, asked, g, self.variadic)
+            return [x if wanted else None for x, wanted in zip(every, asked, strict=True)]
+        rules = self.rules
+        result: list[Tensor | None] = []
+        for position, wanted in enumerate(asked):
+            if not wanted:
+                result.append(None)
+                continue
+            rule = rules.get(0 if self.variadic else position)
+            if rule is None:
+                raise RuntimeError(
+                    f"{self.name} is not differentiable by {self.inputs[position]!r}; detach() it"
+                )
+            result.append(rule(node, position, g, self.variadic))
         return result
 
     def __get__(self, instance: Any, owner: type) -> Any:

@@ -99,36 +99,36 @@ def batch_norm_input_grad(
 
 
 def _gradients(
-    g: Tensor, x: Tensor, weight: Tensor | None, moments: Tensor, eps: float, training: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients by x, weight and bias: fused, or the formula if it is to be differentiated."""
+    g: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    moments: Tensor,
+    eps: float,
+    training: bool,
+    asked: list[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+    """By x (in training also through the moments), weight and bias: fused if nothing records."""
+    dims, shape = _axes(x.ndim), (1, -1) + (1,) * (x.ndim - 2)
     if training and not is_grad_enabled():
         sums = batch_norm_sums(g, x, moments, eps=eps)
-        by_x = batch_norm_input_grad(g, x, weight, moments, sums, eps=eps)
-        return by_x, sums[1], sums[0]
-    dims, shape = _axes(x.ndim), (1, -1) + (1,) * (x.ndim - 2)
+        by_x = batch_norm_input_grad(g, x, weight, moments, sums, eps=eps) if asked[0] else None
+        return by_x, sums[1], sums[0], None
     mean = x.mean(dims, keepdim=True) if training else moments[0].reshape(shape)
     centred = x - mean
     var = centred.square().mean(dims, keepdim=True) if training else moments[1].reshape(shape)
     inverse = (var + eps).rsqrt()
-    normal = centred * inverse
-    by_weight, by_bias = (g * normal).sum(dims, keepdim=True), g.sum(dims, keepdim=True)
-    if training:
-        g = g - (by_bias + normal * by_weight) / (x.numel() // x.shape[1])
     scale = inverse if weight is None else inverse * weight.reshape(shape)
-    return g * scale, by_weight.reshape(-1), by_bias.reshape(-1)
+    by_weight = by_bias = None
+    if training or asked[1] or asked[2]:
+        normal = centred * inverse
+        by_weight, by_bias = (g * normal).sum(dims, keepdim=True), g.sum(dims, keepdim=True)
+        if training:
+            g = g - (by_bias + normal * by_weight) / (x.numel() // x.shape[1])
+        by_weight, by_bias = by_weight.reshape(-1), by_bias.reshape(-1)
+    return g * scale, by_weight, by_bias, None
 
 
-_batch_norm.vjp(
-    x=lambda g, x, weight, moments, eps, training: _gradients(g, x, weight, moments, eps, training)[
-        0
-    ],
-    weight=lambda g, x, weight, moments, eps, training: _gradients(
-        g, x, weight, moments, eps, training
-    )[1],
-    bias=lambda g: g.sum(_axes(g.ndim)),
-    moments=lambda g: None,  # counted in the gradient by x
-)
+_batch_norm.vjp_of_all(_gradients)
 
 
 def batch_norm(
