@@ -68,6 +68,7 @@ __all__ = [
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "dropout1d",
@@ -92,6 +93,7 @@ __all__ = [
     "max_pool2d",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
     "pixel_shuffle",
@@ -127,17 +129,17 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else alpha (e^x - 1)."""
-    return _placed(input, ops.elu(input, alpha), inplace)
+    return _placed(input, ops.elu(input.clone() if inplace else input, alpha), inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """elu with the scale and alpha that keep mean 0 and variance 1."""
-    return _placed(input, ops.selu(input), inplace)
+    return _placed(input, ops.selu(input.clone() if inplace else input), inplace)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x sigmoid(x)."""
-    return _placed(input, ops.silu(input), inplace)
+    return _placed(input, ops.silu(input.clone() if inplace else input), inplace)
 
 
 def hardtanh(
@@ -148,4 +150,17 @@ def hardtanh(
 
 
 def _placed(x: Tensor, y: Tensor, inplace: bool) -> Tensor:
+    """y, written into x if in place; an op that needs its input for the gradient gets a clone."""
     return change(x, y) if inplace else y
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """x / max(|x|_p, eps), the norm along `dim`."""
+    length: Tensor = input.norm(p, dim, True)
+    return input / length.clamp(min=eps)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """<x1, x2> / (max(|x1|, eps) max(|x2|, eps)) along `dim`."""
+    lengths = [x.norm(2, dim).clamp(min=eps) for x in (x1, x2)]
+    return (x1 * x2).sum(dim) / (lengths[0] * lengths[1])

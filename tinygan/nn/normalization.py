@@ -19,9 +19,11 @@ class _Affine(Module):
     weight: Tensor | None
     bias: Tensor | None
 
-    def _make_affine(self, shape: tuple[int, ...], affine: bool, device: Any, dtype: Any) -> None:
-        for name in ("weight", "bias"):
-            parameter = empty_parameter(shape, device, dtype) if affine else None
+    def _make_affine(
+        self, shape: tuple[int, ...], affine: bool, bias: bool, device: Any, dtype: Any
+    ) -> None:
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            parameter = empty_parameter(shape, device, dtype) if wanted else None
             self.register_parameter(name, parameter)
 
     def reset_parameters(self) -> None:
@@ -46,6 +48,7 @@ class _ByChannel(_Affine):
         momentum: float | None,
         affine: bool,
         track_running_stats: bool,
+        bias: bool,
         device: Any,
         dtype: Any,
     ) -> None:
@@ -55,7 +58,7 @@ class _ByChannel(_Affine):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        self._make_affine((num_features,), affine, device, dtype)
+        self._make_affine((num_features,), affine, bias, device, dtype)
         mean = var = count = None
         if track_running_stats:
             mean = ops.zeros(num_features, device=device, dtype=dtype)
@@ -85,7 +88,8 @@ class _ByChannel(_Affine):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 
@@ -99,8 +103,12 @@ class _BatchNorm(_ByChannel):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, bias, device, dtype
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input)
@@ -156,8 +164,12 @@ class _InstanceNorm(_ByChannel):
         track_running_stats: bool = False,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, bias, device, dtype
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input)
@@ -213,9 +225,7 @@ class LayerNorm(_Affine):
         self.normalized_shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        self._make_affine(self.normalized_shape, elementwise_affine, device, dtype)
-        if not bias:
-            self.bias = None
+        self._make_affine(self.normalized_shape, elementwise_affine, bias, device, dtype)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -223,7 +233,8 @@ class LayerNorm(_Affine):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
 
 
@@ -241,6 +252,8 @@ class GroupNorm(_Affine):
         affine: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_channels % num_groups:
@@ -251,11 +264,14 @@ class GroupNorm(_Affine):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        self._make_affine((num_channels,), affine, device, dtype)
+        self._make_affine((num_channels,), affine, bias, device, dtype)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
