@@ -39,7 +39,7 @@ def _finish(array: Any, requires_grad: bool) -> Tensor:
 
 def _host(data: Any) -> np.ndarray:
     """Numbers and nested sequences as an array of the type that PyTorch gives them."""
-    if isinstance(data, (bool, int, float)):
+    if type(data) in (bool, int, float):
         return np.asarray(data, dtype=dtype_of_scalar(data))
     if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
         data = [x.tolist() if isinstance(x, Tensor) else x for x in data]

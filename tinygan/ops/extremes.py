@@ -121,8 +121,8 @@ def _norm_by_x(g: Tensor, y: Tensor, x: Tensor, p: float, dim: Dim, keepdim: boo
     if p in (math.inf, -math.inf):
         ties = (abs(x) == y).to(g.dtype)
         return g * sign(x) * (ties / sum(ties, dim=dim, keepdim=True))
-    # a division by infinity in place of one by 0: 0, and so are the derivatives of it
-    y = where(y == 0, math.inf, y)
+    if p > 1:  # a division by infinity in place of one by 0: 0, and so are the derivatives of it
+        y = where(y == 0, math.inf, y)
     if p == 2:
         return x * (g / y)
     size = abs(x)

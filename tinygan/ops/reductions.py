@@ -94,7 +94,8 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean over `dim`; see `var`."""
     if isinstance(dim, bool):  # x.var(False)
-        dim, correction = None, int(dim)
+        correction = int(dim)
+        dim = None
     if correction is None:
         correction = 1 if unbiased else 0
     dtype = x.dtype

@@ -1,0 +1,78 @@
+"""Activations against PyTorch's: values, derivatives to order 2, kinks and far values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from against_torch import compare  # noqa: E402
+
+import tinygan  # noqa: E402
+
+X = np.array([-7.0, -3.5, -1.0, -0.4, -1e-3, 0.0, 1e-3, 0.4, 1.0, 3.5, 6.0, 7.0])
+FAR = np.array([-1000.0, -90.0, -30.0, 30.0, 90.0, 1000.0])
+
+
+def F(lib: Any) -> Any:
+    return torch.nn.functional if lib is torch else tinygan
+
+
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "sigmoid": lambda lib, x: lib.sigmoid(x),
+    "softplus": lambda lib, x: F(lib).softplus(x),
+    "softplus beta": lambda lib, x: F(lib).softplus(x, 2.5),
+    "softplus threshold": lambda lib, x: F(lib).softplus(x, beta=0.5, threshold=1),
+    "logsigmoid": lambda lib, x: F(lib).logsigmoid(x),
+    "relu": lambda lib, x: lib.relu(x),
+    "leaky_relu": lambda lib, x: F(lib).leaky_relu(x),
+    "leaky_relu 0.2": lambda lib, x: F(lib).leaky_relu(x, 0.2),
+    "leaky_relu 0": lambda lib, x: F(lib).leaky_relu(x, 0.0),
+    "leaky_relu 1.5": lambda lib, x: F(lib).leaky_relu(x, 1.5),
+    "leaky_relu -0.5": lambda lib, x: F(lib).leaky_relu(x, negative_slope=-0.5),
+    "elu": lambda lib, x: F(lib).elu(x),
+    "elu alpha": lambda lib, x: F(lib).elu(x, 0.3),
+    "selu": lambda lib, x: F(lib).selu(x),
+    "gelu": lambda lib, x: F(lib).gelu(x),
+    "gelu tanh": lambda lib, x: F(lib).gelu(x, approximate="tanh"),
+    "silu": lambda lib, x: F(lib).silu(x),
+    "hardtanh": lambda lib, x: F(lib).hardtanh(x),
+    "hardtanh bounds": lambda lib, x: F(lib).hardtanh(x, -0.4, 3.5),
+    "relu6": lambda lib, x: F(lib).relu6(x),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name: str) -> None:
+    f = ACTIVATIONS[name]
+    compare(f, X, order=1)
+    compare(f, X[X != 0])  # at a kink the second derivative is a matter of taste
+    compare(f, X.reshape(2, 3, 2).transpose(0, 2, 1), order=1)
+    compare(f, X.astype("float32"), order=1)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_far_values(name: str) -> None:
+    compare(ACTIVATIONS[name], FAR)
+    compare(ACTIVATIONS[name], FAR.astype("float32"), order=2)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_nan_stays_nan(name: str) -> None:
+    y = ACTIVATIONS[name](tinygan, tinygan.tensor([float("nan"), 1.0]))
+    assert np.isnan(np.asarray(y)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2, 2), (4, 3, 5)])
+def test_prelu(shape: tuple[int, ...]) -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal(shape)
+    compare(lambda lib, x, w: F(lib).prelu(x, w), x, np.array([0.3]))
+    weight = random.standard_normal(shape[1])
+    compare(lambda lib, x, w: F(lib).prelu(x, w), x, weight)
+    x.flat[0] = 0.0
+    compare(lambda lib, x, w: F(lib).prelu(x, w), x, weight, order=1)

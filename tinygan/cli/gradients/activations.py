@@ -1,0 +1,25 @@
+"""The nonlinearities of neural networks."""
+
+from __future__ import annotations
+
+from tinygan import ops
+from tinygan.cli.gradients.table import nonzero, normal, row, uniform
+
+row("sigmoid", ops.sigmoid, normal(2, 3))
+row("softplus", ops.softplus, normal(2, 3))
+row("softplus", lambda x: ops.softplus(x, beta=2.5, threshold=5), uniform(-1.5, 1.5, 2, 3))
+row("softplus", lambda x: x * ops.softplus(x, threshold=1), uniform(1.5, 2.5, 2, 3))
+row("logsigmoid", ops.logsigmoid, normal(2, 3))
+row("relu", lambda x: x * ops.relu(x), nonzero(2, 3))
+row("leaky_relu", lambda x: x * ops.leaky_relu(x), nonzero(2, 3))
+row("leaky_relu", lambda x: x * ops.leaky_relu(x, 1.5), nonzero(2, 3))
+row("leaky_relu", lambda x: x * ops.leaky_relu(x, -0.2), nonzero(2, 3))
+row("prelu", ops.prelu, nonzero(2, 3), uniform(0.1, 0.5, 3))
+row("prelu", ops.prelu, nonzero(2, 3, 2), uniform(0.1, 0.5, 1))
+row("elu", lambda x: ops.elu(x, 0.7), nonzero(2, 3))
+row("selu", ops.selu, nonzero(2, 3))
+row("silu", ops.silu, normal(2, 3))
+row("gelu", ops.gelu, normal(2, 3))
+row("gelu", lambda x: ops.gelu(x, approximate="tanh"), normal(2, 3))
+row("hardtanh", lambda x: x * ops.hardtanh(x, -0.1, 0.1), nonzero(2, 3))
+row("relu6", lambda x: x * ops.relu6(x), uniform(5.2, 5.8, 2, 3))
