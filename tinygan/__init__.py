@@ -1,5 +1,6 @@
 """tinygan: a neural-net engine from scratch, whose subject is the generative adversarial network."""
 
+from tinygan import autograd, losses, nn, optim
 from tinygan.autograd import (
     Parameter,
     Size,
@@ -10,19 +11,27 @@ from tinygan.autograd import (
     set_grad_enabled,
 )
 from tinygan.backend import Device as device
+from tinygan.backend import cuda
 from tinygan.backend.dtypes import (
+    double,
     float16,
     float32,
     float64,
     get_default_dtype,
+    half,
     int8,
     int16,
     int32,
     int64,
+    long,
     set_default_dtype,
+    short,
     uint8,
 )
 from tinygan.backend.dtypes import bool_ as bool
+from tinygan.backend.dtypes import float32 as float
+from tinygan.backend.dtypes import int32 as int
 from tinygan.ops import *  # noqa: F403
+from tinygan.ops.files import load, save
 
 __version__ = "0.1.0"

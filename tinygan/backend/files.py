@@ -52,7 +52,7 @@ def save_arrays(
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     notes = {name: json.dumps(value) for name, value in metadata.items()}
     notes["crc32"] = str(_checksum(arrays))
     with replacing(path) as temporary:

@@ -18,8 +18,7 @@ CANVAS = 256  # side of the picture that points in the plane are drawn on
 def picture(samples: Tensor, reals: Any = None, columns: int = 8) -> np.ndarray:
     """(H, W, 3) uint8: a grid of images in [-1, 1], or points of the plane over the real ones."""
     if samples.ndim == 4:
-        grid = make_grid(samples, nrow=columns, padding=2, normalize=True, value_range=(-1, 1))
-        return np.ascontiguousarray(to_uint8(grid).transpose(1, 2, 0))
+        return to_uint8(make_grid(samples, nrow=columns, pad_value=-1.0))
     canvas = np.full((CANVAS, CANVAS, 3), 255, np.uint8)
     fakes = host_array(samples.array)
     reals = fakes if reals is None else np.asarray(reals)

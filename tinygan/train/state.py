@@ -28,7 +28,10 @@ class Training:
         self.config = config
         self.device = device
         self.step = 0
-        manual_seed(config.seed)
+        # streams of their own for weights, training and fixed noise: the weights are drawn on the
+        # host, and what is drawn while training must not depend on where they were
+        weights, training, noise = (3 * config.seed + stream for stream in range(3))
+        manual_seed(weights)
         shape = dataset.shape
         self.generator, self.discriminator = (
             network.to(device)
@@ -58,8 +61,9 @@ class Training:
             device=device,
         )
         self.batches = self.loader.forever()
-        noise = Generator(device=device).manual_seed(config.seed + 1)
-        self.fixed_noise = randn(SAMPLES, config.latent, generator=noise, device=device)
+        fixed = Generator(device=device).manual_seed(noise)
+        self.fixed_noise = randn(SAMPLES, config.latent, generator=fixed, device=device)
+        manual_seed(training)
 
     def advance(self) -> dict[str, Tensor]:
         """One step of the game on the next batches; what happened, as tensors."""

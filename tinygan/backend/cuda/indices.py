@@ -20,7 +20,7 @@ _check = cupy.ElementwiseKernel(
 )
 
 
-def check_index(index: Any, *, size: int, negative: bool, out: Any = None) -> Any:
+def check_index(index: Any, *, size: int, negative: bool, op: str, out: Any = None) -> Any:
     """The indices as numbers in [0, size); the next wait for the device raises if one is not."""
     index = index.astype(cupy.int64, copy=False)
     return (
