@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygan.autograd.mode import state
 from tinygan.backend import Device, backend_for, backend_of, host_array
-from tinygan.backend.dtypes import get_default_dtype
+from tinygan.backend.dtypes import can_store, get_default_dtype
 
 if TYPE_CHECKING:
     from tinygan.autograd.node import Node
@@ -338,7 +338,7 @@ def change(x: Tensor, result: Tensor) -> Tensor:
             f"in-place operation: the result has shape {tuple(result.shape)} and does not fit "
             f"into the tensor's {tuple(x.shape)}"
         )
-    if result.array.dtype.kind == "f" and array.dtype.kind != "f":
+    if not can_store(result.array.dtype, array.dtype):
         raise RuntimeError(
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )

@@ -41,6 +41,11 @@ def dtype_of_scalar(value: Any) -> np.dtype[Any]:
     return int64 if isinstance(value, int) else _default
 
 
+def can_store(dtype: np.dtype[Any], target: np.dtype[Any]) -> bool:
+    """Whether an in-place op may store numbers of a type as `target`: not in a lower category."""
+    return _CATEGORY[dtype.kind] <= _CATEGORY[target.kind]
+
+
 def result_dtype(operands: list[Any]) -> np.dtype[Any]:
     """The common type of arrays and Python numbers, as PyTorch promotes.
 
