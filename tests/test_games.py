@@ -174,7 +174,7 @@ def test_unknown_names_are_answered_with_the_nearest():
         game("hnige")
     with pytest.raises(ValueError, match="did you mean 'non_saturating'"):
         game("non-saturating")
-    with pytest.raises(ValueError, match="known are minimax, non_saturating"):
+    with pytest.raises(ValueError, match="there are: hinge, least_squares"):
         game("zzz")
     with pytest.raises(ValueError, match="did you mean 'gradient_penalty'"):
         penalty("grad_penalty")

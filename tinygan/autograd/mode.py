@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _State(threading.local):
@@ -25,7 +27,7 @@ class set_grad_enabled(ContextDecorator):
         self.before = state.recording
         state.recording = mode
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         state.recording = self.before  # a decorator changes nothing until the function is called
         return super().__call__(function)
 

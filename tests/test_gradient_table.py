@@ -1,0 +1,164 @@
+"""Every row of the gradient table holds, on every device, and nothing differentiable lacks one."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from types import FunctionType
+
+import numpy as np
+import pytest
+
+from tinygan import losses, nn
+from tinygan.autograd import REGISTRY, Tensor, grad, observe
+from tinygan.backend import backend_for
+from tinygan.cli.gradients import TABLE, Row
+from tinygan.cli.gradients import report as gradient_report
+
+NAMES = {row.name for row in TABLE}
+
+
+def identify(rows):
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.name] = counts.get(row.name, 0) + 1
+        yield f"{row.name}-{counts[row.name]}"
+
+
+def inputs_of(row: Row, dtype, device="cpu"):
+    random = np.random.default_rng(0)
+    backend = backend_for(device)
+    result = []
+    for domain in row.domains:
+        array = domain(random)
+        array = array.astype(dtype) if array.dtype.kind == "f" else array
+        x = Tensor(backend.from_host(array))
+        result.append(x.requires_grad_(x.is_floating_point()))
+    return result
+
+
+every_row = pytest.mark.parametrize("row", TABLE, ids=identify(TABLE))
+
+
+@every_row
+def test_a_row_holds(row, device):
+    report = row.run(device)
+    assert report.worst <= row.tolerance
+    assert not report.kinks, "the domain is meant to keep away from kinks"
+    assert set(report.errors) == set(range(1, row.order + 1))
+
+
+@every_row
+def test_types_are_kept(row):
+    """float32 in, float32 out, also the gradients of both orders: Python numbers are weak."""
+    if row.name == "cast":
+        pytest.skip("it is there to change types")
+    inputs = inputs_of(row, np.float32)
+    varied = [x for x in inputs if x.requires_grad]
+    wide = []
+    with observe(lambda op, y: wide.append(op.name) if y.dtype == np.float64 else None):
+        y = row.function(*inputs)
+        outputs = [y] if isinstance(y, Tensor) else [t for t in y if t.requires_grad]
+        seeds = [Tensor(np.ones(t.shape, np.float32), requires_grad=True) for t in outputs]
+        gradients = grad(outputs, varied, seeds, create_graph=True, allow_unused=True)
+        first = [g for g in gradients if g is not None]
+        live = [g for g in first if g.requires_grad]
+        second = (
+            grad(live, [*varied, *seeds], [g.detach() for g in live], allow_unused=True)
+            if live
+            else []
+        )
+    for t in (*outputs, *first, *(g for g in second if g is not None)):
+        assert t.dtype == np.float32
+    assert not wide, "these ops computed in float64"
+
+
+def test_the_rows_of_an_op_run_it():
+    ran: dict[str, set[str]] = {}
+    for row in TABLE:
+        seen = ran.setdefault(row.name, set())
+        with observe(lambda op, y, seen=seen: seen.add(op.name)):
+            y = row.function(*inputs_of(row, np.float64))
+            assert isinstance(y, Tensor) or any(t.requires_grad for t in y)
+    assert not [name for name in ran if name in REGISTRY and name not in ran[name]]
+
+
+def test_every_op_with_a_derivative_has_a_row():
+    ops = {
+        name
+        for name, op in REGISTRY.items()
+        if op.rules and op.reference.__module__.startswith("tinygan.")
+    }
+    assert not ops - NAMES
+
+
+def test_every_loss_game_and_penalty_has_a_row():
+    functions = {
+        name
+        for name in losses.__all__
+        if isinstance(getattr(losses, name), FunctionType) and name not in ("game", "penalty")
+    }
+    expected = functions | set(losses.GAMES) | set(losses.PENALTIES)
+    assert not {f"losses.{name}" for name in expected} - NAMES
+
+
+CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"}
+
+
+def test_every_layer_has_a_row():
+    layers = {
+        name
+        for name, value in vars(nn).items()
+        if inspect.isclass(value) and issubclass(value, nn.Module) and not name.startswith("_")
+    }
+    assert not {f"nn.{name}" for name in layers - CONTAINERS} - NAMES
+
+
+# -- the printed table ------------------------------------------------------------------------
+
+
+def test_the_json_form_is_a_list_of_objects(capsys):
+    assert gradient_report.gradcheck("conv2d", True) == 0
+    (line,) = json.loads(capsys.readouterr().out)
+    assert (line["op"], line["order"], line["passed"], line["kinks"]) == ("conv2d", 3, True, 0)
+    assert 0 < line["error"] < line["tolerance"]
+
+
+def test_the_printed_form_names_the_ops_and_the_worst_error(capsys):
+    assert gradient_report.gradcheck("hinge", False) == 0
+    out = capsys.readouterr().out
+    assert "losses.hinge" in out
+    assert "2 cases of 1 ops, layers and losses: all pass; worst" in out
+
+
+def test_a_wrong_row_fails_the_run(monkeypatch, capsys):
+    def wrong(x):
+        return x * x.detach()
+
+    def broken(x):
+        return x.no_such_method()
+
+    def normal(random):
+        return random.standard_normal(3)
+
+    def missing(x):
+        return x * float("nan")
+
+    rows = [Row(f.__name__, f, (normal,)) for f in (wrong, broken, missing)]
+    monkeypatch.setattr(gradient_report, "TABLE", rows)
+    assert gradient_report.gradcheck(None, False) == 1
+    out = capsys.readouterr().out
+    assert out.count("FAIL ") == 3
+    assert "FAILED broken, missing, wrong" in out
+    assert "no_such_method" in out
+    assert gradient_report.gradcheck(None, True) == 1
+    lines = json.loads(capsys.readouterr().out)
+    assert [line["passed"] for line in lines] == [False] * 3
+    assert [line["error"] is None for line in lines] == [True, True, False]
+
+
+def test_an_unknown_op_is_answered_with_the_nearest():
+    from tinygan.backend.errors import UserError
+
+    with pytest.raises(UserError, match="unknown op 'con2d'; did you mean 'conv2d'"):
+        gradient_report.gradcheck("con2d", False)
