@@ -1,6 +1,10 @@
 """Every differentiable op, one file per family: definition, derivative, kernels."""
 
+from tinygan.ops import methods as _methods
+import importlib as _importlib
+
 from tinygan.ops.activations import *  # noqa: F403
+from tinygan.ops.columns import *  # noqa: F403
 from tinygan.ops.comparison import *  # noqa: F403
 from tinygan.ops.conversion import *  # noqa: F403
 from tinygan.ops.convolution import *  # noqa: F403
@@ -26,5 +30,7 @@ from tinygan.ops.shape import *  # noqa: F403
 from tinygan.ops.softmax import *  # noqa: F403
 from tinygan.ops.special import *  # noqa: F403
 from tinygan.ops.unary import *  # noqa: F403
-from tinygan.ops.unfold import *  # noqa: F403
-from tinygan.ops import methods as _methods  # noqa: F401
+
+_methods.attach()
+
+_importlib.import_module("tinygan.ops.methods")  # last: it attaches what is imported above
