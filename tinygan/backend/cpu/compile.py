@@ -16,6 +16,7 @@ from numba import types
 from numba.core import event
 from numba.extending import intrinsic
 
+from tinygan.backend.cpu.memory import keep_freed_memory
 from tinygan.backend.cpu.progress import announce
 
 settings: Any = numba.config
@@ -107,6 +108,7 @@ class _Announcer(event.Listener):
 
 
 event.register("numba:compile", _Announcer())
+keep_freed_memory()
 
 
 # -- taking chunks ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygan.backend.cpu import gather, outer, plans, threads
 from tinygan.backend.cpu.compile import LANES
+from tinygan.backend.cpu.memory import address
 
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
@@ -86,7 +87,7 @@ def conv2d_weight_grad(
     )
     plan = tables.plan
     zeros = np.zeros(plan.run, FLOAT)
-    memory = outer.Memory(*_place(image), _address(right), _address(zeros))
+    memory = outer.Memory(*_place(image), address(right), address(zeros))
     sums = np.empty((plan.splits, len(tables.targets), -(-o // LANES) * LANES), FLOAT)
     number = threads.get_num_threads() if work > PARALLEL else 1
     threads.run(outer.outer, tables.chunks, (plan, memory, tables.taps, sums), number)
@@ -124,7 +125,7 @@ def _gather(
     if target is None or target.strides[3] != FLOAT.itemsize or not _suit(target):
         target = np.empty(shape, FLOAT)
     memory = gather.Memory(
-        *_place(image), _address(packed), _address(start), _address(zeros), *_place(target)
+        *_place(image), address(packed), address(start), address(zeros), *_place(target)
     )
     threads.run(
         gather.gather, tables.chunks, (plan, memory, tables.taps, tables.phases, columns), number
@@ -135,7 +136,7 @@ def _gather(
 def _delivered(result: np.ndarray, out: Any) -> Any:
     if out is None:
         return result
-    if _address(out) != _address(result):
+    if address(out) != address(result):
         out[...] = result
     return out
 
@@ -152,14 +153,9 @@ def _in_order(out: Any) -> bool:
     return bool(out.flags.c_contiguous and _suit(out))
 
 
-def _address(array: np.ndarray) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
-
-
 def _place(image: np.ndarray) -> tuple[int, int, int, int]:
     """The address of an N H W C array, and its steps in bytes from image, row and pixel to next."""
-    return _address(image), image.strides[0], image.strides[1], image.strides[2]
+    return address(image), image.strides[0], image.strides[1], image.strides[2]
 
 
 def _channels_last(x: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinygan import ops
 from tinygan.cli.gradients.table import nonzero, normal, row, uniform
+from tinygan.ops import activations
 
 row("sigmoid", ops.sigmoid, normal(2, 3))
 row("softplus", ops.softplus, normal(2, 3))
@@ -14,6 +15,13 @@ row("relu", lambda x: x * ops.relu(x), nonzero(2, 3))
 row("leaky_relu", lambda x: x * ops.leaky_relu(x), nonzero(2, 3))
 row("leaky_relu", lambda x: x * ops.leaky_relu(x, 1.5), nonzero(2, 3))
 row("leaky_relu", lambda x: x * ops.leaky_relu(x, -0.2), nonzero(2, 3))
+for _slope in (0.0, 0.2, 1.5):
+    row(
+        "leaky_relu_grad",
+        lambda g, x, slope=_slope: g * activations._leaky_relu_grad(g, x, slope),
+        normal(2, 3),
+        nonzero(2, 3),
+    )
 row("prelu", ops.prelu, nonzero(2, 3), uniform(0.1, 0.5, 3))
 row("prelu", ops.prelu, nonzero(2, 3, 2), uniform(0.1, 0.5, 1))
 row("elu", lambda x: ops.elu(x, 0.7), nonzero(2, 3))

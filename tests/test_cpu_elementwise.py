@@ -1,0 +1,80 @@
+"""The compiled elementwise ops against their NumPy references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygan.backend.cpu import elementwise, threads
+from tinygan.ops import activations
+
+random = np.random.default_rng(0)
+
+CALLS: dict[str, tuple[int, dict[str, float]]] = {
+    "relu": (1, {}),
+    "leaky_relu": (1, {"negative_slope": 0.2}),
+    "leaky_relu_grad": (2, {"negative_slope": 0.2}),
+}
+
+
+@pytest.fixture(autouse=True)
+def _everything_compiled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(elementwise, "SMALL", 0)
+    monkeypatch.setattr(elementwise, "PARALLEL", 0)
+    number = threads.get_num_threads()
+    yield
+    threads.set_num_threads(number)
+
+
+def reference(name: str, *arrays: Any, **static: Any) -> Any:
+    op = activations.relu if name == "relu" else getattr(activations, f"_{name}")
+    return op.reference(np, *arrays, **static)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("shape", [(1,), (17,), (3, 5, 7), (2, 3, 5, 7), (0, 4), (40, 1000)])
+def test_results_are_the_references(name: str, shape: tuple[int, ...]) -> None:
+    count, static = CALLS[name]
+    arrays = [random.standard_normal(shape, np.float32) for _ in range(count)]
+    if len(shape) == 4:
+        arrays = [a.transpose(0, 3, 1, 2) for a in arrays]
+    for value in (0.0, np.nan, np.inf, -np.inf):
+        if arrays[0].size > 4:
+            arrays[-1].flat[int(random.integers(arrays[-1].size))] = value
+    result = getattr(elementwise, name)(*arrays, **static)
+    expected = reference(name, *arrays, **static)
+    assert result.strides == expected.strides
+    np.testing.assert_array_equal(result, expected)
+    out = np.empty_like(result)
+    assert getattr(elementwise, name)(*arrays, **static, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_other_types_and_layouts_are_left_to_the_reference(name: str) -> None:
+    count, static = CALLS[name]
+    kernel = getattr(elementwise, name)
+    arrays = [random.standard_normal((4, 6, 5)) for _ in range(count)]
+    assert kernel(*arrays, **static) is NotImplemented
+    arrays = [a.astype(np.float32)[:, ::2] for a in arrays]
+    assert kernel(*arrays, **static) is NotImplemented
+    if count == 2:
+        x = np.zeros((2, 3, 4, 5), np.float32)
+        assert kernel(x, x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2), **static) is (
+            NotImplemented
+        )
+        assert kernel(x, x[:1], **static) is NotImplemented
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
+    count, static = CALLS[name]
+    arrays = [random.standard_normal(100_001, np.float32) for _ in range(count)]
+    results = []
+    for number in (1, 2, 3, 4):
+        threads.set_num_threads(number)
+        results.append(getattr(elementwise, name)(*arrays, **static))
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])

@@ -1,0 +1,88 @@
+"""Activations and their derivatives on float32, in one pass over memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygan.backend.cpu import threads
+from tinygan.backend.cpu.compile import compiled, finish, take
+from tinygan.backend.cpu.memory import flat
+
+FLOAT = np.dtype(np.float32)
+SMALL = 1 << 14  # numbers that NumPy computes as fast
+PARALLEL = 1 << 20  # numbers from which waking other threads costs less than it brings
+PIECE = 1 << 14  # numbers per chunk
+
+
+def relu(x: Any, *, out: Any = None) -> Any:
+    return _over(_relu, out, (x,), ())
+
+
+def leaky_relu(x: Any, *, negative_slope: float, out: Any = None) -> Any:
+    return _over(_leaky_relu, out, (x,), (np.float32(negative_slope),))
+
+
+def leaky_relu_grad(g: Any, sign: Any, *, negative_slope: float, out: Any = None) -> Any:
+    return _over(_leaky_relu_grad, out, (g, sign), (np.float32(negative_slope),))
+
+
+def _over(kernel: Any, out: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> Any:
+    """The kernel of all elements of arrays with one shape and order, written into `out`."""
+    size = arrays[0].size
+    if size < SMALL or any(a.dtype != FLOAT for a in arrays):
+        return NotImplemented
+    result = np.empty_like(arrays[0]) if out is None else out
+    runs = flat(*arrays, result) if result.dtype == FLOAT else None
+    if runs is None:
+        return NotImplemented
+    number = threads.get_num_threads() if size > PARALLEL else 1
+    threads.run(kernel, -(-size // PIECE), (*runs, *numbers), number)
+    return result
+
+
+@compiled
+def _relu(counters, x, y):
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        start = chunk * PIECE
+        xs, ys = x[start : start + PIECE], y[start : start + PIECE]
+        for i in range(ys.size):
+            ys[i] = np.float32(0) if xs[i] <= 0 else xs[i]
+    return finish(counters, done)
+
+
+@compiled
+def _leaky_relu(counters, x, y, slope):
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        start = chunk * PIECE
+        xs, ys = x[start : start + PIECE], y[start : start + PIECE]
+        for i in range(ys.size):
+            ys[i] = xs[i] if xs[i] > 0 else xs[i] * slope
+    return finish(counters, done)
+
+
+@compiled
+def _leaky_relu_grad(counters, g, sign, x, slope):
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        start = chunk * PIECE
+        end = start + PIECE
+        gs, signs, xs = g[start:end], sign[start:end], x[start:end]
+        for i in range(xs.size):
+            xs[i] = gs[i] if signs[i] > 0 else gs[i] * slope
+    return finish(counters, done)

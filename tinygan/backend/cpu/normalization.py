@@ -1,0 +1,235 @@
+"""Batch normalisation on float32 in channels-last memory, each pass over the memory one kernel.
+
+An activation is a matrix here: a row per pixel, a column per channel. A chunk is a block of rows.
+Sums over a block are taken in float32, over the blocks in float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygan.backend.cpu import threads
+from tinygan.backend.cpu.compile import compiled, finish, take
+
+FLOAT = np.dtype(np.float32)
+SMALL = 1 << 10  # numbers that are not worth a compiler
+PARALLEL = 1 << 16  # numbers from which waking other threads costs less than it brings
+BLOCK = 1 << 14  # numbers in a block, so that it stays in the first caches
+BLOCKS = 64  # above it blocks grow instead, lest adding them up take long
+
+
+def batch_moments(x: Any, *, out: Any = None) -> Any:
+    matrix = _matrix(x)
+    if matrix is None:
+        return NotImplemented
+    result = np.empty((2, matrix.shape[1]), FLOAT) if out is None else out
+    rows, chunks, number = _split(matrix)
+    partial = np.empty((chunks, 3, matrix.shape[1]), FLOAT)
+    threads.run(_moments, chunks, (matrix, rows, partial), number)
+    _merge_moments(partial, rows, len(matrix), result)
+    return result
+
+
+def batch_norm(
+    x: Any,
+    weight: Any,
+    bias: Any,
+    moments: Any,
+    *,
+    eps: float,
+    training: bool,
+    out: Any = None,
+) -> Any:
+    matrix, y, result = _matrix(x), *_result(x, out)
+    if matrix is None or y is None or not _floats(weight, bias, moments):
+        return NotImplemented
+    scale = 1 / np.sqrt(moments[1] + eps)
+    if weight is not None:
+        scale *= weight
+    if bias is None:
+        bias = np.zeros_like(scale)
+    rows, chunks, number = _split(matrix)
+    threads.run(_apply, chunks, (matrix, rows, moments[0], scale, bias, y), number)
+    return result
+
+
+def batch_norm_sums(g: Any, x: Any, moments: Any, *, eps: float, out: Any = None) -> Any:
+    left, right = _matrix(g, copy=True), _matrix(x)
+    if left is None or right is None or not _floats(moments):
+        return NotImplemented
+    result = np.empty_like(moments) if out is None else out
+    rows, chunks, number = _split(right)
+    partial = np.empty((chunks, 2, right.shape[1]), FLOAT)
+    threads.run(_sums, chunks, (left, right, rows, moments[0], partial), number)
+    result[...] = partial.sum(axis=0, dtype=np.float64)
+    result[1] /= np.sqrt(moments[1] + eps)
+    return result
+
+
+def batch_norm_input_grad(
+    g: Any, x: Any, weight: Any, moments: Any, sums: Any, *, eps: float, out: Any = None
+) -> Any:
+    left, right, y, result = _matrix(g, copy=True), _matrix(x), *_result(x, out)
+    if left is None or right is None or y is None or not _floats(weight, moments, sums):
+        return NotImplemented
+    inverse = 1 / np.sqrt(moments[1] + eps)
+    scale = inverse if weight is None else inverse * weight
+    count = len(right)
+    by_x, shift = scale * inverse * sums[1] / count, scale * sums[0] / count
+    rows, chunks, number = _split(right)
+    arguments = (left, right, rows, moments[0], scale, by_x, shift, y)
+    threads.run(_input_grad, chunks, arguments, number)
+    return result
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+def _matrix(x: Any, copy: bool = False) -> Any:
+    """A view (N H W, C) of channels-last memory; None, or with `copy` a copy, where it is not."""
+    if x.dtype != FLOAT or x.size < SMALL or not x.flags.aligned:
+        return None
+    order = (0, *range(2, x.ndim), 1)
+    y = x.transpose(order)
+    if not y.flags.c_contiguous:
+        if not copy:
+            return None
+        y = np.ascontiguousarray(y)
+    return y.reshape(-1, x.shape[1])
+
+
+def _result(x: Any, out: Any) -> tuple[Any, Any]:
+    """Memory for a result like x, as a matrix and as it is handed out."""
+    result = np.empty_like(x) if out is None else out
+    return _matrix(result), result
+
+
+def _floats(*arrays: Any) -> bool:
+    return all(a is None or a.dtype == FLOAT for a in arrays)
+
+
+def _split(matrix: Any) -> tuple[int, int, int]:
+    """Rows in a block, blocks, and threads."""
+    count, channels = matrix.shape
+    rows = max(BLOCK // channels, -(-count // BLOCKS), 1)
+    number = threads.get_num_threads() if matrix.size > PARALLEL else 1
+    return rows, -(-count // rows), number
+
+
+# -- kernels --------------------------------------------------------------------------------------
+
+
+@compiled
+def _moments(counters, x, rows, partial):
+    """Per block: a shift near the data, the sum and the sum of squares of what is left of it."""
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        r = chunk * rows
+        last = min(r + rows, x.shape[0])
+        shift, first, second = partial[chunk]
+        for c in range(x.shape[1]):
+            shift[c] = x[r, c]
+            first[c] = 0
+            second[c] = 0
+        while r + 4 <= last:
+            for c in range(x.shape[1]):
+                a0, a1 = x[r, c] - shift[c], x[r + 1, c] - shift[c]
+                a2, a3 = x[r + 2, c] - shift[c], x[r + 3, c] - shift[c]
+                first[c] += (a0 + a1) + (a2 + a3)
+                second[c] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
+            r += 4
+        while r < last:
+            for c in range(x.shape[1]):
+                a0 = x[r, c] - shift[c]
+                first[c] += a0
+                second[c] += a0 * a0
+            r += 1
+    return finish(counters, done)
+
+
+@compiled
+def _merge_moments(partial, rows, total, result):
+    """The moments of all rows from those of the blocks. Source: Chan, Golub, LeVeque, 1979."""
+    channels = result.shape[1]
+    mean, squares = np.zeros(channels), np.zeros(channels)
+    seen = 0
+    for chunk in range(partial.shape[0]):
+        count = min(rows, total - seen)
+        share = count / (seen + count)
+        shift, first, second = partial[chunk]
+        for c in range(channels):
+            part = np.float64(first[c]) / count
+            gap = shift[c] + part - mean[c]
+            squares[c] += second[c] - part * first[c] + gap * gap * (seen * share)
+            mean[c] += gap * share
+        seen += count
+    for c in range(channels):
+        result[0, c] = mean[c]
+        result[1, c] = squares[c] / total
+
+
+@compiled
+def _apply(counters, x, rows, mean, scale, bias, y):
+    """(x - mean) scale + bias."""
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        for r in range(chunk * rows, min(chunk * rows + rows, x.shape[0])):
+            for c in range(x.shape[1]):
+                y[r, c] = (x[r, c] - mean[c]) * scale[c] + bias[c]
+    return finish(counters, done)
+
+
+@compiled
+def _sums(counters, g, x, rows, mean, partial):
+    """Per block: the sums of g and of g (x - mean)."""
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        r = chunk * rows
+        last = min(r + rows, x.shape[0])
+        first, second = partial[chunk]
+        for c in range(x.shape[1]):
+            first[c] = 0
+            second[c] = 0
+        while r + 4 <= last:
+            for c in range(x.shape[1]):
+                g0, g1, g2, g3 = g[r, c], g[r + 1, c], g[r + 2, c], g[r + 3, c]
+                first[c] += (g0 + g1) + (g2 + g3)
+                second[c] += (g0 * (x[r, c] - mean[c]) + g1 * (x[r + 1, c] - mean[c])) + (
+                    g2 * (x[r + 2, c] - mean[c]) + g3 * (x[r + 3, c] - mean[c])
+                )
+            r += 4
+        while r < last:
+            for c in range(x.shape[1]):
+                first[c] += g[r, c]
+                second[c] += g[r, c] * (x[r, c] - mean[c])
+            r += 1
+    return finish(counters, done)
+
+
+@compiled
+def _input_grad(counters, g, x, rows, mean, scale, by_x, shift, y):
+    """scale g - by_x (x - mean) - shift."""
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        for r in range(chunk * rows, min(chunk * rows + rows, x.shape[0])):
+            for c in range(x.shape[1]):
+                y[r, c] = scale[c] * g[r, c] - by_x[c] * (x[r, c] - mean[c]) - shift[c]
+    return finish(counters, done)
