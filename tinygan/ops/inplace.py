@@ -60,6 +60,7 @@ def in_place(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
             others = (*args, *keywords.values())
             if x.node is not None or any(isinstance(a, Tensor) and a.node for a in others):
                 source = clone(x)  # the derivative will ask for what x was
+                args = tuple(source if a is x else a for a in args)
         return change(x, op(source, *args, **keywords))
 
     method.__name__ = f"{op.__name__}_"

@@ -37,19 +37,19 @@ _METHODS = """
     clone contiguous cpu cuda to type_as
     broadcast_to expand expand_as flatten flip movedim permute reshape squeeze sum_to_size swapaxes
     t transpose unflatten unsqueeze view view_as
-    chunk repeat roll split tile unbind
-    gather index_add index_select masked_select narrow nonzero scatter scatter_add select
-    take_along_dim
+    chunk diag diag_embed diagonal repeat repeat_interleave roll split tile trace tril triu unbind
+    argsort gather index_add index_select masked_select narrow nonzero scatter scatter_add select
+    sort take_along_dim topk
     addmm baddbmm bmm dot matmul mm mv outer
     log_softmax softmax
     bernoulli multinomial
-    bernoulli_ index_add_ normal_ random_ scatter_ scatter_add_ uniform_
+    bernoulli_ normal_ random_ uniform_
 """
 
 _IN_PLACE = """
     abs add addcdiv addcmul ceil clamp clamp_max clamp_min clip div exp expm1 floor floor_divide
-    leaky_relu lerp log log1p masked_fill mul neg pow reciprocal relu remainder round rsqrt sigmoid
-    sign sin cos sqrt square sub tanh trunc
+    index_add leaky_relu lerp log log1p masked_fill mul neg pow reciprocal relu remainder round
+    rsqrt scatter scatter_add sigmoid sign sin cos sqrt square sub tanh tril triu trunc
 """
 
 _OPERATORS = {
@@ -124,39 +124,41 @@ def _attach(name: str, method: Any) -> None:
     setattr(Tensor, name, method)
 
 
-for _name in _METHODS.split():
-    if hasattr(ops, _name):
-        _attach(_name, getattr(ops, _name))
-for _name in _IN_PLACE.split():
-    _attach(f"{_name}_", inplace.in_place(getattr(ops, _name)))
-for _name in inplace.__all__:
-    _attach(_name, getattr(inplace, _name))
-for _name, _op in _OPERATORS.items():
-    _attach(f"__{_name}__", getattr(ops, _op))
-    _attach(f"__r{_name}__", _swapped(getattr(ops, _op)))
-for _name in ("add", "mul"):  # they commute, and without a detour are quicker
-    _attach(f"__r{_name}__", getattr(ops, _name))
-for _name in ("add", "sub", "mul", "floordiv", "mod", "pow", "and", "or", "xor"):
-    _attach(f"__i{_name}__", inplace.in_place(getattr(ops, _OPERATORS[_name])))
-_attach("__itruediv__", inplace.in_place(ops.div))
-for _name in ("lt", "le", "gt", "ge", "neg", "abs"):
-    _attach(f"__{_name}__", getattr(ops, _name))
-for _name in ("eq", "ne"):
-    _attach(f"__{_name}__", _unless_foreign(getattr(ops, _name)))
-_attach("__invert__", ops.bitwise_not)
-_attach("__pos__", lambda x: x)
-for _name in ("getitem", "setitem"):
-    _attach(f"__{_name}__", getattr(ops, _name))
-for _name, _dtype in _CASTS.items():
-    _attach(_name, _to(_dtype))
-for _name in ("zeros", "ones", "empty", "full"):
-    _attach(f"new_{_name}", _new(getattr(ops, _name)))
-_attach("new_tensor", _new(ops.tensor))
-_attach("where", _where)
-_attach("stride", _stride)
-_attach("nelement", Tensor.numel)
-_attach("ndimension", Tensor.dim)
-_attach("is_cuda", property(lambda x: x.device.type == "cuda"))
-_attach("is_contiguous", lambda x: bool(x.array.flags.c_contiguous))
-_attach("T", property(_transposed))
-_attach("mT", property(lambda x: x.transpose(-2, -1)))
+def attach() -> None:
+    """Give Tensor its methods and operators, when all ops are there."""
+    for name in _METHODS.split():
+        if hasattr(ops, name):
+            _attach(name, getattr(ops, name))
+    for name in _IN_PLACE.split():
+        _attach(f"{name}_", inplace.in_place(getattr(ops, name)))
+    for name in inplace.__all__:
+        _attach(name, getattr(inplace, name))
+    for name, op in _OPERATORS.items():
+        _attach(f"__{name}__", getattr(ops, op))
+        _attach(f"__r{name}__", _swapped(getattr(ops, op)))
+    for name in ("add", "mul"):  # they commute, and without a detour are quicker
+        _attach(f"__r{name}__", getattr(ops, name))
+    for name in ("add", "sub", "mul", "floordiv", "mod", "pow", "and", "or", "xor"):
+        _attach(f"__i{name}__", inplace.in_place(getattr(ops, _OPERATORS[name])))
+    _attach("__itruediv__", inplace.in_place(ops.div))
+    for name in ("lt", "le", "gt", "ge", "neg", "abs"):
+        _attach(f"__{name}__", getattr(ops, name))
+    for name in ("eq", "ne"):
+        _attach(f"__{name}__", _unless_foreign(getattr(ops, name)))
+    _attach("__invert__", ops.bitwise_not)
+    _attach("__pos__", lambda x: x)
+    for name in ("getitem", "setitem"):
+        _attach(f"__{name}__", getattr(ops, name))
+    for name, dtype in _CASTS.items():
+        _attach(name, _to(dtype))
+    for name in ("zeros", "ones", "empty", "full"):
+        _attach(f"new_{name}", _new(getattr(ops, name)))
+    _attach("new_tensor", _new(ops.tensor))
+    _attach("where", _where)
+    _attach("stride", _stride)
+    _attach("nelement", Tensor.numel)
+    _attach("ndimension", Tensor.dim)
+    _attach("is_cuda", property(lambda x: x.device.type == "cuda"))
+    _attach("is_contiguous", lambda x: bool(x.array.flags.c_contiguous))
+    _attach("T", property(_transposed))
+    _attach("mT", property(lambda x: x.transpose(-2, -1)))

@@ -1,0 +1,153 @@
+"""In-place ops against PyTorch's: values, types, gradients through them, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import tinygan  # noqa: E402
+from against_torch import compare, same  # noqa: E402
+
+X = np.array([[0.3, -1.2, 2.0], [0.7, 1.5, -0.4]])
+Y = np.array([0.9, -2.0, 1.5])
+
+
+def _iadd(x: Any, y: Any) -> Any:
+    x += y
+    return x
+
+
+def _isub(x: Any, y: Any) -> Any:
+    x -= y
+    return x
+
+
+def _imul(x: Any, y: Any) -> Any:
+    x *= y
+    return x
+
+
+def _idiv(x: Any, y: Any) -> Any:
+    x /= y
+    return x
+
+
+def _ipow(x: Any, y: Any) -> Any:
+    x **= 3
+    return x
+
+
+IN_PLACE: dict[str, Callable[..., Any]] = {
+    "add_": lambda lib, x, y: x.add_(y),
+    "add_ alpha": lambda lib, x, y: x.add_(y, alpha=-0.3),
+    "sub_": lambda lib, x, y: x.sub_(y, alpha=2),
+    "mul_": lambda lib, x, y: x.mul_(y),
+    "div_": lambda lib, x, y: x.div_(y),
+    "pow_": lambda lib, x, y: x.pow_(2),
+    "+=": lambda lib, x, y: _iadd(x, y),
+    "-=": lambda lib, x, y: _isub(x, y),
+    "*=": lambda lib, x, y: _imul(x, y),
+    "/=": lambda lib, x, y: _idiv(x, y),
+    "**=": lambda lib, x, y: _ipow(x, y),
+    "neg_": lambda lib, x, y: x.neg_(),
+    "abs_": lambda lib, x, y: x.abs_(),
+    "exp_": lambda lib, x, y: x.exp_(),
+    "sqrt_": lambda lib, x, y: x.abs_().sqrt_(),
+    "clamp_": lambda lib, x, y: x.clamp_(-0.5, 1),
+    "clamp_ tensor": lambda lib, x, y: x.clamp_(min=y),
+    "clamp_min_": lambda lib, x, y: x.clamp_min_(0.1),
+    "clamp_max_": lambda lib, x, y: x.clamp_max_(0.1),
+    "relu_": lambda lib, x, y: x.relu_(),
+    "sigmoid_": lambda lib, x, y: x.sigmoid_(),
+    "tanh_": lambda lib, x, y: x.tanh_(),
+    "lerp_": lambda lib, x, y: x.lerp_(y.expand(2, 3), 0.25),
+    "addcmul_": lambda lib, x, y: x.addcmul_(y, y, value=0.5),
+    "addcdiv_": lambda lib, x, y: x.addcdiv_(y, y * y, value=0.5),
+    "masked_fill_": lambda lib, x, y: x.masked_fill_(y > 0, 7.0),
+    "fill_": lambda lib, x, y: x.fill_(2.5),
+    "fill_ tensor": lambda lib, x, y: x.fill_(y.sum()),
+    "zero_": lambda lib, x, y: x.zero_(),
+    "copy_": lambda lib, x, y: x.copy_(y),
+    "copy_ of an expression": lambda lib, x, y: x.copy_(y * y),
+    "square_": lambda lib, x, y: x.square_(),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_gradients_through_in_place_ops(name: str) -> None:
+    def f(lib: Any, x: Any, y: Any) -> Any:
+        h = x * 2  # no leaf
+        result = IN_PLACE[name](lib, h, y)
+        assert result is h
+        return result * y + x
+
+    compare(f, X, Y)
+    compare(f, X.astype("float32"), Y.astype("float32"), order=1)
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_on_plain_memory(name: str) -> None:
+    def f(lib: Any, x: Any, y: Any) -> Any:
+        with lib.no_grad():
+            assert IN_PLACE[name](lib, x, y) is x
+        return x.detach()
+
+    compare(f, X, Y, order=0)
+
+
+@pytest.mark.parametrize("name", [n for n in IN_PLACE if not n.endswith(("fill_", "copy_"))])
+def test_leaves_are_refused(name: str) -> None:
+    for lib in (tinygan, torch):
+        x = lib.tensor(X.tolist(), requires_grad=True)
+        with pytest.raises(RuntimeError, match="leaf"):
+            IN_PLACE[name](lib, x, lib.tensor(Y.tolist()))
+
+
+DTYPES = ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("one", DTYPES)
+@pytest.mark.parametrize("other", DTYPES)
+@pytest.mark.parametrize("operation", [_iadd, _imul, _idiv])
+def test_the_type_stays_or_the_op_is_refused(one: str, other: str, operation: Any) -> None:
+    x, y = np.array([1, 0, 3]).astype(one), np.array([1, 2, 1]).astype(other)
+    mine, yours = tinygan.tensor(x), torch.tensor(x)
+    try:
+        operation(yours, torch.tensor(y))
+    except RuntimeError:
+        with pytest.raises(RuntimeError):
+            operation(mine, tinygan.tensor(y))
+    else:
+        same(operation(mine, tinygan.tensor(y)), yours, "in place")
+
+
+@pytest.mark.parametrize("one", DTYPES)
+@pytest.mark.parametrize("other", DTYPES)
+def test_copy_converts(one: str, other: str) -> None:
+    x, y = np.zeros((2, 3), one), np.array([1.7, 0.0, 3.2]).astype(other)
+    same(tinygan.tensor(x).copy_(tinygan.tensor(y)), torch.tensor(x).copy_(torch.tensor(y)), "copy")
+    same(tinygan.tensor(x).fill_(2), torch.tensor(x).fill_(2), "fill")
+
+
+def test_views_share_what_is_written() -> None:
+    for lib in (tinygan, torch):
+        x = lib.zeros(2, 3)
+        x[0].add_(1)
+        x.T[2] *= 5
+        x.view(-1)[4:].fill_(7)
+        assert x.tolist() == [[1, 1, 5], [0, 7, 7]]
+
+
+def test_a_saved_input_that_changes_is_an_error() -> None:
+    for lib in (tinygan, torch):
+        x = lib.tensor([1.0, 2.0], requires_grad=True)
+        h = x * 2
+        y = h * h
+        h.add_(1)
+        with pytest.raises(RuntimeError, match="version|in.?place"):
+            y.sum().backward()
