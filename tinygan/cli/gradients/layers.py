@@ -29,8 +29,10 @@ def layer(
     def function(*tensors: Tensor) -> Any:
         device = tensors[0].device
         dtype = next(x.dtype for x in tensors if x.is_floating_point())
-        state = get_rng_state(device)
-        default_generator(device).manual_seed(0)
+        used = {"cpu", str(device)}  # weights are drawn on the CPU, dropout's masks on the device
+        states = {name: get_rng_state(name) for name in used}
+        for name in used:
+            default_generator(name).manual_seed(0)
         try:
             fresh = make().to(device, dtype).train(training)
             for name, tensor in zip(names, tensors[len(inputs) :], strict=True):
@@ -38,7 +40,8 @@ def layer(
                 fresh.get_submodule(path)._parameters[last] = tensor  # type: ignore[assignment]
             return fresh(*tensors[: len(inputs)])
         finally:
-            set_rng_state(state, device)
+            for name, state in states.items():
+                set_rng_state(state, name)
 
     row(
         f"nn.{type(module).__name__}",
@@ -54,7 +57,7 @@ image, signal, vectors = normal(2, 4, 4, 4), normal(2, 4, 5), normal(3, 4)
 layer(lambda: nn.Identity(), vectors)
 layer(lambda: nn.Linear(4, 3), vectors)
 layer(lambda: nn.Bilinear(4, 2, 3), vectors, normal(3, 2))
-layer(lambda: nn.Embedding(5, 3, padding_idx=1), integers(5, 2, 4))
+layer(lambda: nn.Embedding(5, 3), integers(5, 2, 4))
 layer(lambda: nn.Conv1d(4, 2, 3, stride=2, padding=1), signal)
 layer(lambda: nn.Conv2d(4, 2, 3, stride=2, padding=1), image, order=3)
 layer(lambda: nn.Conv2d(4, 2, 3, padding=1, padding_mode="reflect", groups=2), image)
