@@ -39,6 +39,7 @@ def interpolate(
     (one dimension), bilinear (two) or area (means). Target pixel i stands at (i + 1/2) H / H' - 1/2
     of the source, with `align_corners` (linear modes) at i (H - 1) / (H' - 1); nearest takes
     floor(i H / H'). A given scale_factor is used for H' / H unless `recompute_scale_factor`.
+    Where H' = H nothing changes.
     """
     op, dims = "interpolate", input.ndim - 2
     if mode not in _DIMS:
@@ -67,17 +68,16 @@ def interpolate(
             matrix = constant(x, _linear, length, count, factor, bool(align_corners), x.dtype)
             x = _contract(x, matrix, dim=dim)
         else:
-            x = _resample_nearest(x, dim, count, factor, 0.5 if mode == "nearest-exact" else 0.0)
+            x = _resample_nearest(x, dim, count, factor, mode == "nearest-exact")
     return of_images(input, x, dims)
 
 
-def _resample_nearest(
-    x: Tensor, dim: int, count: int, factor: float | None, offset: float
-) -> Tensor:
+def _resample_nearest(x: Tensor, dim: int, count: int, factor: float | None, exact: bool) -> Tensor:
     source = x.shape[dim]
-    repeats = _repeats(_nearest_index(source, count, factor, offset), source)
+    dtype = x.dtype if x.is_floating_point() else np.dtype(np.float32)
+    repeats = _repeats(_nearest_index(source, count, factor, exact, dtype), source)
     if repeats is None:
-        return _contract(x, constant(x, _nearest, source, count, factor, offset), dim=dim)
+        return _contract(x, constant(x, _nearest, source, count, factor, exact, dtype), dim=dim)
     if repeats == 1:
         return x
     kernel = (repeats, 1) if dim == 2 else (1, repeats)
@@ -115,13 +115,16 @@ def _ratio(source: int, target: int, factor: float | None) -> float:
     return source / target if factor is None else 1 / factor
 
 
-def _nearest_index(source: int, target: int, factor: float | None, offset: float) -> np.ndarray:
-    """The source pixel of each target pixel, rounded to float32 on the way as PyTorch does."""
+def _nearest_index(
+    source: int, target: int, factor: float | None, exact: bool, dtype: np.dtype[Any]
+) -> np.ndarray:
+    """The source pixel of each target pixel, rounded on the way where PyTorch rounds."""
     if target == source:
         return np.arange(source)
-    ratio = np.float32(_ratio(source, target, factor))
-    place = ((np.arange(target) + offset) * np.float64(ratio)).astype(np.float32)
-    return np.minimum(place.astype(np.int64), source - 1)
+    ratio, i = dtype.type(_ratio(source, target, factor)), np.arange(target, dtype=dtype)
+    half = dtype.type(0.5)
+    place = np.maximum(ratio * (i + half) - half, 0) + 0.5 if exact else ratio * i
+    return np.minimum(np.floor(place.astype(np.float32)).astype(np.int64), source - 1)
 
 
 def _repeats(index: np.ndarray, source: int) -> int | None:
@@ -131,9 +134,11 @@ def _repeats(index: np.ndarray, source: int) -> int | None:
     return factor if regular else None
 
 
-def _nearest(source: int, target: int, factor: float | None, offset: float) -> np.ndarray:
+def _nearest(
+    source: int, target: int, factor: float | None, exact: bool, dtype: np.dtype[Any]
+) -> np.ndarray:
     """The matrix (target, source) that picks the nearest pixel."""
-    index = _nearest_index(source, target, factor, offset)
+    index = _nearest_index(source, target, factor, exact, dtype)
     matrix: np.ndarray = np.arange(source) == index[:, None]
     return matrix
 
@@ -142,6 +147,8 @@ def _linear(
     source: int, target: int, factor: float | None, align_corners: bool, dtype: np.dtype[Any]
 ) -> np.ndarray:
     """The matrix (target, source) of linear interpolation, computed in `dtype`."""
+    if target == source:
+        return np.eye(source)
     real, i = dtype.type, np.arange(target, dtype=dtype)
     if align_corners:
         place = i * (real(source - 1) / real(target - 1) if target > 1 else real(0))

@@ -4,8 +4,8 @@ from functools import partial
 from typing import Any
 
 from tinygan.cli.gradients.table import normal, row
+from tinygan.ops.columns import fold, unfold
 from tinygan.ops.resample import interpolate, pixel_shuffle, pixel_unshuffle
-from tinygan.ops.unfold import fold, unfold
 
 _image = normal(2, 3, 3, 4)
 for _mode, _align_corners in (("bilinear", False), ("bilinear", True), ("nearest", None)):

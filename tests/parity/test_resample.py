@@ -1,0 +1,98 @@
+"""Interpolation, pixel shuffle, unfold and fold beside PyTorch's: values and gradients."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygan.autograd import Tensor, grad
+from tinygan.ops import columns, resample
+
+torch = pytest.importorskip("torch")
+
+random = np.random.default_rng(0)
+DTYPES = [np.float32, np.float64]
+FUNCTIONS = {**vars(resample), **vars(columns)}
+
+
+def both(name: str, shape: tuple[int, ...], dtype: Any, *arguments: Any, **options: Any) -> None:
+    array = random.standard_normal(shape).astype(dtype)
+    theirs = torch.tensor(array, requires_grad=True)
+    ours = Tensor(array).requires_grad_()
+    expected = getattr(torch.nn.functional, name)(theirs, *arguments, **options)
+    y = FUNCTIONS[name](ours, *arguments, **options)
+    tolerance = 1e-11 if dtype == np.float64 else 5e-5
+    assert y.dtype == dtype and y.shape == tuple(expected.shape)
+    np.testing.assert_allclose(y.array, expected.detach(), atol=tolerance)
+    if options.get("mode", "").startswith("nearest"):
+        np.testing.assert_array_equal(y.array, expected.detach())
+    g = random.standard_normal(y.shape).astype(dtype)
+    (dx,) = grad(y, ours, Tensor(g))
+    (expected_dx,) = torch.autograd.grad(expected, theirs, torch.tensor(g))
+    assert dx is not None
+    np.testing.assert_allclose(dx.array, expected_dx, atol=tolerance)
+
+
+TARGETS: list[dict[str, Any]] = [
+    dict(size=3),
+    dict(size=(5, 14)),
+    dict(size=(16, 15)),
+    dict(scale_factor=2),
+    dict(scale_factor=7.0),
+    dict(scale_factor=(1.3, 2.7)),
+    dict(scale_factor=(1.3, 2.7), recompute_scale_factor=True),
+    dict(scale_factor=(0.6, 1.0)),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "area"])
+def test_interpolate_images(mode: str, dtype: Any) -> None:
+    for size, target in product([(7, 7), (8, 5), (2, 9), (4, 2)], TARGETS):
+        both("interpolate", (2, 3, *size), dtype, mode=mode, **target)
+        if mode == "bilinear":
+            both("interpolate", (2, 1, *size), dtype, mode=mode, align_corners=True, **target)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
+def test_nearest_picks_the_same_pixel_over_many_sizes(mode: str, dtype: Any) -> None:
+    for source, target in product(range(1, 24), range(1, 40, 3)):
+        x = np.arange(source, dtype=dtype)[None, None]
+        expected = torch.nn.functional.interpolate(torch.tensor(x), size=target, mode=mode)
+        y = resample.interpolate(Tensor(x), size=target, mode=mode)
+        np.testing.assert_array_equal(y.array, expected)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "area"])
+def test_interpolate_sequences(mode: str) -> None:
+    for length, target in product(
+        [1, 5, 12], [dict(size=3), dict(size=14), dict(scale_factor=1.6)]
+    ):
+        if int(length * target.get("scale_factor", 2)) >= 1:
+            both("interpolate", (2, 3, length), np.float64, mode=mode, **target)
+
+
+@pytest.mark.parametrize("shape", [(2, 12, 3, 4), (12, 2, 3), (2, 3, 8, 1, 2)])
+def test_pixel_shuffle(shape: tuple[int, ...]) -> None:
+    both("pixel_shuffle", shape, np.float64, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 6, 9), (2, 6, 3), (2, 3, 1, 3, 6)])
+def test_pixel_unshuffle(shape: tuple[int, ...]) -> None:
+    both("pixel_unshuffle", shape, np.float32, 3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_unfold_and_fold(dtype: Any) -> None:
+    for kernel, dilation, padding, stride in product(
+        [1, 2, (3, 2)], [1, (2, 1)], [0, 1, (2, 1)], [1, 2, (1, 3)]
+    ):
+        options = dict(kernel_size=kernel, dilation=dilation, padding=padding, stride=stride)
+        both("unfold", (2, 3, 7, 8), dtype, **options)
+        shape = torch.nn.functional.unfold(torch.zeros(2, 3, 7, 8), **options).shape
+        both("fold", tuple(shape), dtype, (7, 8), **options)
+        both("fold", tuple(shape[1:]), dtype, output_size=(7, 8), **options)
