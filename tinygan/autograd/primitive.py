@@ -14,9 +14,7 @@ derivatives of every order follow.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from types import MethodType
@@ -28,13 +26,12 @@ from tinygan.autograd.mode import state
 from tinygan.autograd.node import Node, _counter
 from tinygan.autograd.tensor import Tensor, share, wrap
 from tinygan.backend import Backend, DeviceError, backend_of
-from tinygan.backend.dtypes import dtype_of_scalar, promote
+from tinygan.backend.dtypes import promote
+from tinygan.backend.kernels import Kernels
 
 REGISTRY: dict[str, Primitive] = {}
 
 _NUMBERS = frozenset((float, int, bool))
-
-use_kernels = os.environ.get("TINYGAN_KERNELS", "") != "reference"
 
 
 class Rule:
@@ -107,7 +104,7 @@ class Primitive:
         self.joint: Rule | None = None
         self.saves: frozenset[int] = frozenset()
         self.saves_output = False
-        self.kernels: dict[str, Any] = {}
+        self.kernels = Kernels()
         if self.name in REGISTRY:
             raise ValueError(f"an op named {self.name!r} is registered already")
         REGISTRY[self.name] = self
@@ -185,11 +182,8 @@ class Primitive:
         backend = self._backend(arrays)
         if self.elementwise:
             arrays = promote(arrays, self.real)
-        if use_kernels and backend.name in self.kernels:
-            kernel = self.kernels[backend.name]
-            if isinstance(kernel, str):
-                module, _, name = kernel.partition(":")
-                kernel = self.kernels[backend.name] = getattr(importlib.import_module(module), name)
+        kernel = self.kernels.find(backend.name)
+        if kernel is not None:
             y = kernel(*arrays, **static, out=out)
             if y is not NotImplemented:
                 return y
@@ -334,12 +328,3 @@ def primitive(reference: Callable[..., Any] | None = None, **kind: bool) -> Any:
     if reference is None:
         return lambda function: Primitive(function, **kind)
     return Primitive(reference)
-
-
-def as_tensor_like(value: Any, like: Tensor) -> Tensor:
-    """A Python number as a 0-d tensor on the device of `like`."""
-    if isinstance(value, Tensor):
-        return value
-    xp = backend_of(like.array).xp
-    dtype = like.dtype if like.dtype.kind == "f" else dtype_of_scalar(value)
-    return wrap(xp.asarray(value, dtype=dtype))

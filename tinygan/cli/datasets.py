@@ -39,7 +39,7 @@ def describe(name: str, data_dir: Path | None, size: int | None, out: Path | Non
         console.print(f"{key:>10}  {value}", highlight=False, soft_wrap=True)
     if out is not None:
         from tinygan.ops import stack
-                from tinygan.train.pictures import picture
+        from tinygan.train.pictures import picture
 
         count = min(len(dataset), 2000 if getattr(dataset, "points", None) is not None else 100)
         samples = stack([dataset[i][0] for i in range(count)])

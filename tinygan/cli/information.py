@@ -9,8 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from rich.console import Console
 
-from tinygan.autograd import primitive
-from tinygan.backend import DeviceError, backend_for
+from tinygan.backend import DeviceError, backend_for, kernels
 
 PACKAGES = ("tinygan", "numpy", "numba", "llvmlite", "pillow", "safetensors", "matplotlib")
 
@@ -20,7 +19,7 @@ def info() -> None:
     console = Console()
 
     def line(name: str, value: object) -> None:
-        console.print(f"{name:>12}  {value}", highlight=False, soft_wrap=True)
+        console.print(f"{name:>12}  {value}", markup=False, highlight=False, soft_wrap=True)
 
     line("python", f"{platform.python_version()} on {platform.platform()}")
     for package in PACKAGES:
@@ -34,7 +33,7 @@ def info() -> None:
                      "TINYGAN_KERNELS", "TINYGAN_NUM_THREADS"):  # fmt: skip
         if variable in os.environ:
             line("environment", f"{variable}={os.environ[variable]}")
-    line("kernels", "numba" if primitive.use_kernels else "reference (NumPy)")
+    line("kernels", "numba" if kernels.enabled else "reference (NumPy)")
     try:
         line("cuda", backend_for("cuda").device)
     except DeviceError as error:

@@ -12,7 +12,7 @@ from tinygan.ops import Generator, cos, linspace, randn, sin
 from tinygan.optim import EMA
 from tinygan.train.config import Config
 from tinygan.train.pictures import picture
-from tinygan.train.run import Run
+from tinygan.train.run import Run, fitting
 from tinygan.train.state import draw
 
 WALK_STOPS, WALK_FRAMES, WALK_ROW = 6, 12, 8
@@ -42,7 +42,8 @@ def load_generator(run: Run, config: Config) -> tuple[Module, int]:
     generator, _ = build(config.model, shape, config.latent, config.width)
     average = EMA(generator, config.ema)
     state = run.restore()
-    average.load_state_dict(state["average"])
+    with fitting(run.newest()):
+        average.load_state_dict(state["average"])
     return average.module, int(state["step"])
 
 

@@ -21,7 +21,7 @@ from tinygan.cli.display import Display
 from tinygan.train.config import Config, config_from, read_toml
 from tinygan.train.finite import NonFiniteError
 from tinygan.train.loop import train as train_to_the_end
-from tinygan.train.run import Run
+from tinygan.train.run import Run, fitting
 from tinygan.train.state import Training
 
 CHANGEABLE = ("steps", "checkpoint_every", "sample_every", "device", "data_dir")
@@ -57,10 +57,8 @@ def train(options: dict[str, Any]) -> None:
             )
         state = run.restore()
         training = Training(config, dataset, device)
-        try:
+        with fitting(run.newest()):
             training.load_state_dict(state)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise UserError(f"{run.newest()} is not a checkpoint of this run: {error}") from error
         run.rewind(training.step)
     _play(console, training, run)
 

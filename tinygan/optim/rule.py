@@ -13,15 +13,13 @@ returns NotImplemented (having changed nothing) the reference computes.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygan.backend import backend_of
-
-engine = importlib.import_module("tinygan.autograd.primitive")  # for its switch `use_kernels`
+from tinygan.backend.kernels import Kernels
 
 RULES: dict[str, Rule] = {}
 
@@ -33,7 +31,7 @@ class Rule:
         self.reference = reference
         self.name = reference.__name__
         self.__doc__ = reference.__doc__
-        self.kernels: dict[str, Any] = {}
+        self.kernels = Kernels()
         RULES[self.name] = self
 
     def kernel(self, backend: str, kernel: Any) -> None:
@@ -42,13 +40,9 @@ class Rule:
 
     def __call__(self, p: Any, g: Any, *arrays: Any, **static: Any) -> None:
         backend = backend_of(p)
-        if engine.use_kernels and backend.name in self.kernels:
-            kernel = self.kernels[backend.name]
-            if isinstance(kernel, str):
-                module, _, name = kernel.partition(":")
-                kernel = self.kernels[backend.name] = getattr(importlib.import_module(module), name)
-            if kernel(p, g, *arrays, **static) is not NotImplemented:
-                return
+        kernel = self.kernels.find(backend.name)
+        if kernel is not None and kernel(p, g, *arrays, **static) is not NotImplemented:
+            return
         with np.errstate(all="ignore"):
             self.reference(backend.xp, p, g, *arrays, **static)
 

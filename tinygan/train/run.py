@@ -31,6 +31,16 @@ def writing(path: Path, advice: str = "") -> Iterator[None]:
         raise UserError(f"cannot write {path}: {error.strerror or error}{advice}") from error
 
 
+@contextmanager
+def fitting(path: Path | None) -> Iterator[None]:
+    """Tell a state that does not fit the run's networks as what it is."""
+    try:
+        yield
+    except (KeyError, RuntimeError, ValueError) as error:
+        what = " ".join(str(error).split("\n\t")[:2])
+        raise UserError(f"{path} is not a checkpoint of this run's model: {what}") from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON as a whole or not at all."""
     with writing(path), replacing(path) as temporary:
