@@ -87,6 +87,9 @@ def _linear_weight(g: Tensor, x: Tensor) -> Tensor:
 
 linear.vjp(x=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
 
+for _op in (matmul, linear):
+    _op.kernel("cpu", f"tinygan.backend.cpu.matmul:{_op.name}")
+
 
 def _expect(op: str, ndims: tuple[int, int], x: Tensor, w: Tensor) -> None:
     if (x.array.ndim, w.array.ndim) != ndims:

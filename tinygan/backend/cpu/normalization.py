@@ -132,21 +132,22 @@ def _moments(counters, x, rows, partial):
         done += 1
         r = chunk * rows
         last = min(r + rows, x.shape[0])
-        shift, first, second = partial[chunk]
-        for c in range(x.shape[1]):
-            shift[c] = x[r, c]
-            first[c] = 0
-            second[c] = 0
+        shift, first, second = partial[chunk, 0], partial[chunk, 1], partial[chunk, 2]
+        shift[:] = x[r]
+        first[:] = 0
+        second[:] = 0
         while r + 4 <= last:
+            x0, x1, x2, x3 = x[r], x[r + 1], x[r + 2], x[r + 3]
             for c in range(x.shape[1]):
-                a0, a1 = x[r, c] - shift[c], x[r + 1, c] - shift[c]
-                a2, a3 = x[r + 2, c] - shift[c], x[r + 3, c] - shift[c]
+                k = shift[c]
+                a0, a1, a2, a3 = x0[c] - k, x1[c] - k, x2[c] - k, x3[c] - k
                 first[c] += (a0 + a1) + (a2 + a3)
                 second[c] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
             r += 4
         while r < last:
+            x0 = x[r]
             for c in range(x.shape[1]):
-                a0 = x[r, c] - shift[c]
+                a0 = x0[c] - shift[c]
                 first[c] += a0
                 second[c] += a0 * a0
             r += 1
@@ -162,7 +163,7 @@ def _merge_moments(partial, rows, total, result):
     for chunk in range(partial.shape[0]):
         count = min(rows, total - seen)
         share = count / (seen + count)
-        shift, first, second = partial[chunk]
+        shift, first, second = partial[chunk, 0], partial[chunk, 1], partial[chunk, 2]
         for c in range(channels):
             part = np.float64(first[c]) / count
             gap = shift[c] + part - mean[c]
@@ -184,8 +185,9 @@ def _apply(counters, x, rows, mean, scale, bias, y):
             break
         done += 1
         for r in range(chunk * rows, min(chunk * rows + rows, x.shape[0])):
+            x0, y0 = x[r], y[r]
             for c in range(x.shape[1]):
-                y[r, c] = (x[r, c] - mean[c]) * scale[c] + bias[c]
+                y0[c] = (x0[c] - mean[c]) * scale[c] + bias[c]
     return finish(counters, done)
 
 
@@ -200,23 +202,20 @@ def _sums(counters, g, x, rows, mean, partial):
         done += 1
         r = chunk * rows
         last = min(r + rows, x.shape[0])
-        first, second = partial[chunk]
-        for c in range(x.shape[1]):
-            first[c] = 0
-            second[c] = 0
-        while r + 4 <= last:
+        first, second = partial[chunk, 0], partial[chunk, 1]
+        first[:] = 0
+        second[:] = 0
+        while r + 2 <= last:
+            g0, g1, x0, x1 = g[r], g[r + 1], x[r], x[r + 1]
             for c in range(x.shape[1]):
-                g0, g1, g2, g3 = g[r, c], g[r + 1, c], g[r + 2, c], g[r + 3, c]
-                first[c] += (g0 + g1) + (g2 + g3)
-                second[c] += (g0 * (x[r, c] - mean[c]) + g1 * (x[r + 1, c] - mean[c])) + (
-                    g2 * (x[r + 2, c] - mean[c]) + g3 * (x[r + 3, c] - mean[c])
-                )
-            r += 4
-        while r < last:
+                first[c] += g0[c] + g1[c]
+                second[c] += g0[c] * (x0[c] - mean[c]) + g1[c] * (x1[c] - mean[c])
+            r += 2
+        if r < last:
+            g0, x0 = g[r], x[r]
             for c in range(x.shape[1]):
-                first[c] += g[r, c]
-                second[c] += g[r, c] * (x[r, c] - mean[c])
-            r += 1
+                first[c] += g0[c]
+                second[c] += g0[c] * (x0[c] - mean[c])
     return finish(counters, done)
 
 
@@ -230,6 +229,7 @@ def _input_grad(counters, g, x, rows, mean, scale, by_x, shift, y):
             break
         done += 1
         for r in range(chunk * rows, min(chunk * rows + rows, x.shape[0])):
+            g0, x0, y0 = g[r], x[r], y[r]
             for c in range(x.shape[1]):
-                y[r, c] = scale[c] * g[r, c] - by_x[c] * (x[r, c] - mean[c]) - shift[c]
+                y0[c] = scale[c] * g0[c] - by_x[c] * (x0[c] - mean[c]) - shift[c]
     return finish(counters, done)

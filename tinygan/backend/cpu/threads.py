@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from itertools import count
 from queue import SimpleQueue
 from typing import Any
 
@@ -126,3 +127,18 @@ def run(kernel: Kernel, chunks: int, arguments: tuple[Any, ...], threads: int) -
     job.arguments = None
     if job.error is not None:
         raise job.error
+
+
+def run_each(function: Callable[[int], Any], chunks: int, threads: int) -> None:
+    """Have `function(chunk)`, which is to let go of Python's lock, compute all chunks."""
+    run(_each, chunks, (function, count(), count()), threads)
+
+
+def _each(
+    counters: np.ndarray, function: Callable[[int], Any], taken: count[int], done: count[int]
+) -> bool:
+    chunks, last = int(counters[2]), False
+    while (chunk := next(taken)) < chunks:
+        function(chunk)
+        last = next(done) == chunks - 1
+    return last
