@@ -80,7 +80,7 @@ def _checked(op: str, x: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]:
             f"{op}: an index of shape {size} does not fit a tensor of shape {shape}; expected as "
             f"many dimensions, and sizes no larger except in dimension {dim}"
         )
-    return dim, _check_index(index, size=shape[dim] if shape else 1, negative=False)
+    return dim, _check_index(index, size=shape[dim] if shape else 1, negative=False, op=op)
 
 
 def _source(op: str, index: Tensor, src: Tensor) -> Tensor:

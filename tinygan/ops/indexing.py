@@ -46,7 +46,7 @@ _slice_set.vjp(x=lambda g, key: _slice_set(g, 0, key), value=lambda g, key: _sli
 
 
 @primitive
-def _check_index(xp: Any, index: Any, *, size: int, negative: bool) -> Any:
+def _check_index(xp: Any, index: Any, *, size: int, negative: bool, op: str) -> Any:
     """Indices in [-size, size) as numbers in [0, size), or an error; below 0 only if allowed.
 
     The error is that of a lookup in an array of that size, which costs NumPy little and a device
@@ -59,7 +59,7 @@ def _check_index(xp: Any, index: Any, *, size: int, negative: bool) -> Any:
     except IndexError:
         low = -size if negative else 0
         raise IndexError(
-            f"expected indices from {low} to {size - 1}, got {index.min()} to {index.max()}"
+            f"{op} expects indices from {low} to {size - 1}, got {index.min()} to {index.max()}"
         ) from None
     return xp.where(index < 0, index + size, index) if negative else index
 
@@ -124,7 +124,7 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
         raise ValueError(f"index_select: expected a 1-D index, got shape {index.array.shape}")
     dim = dimension("index_select", dim, x.array.ndim)
     shape = x.array.shape or (1,)
-    i = _check_index(_reshape(index, (-1,)), size=shape[dim], negative=False)
+    i = _check_index(_reshape(index, (-1,)), size=shape[dim], negative=False, op="index_select")
     return _reshape(
         _take(_reshape(x, shape), i, dim=dim),
         (*shape[:dim], i.array.size, *shape[dim + 1 :]) if x.array.ndim else (),
@@ -141,7 +141,7 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: floa
             f"index_add: expected source {expected} for x {shape}, dim {dim} and index "
             f"{index.array.shape}, got {source.array.shape}"
         )
-    i = _check_index(index, size=shape[dim], negative=False)
+    i = _check_index(index, size=shape[dim], negative=False, op="index_add")
     added = _take_grad(source, i, dim=dim, size=shape[dim])
     return x + (added if alpha == 1 else added * alpha)
 
@@ -160,7 +160,7 @@ def _apply(x: Tensor, key: Key) -> Tensor:
     y: Tensor = _slice(x, key.basic)
     for dim, i in key.selects:
         shape = y.array.shape
-        i = _check_index(_reshape(i, (1,)), size=shape[dim], negative=True)
+        i = _check_index(_reshape(i, (1,)), size=shape[dim], negative=True, op="x[index]")
         y = _reshape(_take(y, i, dim=dim), (*shape[:dim], *shape[dim + 1 :]))
     if not key.arrays:
         return y
@@ -180,7 +180,8 @@ def _apply(x: Tensor, key: Key) -> Tensor:
 def _joint_index(key: Key, sizes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
     """The key's arrays as one vector of row-major positions in `sizes`, and their shape."""
     indices = [
-        _check_index(i, size=n, negative=True) for (_, i), n in zip(key.arrays, sizes, strict=True)
+        _check_index(i, size=n, negative=True, op="x[index]")
+        for (_, i), n in zip(key.arrays, sizes, strict=True)
     ]
     try:
         indices = list(broadcast_tensors(*indices)) if len(indices) > 1 else indices

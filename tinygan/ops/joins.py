@@ -28,10 +28,14 @@ _cat.vjp(tensors=_part)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """The tensors one after the other along `dim`; their other sizes must agree."""
-    tensors = tuple(tensors)
-    if not tensors:
+    """The tensors one after the other along `dim`; their other sizes must agree.
+
+    The empty vector, of shape (0,), joins anything.
+    """
+    given = tuple(tensors)
+    if not given:
         raise ValueError("cat: expected at least one tensor, got none")
+    tensors = tuple(x for x in given if x.array.shape != (0,)) or given
     first = tensors[0].array.shape
     dim = dimension("cat", dim, len(first))
     for i, x in enumerate(tensors):

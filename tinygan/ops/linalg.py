@@ -18,6 +18,11 @@ def _same_dtype(*arrays: Any) -> None:
         )
 
 
+def _rows(x: Tensor) -> Tensor:
+    """x (..., n) as a matrix."""
+    return x if x.array.ndim == 2 else flatten(x, 0, -2)
+
+
 def _mT(x: Tensor) -> Tensor:
     return transpose(x, -2, -1)
 
@@ -53,9 +58,9 @@ def _matmul_w(g: Tensor, x: Tensor, w_shape: tuple[int, ...]) -> Tensor:
     if x.array.ndim == 1:
         return unsqueeze(x, -1) * unsqueeze(g, -2) if len(w_shape) > 1 else g * x
     if len(w_shape) == 1:
-        return matmul(flatten(g), flatten(x, 0, -2))
+        return matmul(flatten(g), _rows(x))
     if len(w_shape) == 2:
-        return matmul(_mT(flatten(x, 0, -2)), flatten(g, 0, -2))
+        return matmul(_mT(_rows(x)), _rows(g))
     return matmul(_mT(x), g)
 
 
@@ -82,7 +87,7 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
 def _linear_weight(g: Tensor, x: Tensor) -> Tensor:
     if x.array.ndim == 1:
         return unsqueeze(g, 1) * x
-    return matmul(_mT(flatten(g, 0, -2)), flatten(x, 0, -2))
+    return matmul(_mT(_rows(g)), _rows(x))
 
 
 linear.vjp(x=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)

@@ -108,7 +108,7 @@ def pad(
         shape = x.array.shape
         widths = tuple((max(before, 0), max(after, 0)) for before, after in widths)
     if not any(map(any, widths)):
-        return x
+        return x.clone()
     if mode == "constant":
         return _pad_constant(x, widths=widths, value=value or 0)
     for d, (widest, n) in enumerate(zip(map(max, widths), shape, strict=True)):

@@ -62,7 +62,12 @@ def _repeat(x: Tensor, counts: tuple[int, ...]) -> Tensor:
     apart = tuple(n for size in shape for n in (1, size))
     spread = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
     whole = tuple(count * size for count, size in zip(counts, shape, strict=True))
-    return _reshape(_expand(_reshape(x, apart), spread), whole)
+    return _own(_reshape(_expand(_reshape(x, apart), spread), whole), x)
+
+
+def _own(y: Tensor, x: Tensor) -> Tensor:
+    """y in memory of its own, where it still looks into that of x."""
+    return y.clone() if y.version is x.version else y
 
 
 def repeat(x: Tensor, *repeats: Any) -> Tensor:
@@ -91,7 +96,7 @@ def repeat_interleave(x: Tensor, repeats: int, dim: int | None = None) -> Tensor
     dim = dimension("repeat_interleave", dim, len(shape))
     before, after = shape[:dim], shape[dim + 1 :]
     y = _expand(unsqueeze(x, dim + 1), (*before, shape[dim], repeats, *after))
-    return _reshape(y, (*before, shape[dim] * repeats, *after))
+    return _own(_reshape(y, (*before, shape[dim] * repeats, *after)), x)
 
 
 def _need_matrix(op: str, x: Tensor) -> None:
