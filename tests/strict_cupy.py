@@ -74,7 +74,8 @@ def _wrap(y: Any, *arguments: Any) -> Any:
     if isinstance(y, np.generic):
         return StrictArray(np.asarray(y))
     if isinstance(y, (tuple, list)):
-        return type(y)(_wrap(i, *arguments) for i in y)
+        items = [_wrap(i, *arguments) for i in y]
+        return y._make(items) if hasattr(y, "_make") else type(y)(items)  # qr: a named tuple
     return y
 
 
