@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import tinygan
+from tinygan.autograd import REGISTRY, Primitive
+from tinygan.backend.cpu import normalization as kernels
+from tinygan.backend.cpu import threads
 from tinygan.nn import functional as F
 
 RNG = np.random.default_rng(0)
@@ -142,3 +147,100 @@ def test_batch_norm_reads_nothing_back() -> None:
         F.batch_norm(x, *moments, weight, bias).sum().backward()
         F.instance_norm(x, *moments, weight, bias).sum().backward()
         F.layer_norm(x, (2, 2)).sum().backward()
+
+
+# -- the kernels against the reference ------------------------------------------------------------
+
+OPS = [
+    REGISTRY[n] for n in ("batch_moments", "batch_norm", "batch_norm_sums", "batch_norm_input_grad")
+]
+
+
+def call(op: Primitive, x: np.ndarray, g: np.ndarray, affine: bool, out: Any = None) -> np.ndarray:
+    """The op by its kernel, or NotImplemented, on moments and sums that fit x."""
+    random = np.random.default_rng(1)
+    channels = x.shape[1]
+    moments = REGISTRY["batch_moments"].reference(np, x)
+    sums, weight, bias = (
+        random.standard_normal(s).astype(x.dtype) for s in ((2, channels), channels, channels)
+    )
+    arguments, static = {
+        "batch_moments": ([x], {}),
+        "batch_norm": ([x, weight, bias, moments], {"eps": 1e-5, "training": True}),
+        "batch_norm_sums": ([g, x, moments], {"eps": 1e-5}),
+        "batch_norm_input_grad": ([g, x, weight, moments, sums * x.size], {"eps": 1e-5}),
+    }[op.name]
+    if not affine:
+        arguments = [None if a is weight or a is bias else a for a in arguments]
+    if out is None:
+        return op.reference(np, *arguments, **static)
+    kernel = getattr(kernels, op.name)
+    return kernel(*arguments, **static, out=None if out is True else out)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (64, 33, 5, 5),
+        (3, 1, 40, 41),
+        (1025, 2),
+        (2, 1024, 1, 1),
+        (130, 48, 9),
+        (64, 128, 16, 17),
+        (5, 7, 31, 33),
+    ],
+)
+@pytest.mark.parametrize("affine", [True, False])
+def test_kernels(shape: tuple[int, ...], affine: bool) -> None:
+    x, g = (last((RNG.standard_normal(shape) * 3 + 5).astype(np.float32)) for _ in range(2))
+    for op in OPS:
+        expected = call(op, x.astype(np.float64), g.astype(np.float64), affine)
+        y = call(op, x, g, affine, True)
+        assert y is not NotImplemented and y.dtype == np.float32
+        assert np.allclose(y, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        if y.shape == x.shape:
+            assert y.strides == x.strides
+        out = np.empty_like(y)
+        assert call(op, x, g, affine, out) is out and np.array_equal(out, y)
+        for number in (1, 3):
+            before = threads.get_num_threads()
+            threads.set_num_threads(number)
+            try:
+                assert np.array_equal(call(op, x, g, affine, True), y)
+            finally:
+                threads.set_num_threads(before)
+
+
+def test_kernels_are_those_that_training_runs() -> None:
+    x = tinygan.Tensor(last(RNG.standard_normal((8, 16, 5, 5)).astype(np.float32)))
+    y = F.batch_norm(x.requires_grad_(), None, None, training=True)
+    y.sum().backward()
+    for op in OPS:
+        assert op.kernels["cpu"] is getattr(kernels, op.name)
+
+
+def test_kernels_decline_what_is_not_channels_last_float32() -> None:
+    x = RNG.standard_normal((8, 16, 5, 5))
+    for array in (x.astype(np.float32), last(x), last(x.astype(np.float32))[:2, :, ::2]):
+        for op in OPS:
+            assert call(op, array, array, True, True) is NotImplemented
+
+
+def test_a_gradient_in_another_order_is_no_obstacle() -> None:
+    x, g = RNG.standard_normal((2, 8, 16, 5, 5)).astype(np.float32)
+    results = []
+    for given in (g, last(g)):
+        t = tinygan.Tensor(last(x)).requires_grad_()
+        y = F.batch_norm(t, None, None, training=True)
+        (r,) = tinygan.autograd.grad(y, t, tinygan.Tensor(given))
+        assert r.array.strides == t.array.strides
+        results.append(r.numpy())
+    assert np.array_equal(*results)
+
+
+def test_kernels_pass_nan_and_infinity_on() -> None:
+    for bad in (np.nan, np.inf):
+        x = last(RNG.standard_normal((8, 16, 5, 5)).astype(np.float32))
+        x[3, 2, 1, 1] = bad
+        y = F.batch_norm(tinygan.Tensor(x), None, None, training=True).numpy()
+        assert np.isnan(y[:, 2]).any() and np.isfinite(np.delete(y, 2, axis=1)).all()

@@ -62,14 +62,11 @@ def affine(shape: tuple[int, ...], which: str) -> tuple[np.ndarray | None, np.nd
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("which", ["", "w", "b", "wb"])
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize(("training", "running"), [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_batch_norm(
     shape: tuple[int, ...], which: str, training: bool, running: bool, dtype: type
 ) -> None:
-    if not (training or running):
-        pytest.skip("an error on both sides")
     exact = dtype is np.float64
     ones = torch.ones(4, dtype=torch.float64 if exact else torch.float32)  # it fails without
     x = RNG.standard_normal(shape) * 2 + 1
@@ -114,13 +111,12 @@ def test_group_norm(shape: tuple[int, ...], groups: int, which: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES[1:])
 @pytest.mark.parametrize("which", ["", "wb"])
-@pytest.mark.parametrize("use_input_stats", [True, False])
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize(
+    ("use_input_stats", "running"), [(True, True), (True, False), (False, True)]
+)
 def test_instance_norm(
     shape: tuple[int, ...], which: str, use_input_stats: bool, running: bool
 ) -> None:
-    if not (use_input_stats or running):
-        pytest.skip("an error on both sides")
     moments = [RNG.standard_normal(4), RNG.random(4) + 0.5]
     a = [tinygan.tensor(m) if running else None for m in moments]
     b = [torch.tensor(m.copy()) if running else None for m in moments]

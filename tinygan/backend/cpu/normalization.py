@@ -15,7 +15,7 @@ from tinygan.backend.cpu.compile import compiled, finish, take
 
 FLOAT = np.dtype(np.float32)
 SMALL = 1 << 10  # numbers that are not worth a compiler
-PARALLEL = 1 << 16  # numbers from which waking other threads costs less than it brings
+SHARE = 1 << 17  # numbers for which waking one more thread costs less than it brings
 BLOCK = 1 << 14  # numbers in a block, so that it stays in the first caches
 BLOCKS = 64  # above it blocks grow instead, lest adding them up take long
 
@@ -114,8 +114,7 @@ def _split(matrix: Any) -> tuple[int, int, int]:
     """Rows in a block, blocks, and threads."""
     count, channels = matrix.shape
     rows = max(BLOCK // channels, -(-count // BLOCKS), 1)
-    number = threads.get_num_threads() if matrix.size > PARALLEL else 1
-    return rows, -(-count // rows), number
+    return rows, -(-count // rows), min(threads.get_num_threads(), matrix.size // SHARE)
 
 
 # -- kernels --------------------------------------------------------------------------------------
