@@ -1,0 +1,116 @@
+"""Tensors from numbers and arrays: types, devices, shared memory, DLPack, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygan
+from tinygan.backend import host_array
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        (1.5, "float32"),
+        (2, "int64"),
+        (True, "bool"),
+        ([1, 2.5], "float32"),
+        ([[1, 2], [3, 4]], "int64"),
+        ([True, False], "bool"),
+        ((), "float32"),
+        (np.float64(2), "float64"),
+        (np.arange(3, dtype="u1"), "uint8"),
+        ([np.ones(2), np.zeros(2)], "float64"),
+        (np.ones((2, 2), "f2"), "float16"),
+    ],
+)
+def test_types_of_data(data: Any, dtype: str, device: str) -> None:
+    for x in (tinygan.tensor(data, device=device), tinygan.as_tensor(data, device=device)):
+        assert x.dtype == dtype and x.device == device
+        np.testing.assert_array_equal(host_array(x.array), data)
+    x = tinygan.tensor(data, dtype=tinygan.float64, device=device, requires_grad=True)
+    assert x.dtype == "float64" and x.requires_grad and x.is_leaf
+
+
+def test_default_type() -> None:
+    tinygan.set_default_dtype(tinygan.float64)
+    try:
+        assert tinygan.tensor([1.0]).dtype == tinygan.zeros(2).dtype == "float64"
+        assert tinygan.arange(0.5).dtype == (tinygan.tensor([1]) / 2).dtype == "float64"
+    finally:
+        tinygan.set_default_dtype(tinygan.float32)
+
+
+def test_who_shares_memory() -> None:
+    array = np.zeros(3, "f4")
+    copied, shared, viewed = (
+        tinygan.tensor(array),
+        tinygan.from_numpy(array),
+        tinygan.as_tensor(array),
+    )
+    array[0] = 5
+    assert copied[0].item() == 0 and shared[0].item() == viewed[0].item() == 5
+    assert tinygan.as_tensor(shared) is shared
+    assert tinygan.as_tensor(array, dtype=tinygan.float64)[0].item() == 5
+    assert shared.numpy() is array
+
+
+def test_shapes_and_values(device: str) -> None:
+    assert tinygan.zeros(2, 3, device=device).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert tinygan.ones((2,), device=device).tolist() == tinygan.ones([2]).tolist() == [1, 1]
+    assert tinygan.ones(tinygan.zeros(2, 1).shape).shape == (2, 1)
+    assert tinygan.zeros((), device=device).shape == tinygan.zeros().shape == ()
+    assert tinygan.empty(2, 0, device=device).shape == (2, 0)
+    assert tinygan.full((2,), 3, device=device).tolist() == [3, 3]
+    assert tinygan.eye(2, device=device).tolist() == [[1, 0], [0, 1]]
+    assert tinygan.eye(1, 2).tolist() == [[1, 0]]
+    assert tinygan.arange(3, device=device).tolist() == [0, 1, 2]
+    assert tinygan.arange(1, 2, 0.25).tolist() == [1, 1.25, 1.5, 1.75]
+    assert tinygan.arange(5, 0, -2).tolist() == [5, 3, 1]
+    assert tinygan.arange(3, 1).tolist() == []
+    assert tinygan.linspace(0, 1, 5, device=device).tolist() == [0, 0.25, 0.5, 0.75, 1]
+    for x in (tinygan.zeros(1), tinygan.ones(1), tinygan.full((1,), 0.5), tinygan.arange(2.0)):
+        assert x.dtype == "float32" and not x.requires_grad
+    assert tinygan.ones(1, requires_grad=True, dtype=tinygan.float64).requires_grad
+    assert tinygan.full((1,), True).dtype == "bool" and tinygan.full((1,), 2).dtype == "int64"
+
+
+@pytest.mark.parametrize("name", ["zeros_like", "ones_like", "empty_like", "full_like"])
+def test_like_another_tensor(name: str, device: str) -> None:
+    x = tinygan.tensor(np.zeros((2, 3, 4), "f4"), device=device).permute(0, 2, 1)
+    value = (7,) if name == "full_like" else ()
+    y = getattr(tinygan, name)(x, *value)
+    assert (y.shape, y.dtype, y.device) == (x.shape, x.dtype, x.device)
+    assert y.array.strides == x.array.strides
+    if name != "empty_like":
+        expected = {"zeros_like": 0, "ones_like": 1, "full_like": 7}[name]
+        assert (y == expected).all().item()
+    other = getattr(tinygan, name)(x, *value, dtype=tinygan.int32, device="cpu")
+    assert other.dtype == "int32" and other.device == "cpu"
+    assert getattr(tinygan, name)(x, *value, requires_grad=True).requires_grad
+
+
+def test_dlpack_both_ways(device: str) -> None:
+    array = np.arange(4.0)
+    x = tinygan.from_dlpack(array)
+    array[1] = 9
+    assert x.tolist() == [0, 9, 2, 3]
+    assert np.from_dlpack(tinygan.arange(3)).tolist() == [0, 1, 2]
+    with pytest.raises(BufferError, match="detach"):
+        np.from_dlpack(tinygan.ones(2, requires_grad=True))
+
+
+def test_errors() -> None:
+    with pytest.raises(TypeError, match="tensor: expected numbers"):
+        tinygan.tensor(["a"])
+    with pytest.raises(TypeError, match=r"from_numpy: expected a numpy.ndarray, got list"):
+        tinygan.from_numpy([1, 2])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        tinygan.tensor([[1, 2], [3]])
+    with pytest.raises(RuntimeError, match="only floating-point tensors can require gradients"):
+        tinygan.tensor([1, 2], requires_grad=True)
+    with pytest.raises(RuntimeError, match="unknown device 'tpu'"):
+        tinygan.zeros(2, device="tpu")
