@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import strict_cupy
 
@@ -19,6 +21,18 @@ except DeviceError:
 def device(request: pytest.FixtureRequest) -> str:
     """Each device in turn."""
     return str(request.param)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache directory, and no collections of the user's."""
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    monkeypatch.delenv("TINYGAN_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    from tinygan.data.cache import cache_directory
+
+    return cache_directory()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

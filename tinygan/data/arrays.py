@@ -69,11 +69,12 @@ def _contents(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, None
-        with loaded as archive:
-            return _chosen(path, {name: archive[name] for name in archive.files})
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded, None
+            with loaded as archive:
+                return _chosen(path, {name: archive[name] for name in archive.files})
     except DataError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:

@@ -144,13 +144,19 @@ CATALOGUE = {
     ),
 }
 
-# Collections whose files bear the same names are told apart by their labels: sha256 of the
-# unpacked file, md5 of the packed one where that is all that was published.
-LABELS_OF = {
+# Collections whose files bear the same names are told apart by their labels, or else by their
+# images: sha256 of the unpacked file, md5 of the packed one where that is all that was published.
+OWNERS = {
     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5": "mnist",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2": "mnist",
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db": "mnist",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7": "mnist",
     "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9": "fashion-mnist",
     "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34": "fashion-mnist",
-    "e144d726b3acfaa3e44228e80efcd344": "kmnist",
-    "7320c461ea6c1c855c0b718fb2a4b134": "kmnist",
+    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888": "fashion-mnist",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": "fashion-mnist",
+    **{
+        remote.digest.removeprefix("md5:"): "kmnist"
+        for remote in (*CATALOGUE["kmnist"].train, *CATALOGUE["kmnist"].test)
+    },
 }

@@ -44,7 +44,7 @@ class TensorDataset(Dataset):
         return len(self.tensors[0])
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        return tuple(wrap(x.array[index]) for x in self.tensors)
+        return tuple(wrap(x.array[index, ...]) for x in self.tensors)
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
         return tuple(wrap(_take(x.array, indices)) for x in self.tensors)

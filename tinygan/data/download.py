@@ -65,13 +65,15 @@ def fetch(
 
 @contextlib.contextmanager
 def _place(folder: Path) -> Iterator[None]:
-    """The folder, made if need be; gone again if nothing came into it."""
+    """The folder, made if need be; what was made is gone again if nothing came into it."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
-        with contextlib.suppress(OSError):  # it was not empty
-            folder.rmdir()
+        with contextlib.suppress(OSError):  # another program put something there
+            for place in made:
+                place.rmdir()
         raise
 
 

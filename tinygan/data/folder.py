@@ -158,7 +158,7 @@ def _decoded(
             for i, image in enumerate(pool.map(work, paths)):
                 images[i] = image
                 if progress is not None:
-                    progress(folder.name, i + 1, len(paths))
+                    progress("decoding pictures", i + 1, len(paths))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

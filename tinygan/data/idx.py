@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import zlib
 from pathlib import Path
@@ -26,12 +27,14 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     if content[2] != UNSIGNED_BYTE:
         raise DataError(f"{path}: IDX numbers of type {content[2]:#x}; expected bytes (0x8)")
     start = 4 + 4 * content[3]
+    if len(content) < start:
+        raise DataError(f"{path} is truncated in its header; {advice(path)}")
     shape = tuple(np.frombuffer(content[4:start], dtype=">u4").tolist())
-    promised, found = int(np.prod(shape, dtype=np.int64)), len(content) - start
-    if len(shape) < content[3] or promised != found:
+    promised, found = math.prod(shape), len(content) - start
+    if promised != found:
         what = "truncated" if found < promised else "corrupt"
         raise DataError(
-            f"{path} is {what}: its header promises {promised} bytes, it holds {max(found, 0)}; "
+            f"{path} is {what}: its header promises {promised} bytes, it holds {found}; "
             f"{advice(path)}"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)

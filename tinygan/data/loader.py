@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, wrap
-from tinygan.backend import Device
+from tinygan.backend import Device, backend_for, backend_of
 from tinygan.data.collate import default_collate
 from tinygan.data.errors import DataError
 from tinygan.data.shuffle import permutation, seed_of
@@ -256,9 +256,14 @@ def moved(batch: Any, device: str | Device) -> Any:
 
 
 def _placed(x: Tensor, device: str | Device) -> Any:
-    from tinygan.autograd.tensor import to_device
-
-    return to_device(x, device)
+    """The array of `x` on a device, images in channels-last memory there as here."""
+    source, target = backend_of(x.array), backend_for(device)
+    if source is target:
+        return x.array
+    array = source.to_host(x.array)
+    if array.ndim == 4 and not array.flags.c_contiguous:  # a plain move would reorder the memory
+        return target.from_host(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    return target.from_host(array)
 
 
 def too_large(batch_size: int, count: int) -> DataError:

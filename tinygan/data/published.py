@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.data.cache import cache_directory, key_of, recall, remember
-from tinygan.data.catalogue import CATALOGUE, LABELS_OF, Collection
+from tinygan.data.catalogue import CATALOGUE, OWNERS, Collection
 from tinygan.data.dataset import Images
 from tinygan.data.download import Progress, Remote, fetch
 from tinygan.data.errors import DataError
@@ -38,13 +38,13 @@ def published(
     places that can be written to.
     """
     collection = CATALOGUE[name]
-    read = _read_cifar if name == "cifar10" else _read_idx_pair
     found = _find(collection, data_dir, train)
     if found is None:
         if not download:
             places = ", ".join(str(root) for root in _roots(data_dir))
             raise DataError(f"{collection.title} is not in {places}; use download=True to fetch it")
         found = _download(collection, data_dir, train, progress)
+    read = _read_cifar if name == "cifar10" else _read_idx_pair
     images, labels = read(found, train)
     return Images(
         images,
@@ -78,32 +78,28 @@ def _find(collection: Collection, data_dir: Folder, train: bool) -> Found | None
 
 
 def _files_in(folder: Path, collection: Collection, train: bool) -> Found | None:
+    """The files in a folder; of a pair the labels may be missing, for a GAN can do without."""
     files = []
     for remote in collection.files(train):
-        packed = folder / remote.name
-        plain = folder / remote.name.removesuffix(".gz")
-        path = packed if packed.is_file() else plain
-        if not path.is_file():
-            break
-        files.append(path)
-    else:
+        names = (remote.name, remote.name.removesuffix(".gz"))
+        files += [path for name in names if (path := folder / name).is_file()][:1]
+    if files and "labels" not in files[0].name:
         return Found(folder, files)
     loose = [folder / name for name in collection.loose(train)]
     return Found(folder, loose) if loose and all(path.is_file() for path in loose) else None
 
 
 def _is_ours(found: Found, collection: Collection) -> bool:
-    """Not the files of a sister under the same names, which the labels tell."""
+    """Not the files of a sister under the same names, which their content tells."""
     if collection.name == "cifar10":
         return True
-    labels = found.files[1]
+    telling = found.files[-1]  # the labels, which are small, where they are there
     try:
-        packed = labels.read_bytes()
-        keys = {hashlib.md5(packed, usedforsecurity=False).hexdigest()}
-        keys.add(hashlib.sha256(unpacked(labels)).hexdigest())
+        packed = hashlib.md5(telling.read_bytes(), usedforsecurity=False).hexdigest()
+        plain = hashlib.sha256(unpacked(telling)).hexdigest()
     except (OSError, DataError):  # told when it is read
         return True
-    return all(LABELS_OF.get(key, collection.name) == collection.name for key in keys)
+    return all(OWNERS.get(key, collection.name) == collection.name for key in (packed, plain))
 
 
 def _download(
@@ -114,7 +110,9 @@ def _download(
         _roots(None)[-1] / collection.name,
     )
     remotes = collection.files(train)
-    return Found(folder, [_present(remote, collection, folder, progress) for remote in remotes])
+    # The labels come first, so that images without labels are never what a broken-off run leaves.
+    files = [_present(remote, collection, folder, progress) for remote in reversed(remotes)]
+    return Found(folder, files[::-1])
 
 
 def _present(
@@ -133,17 +131,16 @@ def _writable(folder: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK)
 
 
-def _read_idx_pair(found: Found, train: bool) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = (read_idx(path) for path in found.files)
-    if images.ndim != 3 or labels.shape != images.shape[:1]:
-        raise DataError(
-            f"{found.folder}: {found.files[0].name} has shape {images.shape} and "
-            f"{found.files[1].name} {labels.shape}; expected N H W and N"
-        )
+def _read_idx_pair(found: Found, train: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    arrays = [read_idx(path) for path in found.files]
+    images, labels = arrays[0], arrays[1] if len(arrays) > 1 else None
+    if images.ndim != 3 or (labels is not None and labels.shape != images.shape[:1]):
+        shapes = [f"{p.name} {a.shape}" for p, a in zip(found.files, arrays, strict=True)]
+        raise DataError(f"{found.folder}: expected images N H W and labels N, got {shapes}")
     return images[..., None], labels
 
 
-def _read_cifar(found: Found, train: bool) -> tuple[np.ndarray, np.ndarray]:
+def _read_cifar(found: Found, train: bool) -> tuple[np.ndarray, np.ndarray | None]:
     stats = [path.stat() for path in found.files]
     facts = [[str(p), s.st_size, s.st_mtime_ns] for p, s in zip(found.files, stats, strict=True)]
     key = key_of(["cifar10", train, facts])

@@ -1,0 +1,138 @@
+"""`load` by name and path, and .npy and .npz arrays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tinygan.data import NAMES, DataError, load
+from tinygan.data.arrays import as_bytes, channels_last, read_array
+
+pytestmark = pytest.mark.usefixtures("cache")
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
+
+
+def refusal(path: Any, **options: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        load(path, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_an_unknown_name_gets_the_nearest_right_one() -> None:
+    assert "did you mean 'mnist'?" in refusal("mnits")
+    assert "did you mean 'glyphs'?" in refusal("glyph")
+    assert "did you mean 'swiss-roll'?" in refusal("swissroll")
+    message = refusal("nothing like it")
+    assert "did you mean" not in message and all(name in message for name in NAMES)
+
+
+def test_paths_that_are_none(tmp_path: Path) -> None:
+    assert "there is no such folder or file" in refusal(tmp_path / "gone")
+    assert "there is no such file" in refusal(tmp_path / "gone.npy")
+    (tmp_path / "a.txt").write_text("text")
+    assert "a.txt is a file; expected a folder of images" in refusal(tmp_path / "a.txt")
+
+
+def test_layouts_and_labels(tmp_path: Path) -> None:
+    np.save(tmp_path / "last.npy", IMAGES)
+    np.save(tmp_path / "first.npy", IMAGES.transpose(0, 3, 1, 2))
+    np.save(tmp_path / "grey.npy", IMAGES[..., 0])
+    np.savez(tmp_path / "named.npz", images=IMAGES, labels=np.arange(6), other=np.zeros(3))
+    np.savez(tmp_path / "plain.npz", IMAGES, np.arange(6))
+    np.savez_compressed(tmp_path / "keras.npz", x_train=IMAGES, y_train=np.arange(6), x_test=IMAGES)
+    for name in ("last.npy", "first.npy", "named.npz", "plain.npz", "keras.npz"):
+        data = load(tmp_path / name)
+        np.testing.assert_array_equal(data.images, IMAGES)
+        assert data.images.flags.c_contiguous
+        assert (data.labels is None) == name.endswith(".npy")
+    assert load(tmp_path / "grey.npy").shape == (1, 5, 7)
+
+
+def test_size_and_channels(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", IMAGES)
+    data = load(str(tmp_path / "x.npy"), size=8, channels=1)
+    assert data.images.shape == (6, 8, 8, 1)
+    np.save(tmp_path / "grey.npy", IMAGES[..., :1])
+    grey = load(tmp_path / "grey.npy", channels=3).images
+    np.testing.assert_array_equal(grey, np.repeat(IMAGES[..., :1], 3, axis=3))
+
+
+@given(arrays.arrays(np.uint8, (3, 2, 2, 1)), st.sampled_from([np.float32, np.float64]))
+def test_ranges_of_floats(bytes_: np.ndarray, dtype: Any) -> None:
+    bytes_ = bytes_.copy()
+    bytes_.flat[:2] = 0, 255
+    x = bytes_.astype(dtype)
+    for floats in (x, x / 255, x / 127.5 - 1):
+        np.testing.assert_array_equal(as_bytes(floats.astype(dtype)), bytes_)
+    np.testing.assert_array_equal(as_bytes(bytes_.astype(np.int64)), bytes_)
+
+
+def test_booleans_are_black_and_white() -> None:
+    assert as_bytes(np.array([True, False])).tolist() == [255, 0]
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.zeros((4, 28), np.uint8), "shape (4, 28); expected N H W"),
+        (np.zeros((4, 5, 5, 2), np.uint8), "with 1 or 3 channels"),
+        (np.zeros((0, 5, 5), np.uint8), "empty array"),
+        (np.full((2, 5, 5), 300), "values from 300 to 300"),
+        (np.full((2, 5, 5), -2.0), "values from -2 to -2"),
+        (np.full((2, 5, 5), np.nan), "not finite"),
+        (np.full((2, 5, 5), np.inf), "not finite"),
+        (np.full((2, 5, 5), "text"), "expected numbers"),
+        (np.full((2, 5, 5), None), "Python objects and pickles are not read"),
+    ],
+)
+def test_arrays_that_are_no_images(tmp_path: Path, array: np.ndarray, expected: str) -> None:
+    np.save(tmp_path / "x.npy", array, allow_pickle=True)
+    message = refusal(tmp_path / "x.npy")
+    assert expected in message and "x.npy" in message
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_broken_files_are_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    save = np.save if name.endswith("npy") else np.savez
+    save(path, IMAGES)
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 255
+    contents = [whole[: len(whole) // 2], whole[:20], b"", b"garbage"]
+    for content in [*contents, bytes(damaged)] if name == "x.npz" else contents:
+        path.write_bytes(content)
+        assert name in refusal(path)
+
+
+def test_an_archive_without_images(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.zeros((2, 3, 3)), b=np.zeros((2, 3, 3)))
+    assert "which array holds the images? It has a (2, 3, 3), b (2, 3, 3)" in refusal(
+        tmp_path / "x.npz"
+    )
+    np.savez(tmp_path / "one.npz", a=np.zeros((2, 3, 3)), b=np.zeros(2))
+    assert len(read_array(tmp_path / "one.npz")) == 2
+
+
+def test_channels_last_prefers_the_last() -> None:
+    assert channels_last(np.zeros((2, 3, 8, 8))).shape == (2, 8, 8, 3)
+    assert channels_last(np.zeros((2, 3, 8, 3))).shape == (2, 3, 8, 3)
+
+
+def test_importing_is_light() -> None:
+    code = (
+        "import sys, tinygan.data; heavy = ('PIL', 'numba', 'safetensors', 'ssl', 'matplotlib'); "
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
