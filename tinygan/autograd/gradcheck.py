@@ -18,7 +18,7 @@ Function = Callable[..., Any]
 # Fourth-order differences: truncation ~ h**4, rounding ~ 1e-16 / h. The first step is best for
 # smooth functions of ordinary size; the others reach points that are close to a kink.
 STEPS = (1e-3, 1e-3 / 8, 1e-3 / 64)
-GOOD = 1e-8  # no smaller step is tried once the numbers agree to this
+GOOD = 1e-9  # no smaller step is tried once the numbers agree to this
 
 
 class GradcheckError(AssertionError):
