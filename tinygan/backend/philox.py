@@ -1,12 +1,8 @@
 """Philox 4x32-10: random numbers as a pure function of a key and a counter.
 
 The state of a generator is one uint64 array [key, counter]. The functions here read it where it
-lies and do not change it; the primitives of `tinygan.ops.random` draw with them and then add the
-number of blocks used to the counter. They are what a kernel replaces:
-
-    random_uniform(state, *, shape, dtype, out)    float32 or float64, in [0, 1)
-    random_normal(state, *, shape, dtype, out)     float32 or float64
-    random_integers(state, *, shape, low, count, out)    int64, in [low, low + count)
+lies and do not change it; the ops of `tinygan.ops.draw` draw with them and then add the number of
+blocks used to the counter, as the kernels that replace those ops have to do themselves.
 
 A block is four 32-bit words, Philox(key, counter + i) for the i-th. 32-bit numbers take a word
 each, 64-bit ones two (the first is the lower half), so n numbers use ceil(n / 4) or ceil(n / 2)

@@ -8,8 +8,8 @@ from typing import Any
 from tinygan.autograd import Tensor, no_grad, wrap
 from tinygan.backend import backend_of
 from tinygan.ops.generator import Generator
-from tinygan.ops.random import normal_ as _fill_normal
-from tinygan.ops.random import uniform_ as _fill_uniform
+from tinygan.ops.random_inplace import normal_ as _fill_normal
+from tinygan.ops.random_inplace import uniform_ as _fill_uniform
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:

@@ -23,6 +23,7 @@ from tinygan.ops.normalization import *  # noqa: F403
 from tinygan.ops.padding import *  # noqa: F403
 from tinygan.ops.pooling import *  # noqa: F403
 from tinygan.ops.random import *  # noqa: F403
+from tinygan.ops.random_inplace import *  # noqa: F403
 from tinygan.ops.rearrange import *  # noqa: F403
 from tinygan.ops.reductions import *  # noqa: F403
 from tinygan.ops.resample import *  # noqa: F403

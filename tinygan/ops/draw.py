@@ -5,10 +5,15 @@ A kernel for one of them moves the state on as well, by `philox.count_blocks`.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
-from tinygan.autograd import primitive
-from tinygan.backend import philox
+import numpy as np
+
+from tinygan.autograd import Primitive, Tensor, primitive, wrap
+from tinygan.backend import Device, DeviceError, backend_for, philox
+from tinygan.backend.dtypes import get_default_dtype
+from tinygan.ops.generator import Generator, default_generator
 
 __all__: list[str] = []
 
@@ -66,3 +71,75 @@ def random_choice(xp: Any, state: Any, weights: Any, *, num_samples: int, replac
         return (u[..., None] >= total[..., None, :]).sum(axis=-1)
     clocks = -xp.log1p(-u) / weights  # weight 0: infinitely late
     return xp.argsort(clocks, axis=-1, kind="stable")[..., :num_samples]
+
+
+# -- the same on the arguments of PyTorch's functions ---------------------------------------------
+
+
+def state_of(name: str, generator: Generator | None, device: str | Device | None) -> Tensor:
+    if generator is None:
+        generator = default_generator("cpu" if device is None else device)
+    elif device is not None and Device(device) != generator.device:
+        raise DeviceError(
+            f"{name}: the generator is on {generator.device}, the result is asked for on {device}"
+        )
+    return generator._state
+
+
+def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
+    shape = tuple(operator.index(n) for n in size)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{name}: a size cannot be negative, got {shape}")
+    return shape
+
+
+def floats(
+    op: Primitive,
+    name: str,
+    shape: tuple[int, ...],
+    generator: Generator | None,
+    dtype: Any,
+    device: str | Device | None,
+) -> Tensor:
+    dtype = get_default_dtype() if dtype is None else np.dtype(dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"{name}: expected a floating-point dtype, got {dtype}")
+    drawn = np.dtype(np.float32) if dtype.itemsize < 4 else dtype
+    y = op(state_of(name, generator, device), shape=shape, dtype=drawn)
+    return y if drawn == dtype else wrap(y.array.astype(dtype))
+
+
+def like(
+    op: Primitive,
+    name: str,
+    x: Tensor,
+    generator: Generator | None,
+    dtype: Any,
+    device: str | Device | None,
+) -> Tensor:
+    dtype = x.dtype if dtype is None else np.dtype(dtype)
+    device = x.device if device is None else device
+    y = floats(op, name, tuple(x.shape), generator, dtype, device)
+    if x.array.flags.c_contiguous or y.device != x.device:
+        return y
+    array = backend_for(x.device).xp.empty_like(x.array, dtype=dtype)
+    array[...] = y.array
+    return wrap(array)
+
+
+def integers(
+    name: str,
+    low: int,
+    high: int,
+    shape: tuple[int, ...],
+    generator: Generator | None,
+    dtype: Any,
+    device: str | Device | None,
+) -> Tensor:
+    if low >= high:
+        raise RuntimeError(f"{name}: expected low < high, got {low} and {high}")
+    dtype = np.dtype(np.int64 if dtype is None else dtype)
+    y = random_integers(state_of(name, generator, device), shape=shape, low=low, count=high - low)
+    return y if dtype == np.int64 else wrap(y.array.astype(dtype))
