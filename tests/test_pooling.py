@@ -120,7 +120,7 @@ def test_padding_never_wins_a_maximum() -> None:
     assert max_pool2d(x, 3, 1, 1).numpy().tolist() == [[[[-5, -5], [-5, -5]]]]
     lowest = Tensor(np.full((1, 1, 2, 2), -np.inf))
     _, places = max_pool2d(lowest, 3, 1, 1, return_indices=True)
-    assert places.numpy().max() < 4 and places.numpy().min() >= 0
+    assert places.numpy().tolist() == [[[[0, 0], [0, 0]]]]
 
 
 def test_padding_counts_in_means_or_not() -> None:

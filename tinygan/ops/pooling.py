@@ -10,7 +10,13 @@ import numpy as np
 from tinygan.autograd import Tensor
 from tinygan.ops.contract import _contract
 from tinygan.ops.images import as_images, constant, of_images
-from tinygan.ops.window_max import _adaptive_max_place, _max_pool, _max_pool_place, _plane_gather
+from tinygan.ops.window_max import (
+    _adaptive_max_place,
+    _max_pool,
+    _max_tap,
+    _plane_gather,
+    _tap_place,
+)
 from tinygan.ops.window_sum import _window_sum
 from tinygan.ops.windows import Pair, bins, pair, two
 
@@ -142,10 +148,12 @@ def _max_pooling(
 ) -> Any:
     x = as_images(op, input, dims)
     geometry = _geometry(op, x, dims, kernel_size, stride, padding, dilation, ceil_mode)
+    y = _max_pool(x, *geometry)
     if not return_indices:
-        return of_images(input, _max_pool(x, *geometry), dims)
-    place = _max_pool_place(x, *geometry)
-    return of_images(input, _plane_gather(x, place), dims), of_images(input, place, dims)
+        return of_images(input, y, dims)
+    _, *windows = geometry
+    place = _tap_place(_max_tap(x, y, *geometry), x.shape[3], *windows)
+    return of_images(input, y, dims), of_images(input, place, dims)
 
 
 def _avg_pooling(

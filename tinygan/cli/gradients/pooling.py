@@ -15,7 +15,7 @@ from tinygan.ops.pooling import (
     max_pool1d,
     max_pool2d,
 )
-from tinygan.ops.window_max import _max_pool, _plane_gather, _plane_scatter
+from tinygan.ops.window_max import _max_pool, _plane_gather, _plane_scatter, _tap_pick, _tap_spread
 from tinygan.ops.window_sum import _window_spread, _window_sum
 
 
@@ -42,6 +42,18 @@ row(
     partial(_plane_scatter, size=(4, 5)),
     normal(2, 3, 2, 2),
     integers(20, 2, 3, 2, 2),
+)
+row(
+    "tap_pick",
+    partial(_tap_pick, dilation=(1, 1), **_overlapping),
+    normal(2, 3, 4, 5),
+    integers(6, 2, 3, 2, 4),
+)
+row(
+    "tap_spread",
+    partial(_tap_spread, size=(4, 5), dilation=(1, 1), **_overlapping),
+    normal(2, 3, 2, 4),
+    integers(6, 2, 3, 2, 4),
 )
 row(
     "max_pool",
