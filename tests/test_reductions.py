@@ -23,11 +23,14 @@ NUMPY = {"sum": np.sum, "mean": np.mean, "amax": np.max, "amin": np.min, "any": 
          "prod": np.prod}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NUMPY)
-@pytest.mark.parametrize("dim", [None, 0, -1, (0, 2)])
+ONE_DIMENSION = ("argmax", "argmin", "prod")
+
+
+@pytest.mark.parametrize(
+    ("name", "dim"),
+    [(n, d) for n in NUMPY for d in (None, 0, -1, (0, 2)) if n not in ONE_DIMENSION or d != (0, 2)],
+)
 def test_values(name: str, dim: Any, device: str) -> None:
-    if name in ("argmax", "argmin", "prod") and isinstance(dim, tuple):
-        pytest.skip("of one dimension only")
     options = {"correction": 0} if name in ("std", "var") else {}
     x = np.round(X, 1)
     if name == "norm" and dim is None:
@@ -129,7 +132,7 @@ def test_unit_gradient_of_a_norm() -> None:
 
 def test_errors() -> None:
     x = tinygan.tensor(X)
-    with pytest.raises(IndexError, match="sum: .*3"):
+    with pytest.raises(IndexError, match=r"sum: .*3"):
         x.sum(3)
     with pytest.raises(IndexError, match="max"):
         x.max(-4)

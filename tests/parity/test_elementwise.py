@@ -205,3 +205,12 @@ def test_where_and_masked_fill() -> None:
     compare(lambda lib, m: lib.where(m, 1, 0), mask)
     compare(lambda lib, m, x: x.masked_fill(m, 3), mask, x)
     compare(lambda lib, m, x, v: x.masked_fill(m, v), mask, x, np.float64(2.0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES[1:])
+def test_clamps_of_every_type(dtype: str) -> None:
+    x = np.arange(5).astype(dtype)
+    compare(lambda lib, x: lib.clamp(x, 1, 3), x, order=0)
+    compare(lambda lib, x: lib.clamp(x, 1.5), x, order=0)
+    compare(lambda lib, x, y: x.clamp(max=y), x, np.array([2]), order=0)
+    compare(lambda lib, x, y: lib.maximum(x, y), x, np.float32(2.5), order=0)

@@ -87,7 +87,7 @@ def isfinite(xp: Any, x: Any) -> Any:
     return xp.isfinite(x)
 
 
-@primitive(elementwise=True)
+@primitive(elementwise=True, real=True)
 def isclose(
     xp: Any, x: Any, other: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:

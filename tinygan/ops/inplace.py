@@ -34,7 +34,10 @@ copy.vjp(x=lambda g: None, source=lambda g: g)
 
 
 def copy_(x: Tensor, source: Any, non_blocking: bool = False) -> Tensor:
-    """x = source, broadcast, converted to x's type and moved to its device as need be."""
+    """x = source, broadcast, converted to x's type and moved to its device as need be.
+
+    Copies are never asynchronous, so `non_blocking` changes nothing.
+    """
     if not isinstance(source, Tensor):
         return fill_(x, source)
     return change(x, copy(x, copy_to(source, x.device)))

@@ -84,15 +84,10 @@ def _mean_by_x(g: Tensor, x_shape: tuple[int, ...], dim: Dim, keepdim: bool) -> 
 mean.vjp(x=_mean_by_x)
 
 
-def var_mean(
-    x: Tensor,
-    dim: Dim = None,
-    unbiased: bool = True,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
+def _spread(
+    x: Tensor, dim: Dim, unbiased: bool, keepdim: bool, correction: float | None
 ) -> tuple[Tensor, Tensor]:
-    """The variance and the mean over `dim`; see `var`."""
+    """The variance over `dim`, and the mean with the dimensions kept."""
     if isinstance(dim, bool):  # x.var(False)
         correction = int(dim)
         dim = None
@@ -103,9 +98,7 @@ def var_mean(
         x = x.to(float32)
     middle = mean(x, dim=dim, keepdim=True)
     freedom = max(count(x.array.shape, dim) - correction, 0)
-    variance = sum(square(x - middle), dim=dim, keepdim=keepdim) / freedom
-    middle = middle if keepdim else middle.reshape(variance.array.shape)
-    return variance.to(dtype), middle.to(dtype)
+    return (sum(square(x - middle), dim=dim, keepdim=keepdim) / freedom).to(dtype), middle.to(dtype)
 
 
 def var(
@@ -117,7 +110,20 @@ def var(
     correction: float | None = None,
 ) -> Tensor:
     """sum (x - mean)^2 / (n - correction) over `dim`; correction is 1, or 0 if not unbiased."""
-    return var_mean(x, dim, unbiased, keepdim, correction=correction)[0]
+    return _spread(x, dim, unbiased, keepdim, correction)[0]
+
+
+def var_mean(
+    x: Tensor,
+    dim: Dim = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The variance and the mean over `dim`; see `var`."""
+    variance, middle = _spread(x, dim, unbiased, keepdim, correction)
+    return variance, middle if keepdim else middle.reshape(variance.array.shape)
 
 
 def std(

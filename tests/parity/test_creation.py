@@ -1,0 +1,56 @@
+"""Factories against PyTorch's: types, shapes, values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from against_torch import same  # noqa: E402
+
+import tinygan  # noqa: E402
+
+FACTORIES: dict[str, Callable[[Any], Any]] = {
+    "tensor float": lambda lib: lib.tensor(1.5),
+    "tensor int": lambda lib: lib.tensor([[1, 2], [3, 4]]),
+    "tensor bool": lambda lib: lib.tensor([True, False]),
+    "tensor mixed": lambda lib: lib.tensor([1, 2.5, True]),
+    "tensor float64 number": lambda lib: lib.tensor(np.float64(1.5)),
+    "tensor of float64 numbers": lambda lib: lib.tensor([np.float64(1.5), np.float64(2)]),
+    "tensor array": lambda lib: lib.tensor(np.arange(3, dtype="int16")),
+    "tensor dtype": lambda lib: lib.tensor([1, 2], dtype=lib.float16),
+    "tensor of tensors": lambda lib: lib.tensor([lib.tensor(1.0), lib.tensor(2.0)]),
+    "as_tensor": lambda lib: lib.as_tensor([1.0, 2.0]),
+    "zeros": lambda lib: lib.zeros(2, 3),
+    "ones": lambda lib: lib.ones((2, 3), dtype=lib.int64),
+    "zeros size": lambda lib: lib.zeros(lib.ones(2, 1).size()),
+    "full float": lambda lib: lib.full((2, 2), 0.5),
+    "full int": lambda lib: lib.full((2,), 7),
+    "full bool": lambda lib: lib.full((2,), True),
+    "full dtype": lambda lib: lib.full([2], 7, dtype=lib.float64),
+    "eye": lambda lib: lib.eye(3),
+    "eye rectangle": lambda lib: lib.eye(2, 4, dtype=lib.float64),
+    "arange": lambda lib: lib.arange(5),
+    "arange float": lambda lib: lib.arange(5.0),
+    "arange step": lambda lib: lib.arange(1, 10, 3),
+    "arange tenths": lambda lib: lib.arange(0, 1, 0.1),
+    "arange tenths to 0.3": lambda lib: lib.arange(0.1, 0.4, 0.1, dtype=lib.float64),
+    "arange down": lambda lib: lib.arange(5, -5, -2),
+    "arange dtype": lambda lib: lib.arange(5, dtype=lib.float32),
+    "linspace": lambda lib: lib.linspace(-1, 1, 7),
+    "linspace one": lambda lib: lib.linspace(3, 9, 1),
+    "linspace float64": lambda lib: lib.linspace(0, 1, 11, dtype=lib.float64),
+    "zeros_like": lambda lib: lib.zeros_like(lib.ones(2, 3)),
+    "ones_like dtype": lambda lib: lib.ones_like(lib.ones(2, 3), dtype=lib.int32),
+    "full_like": lambda lib: lib.full_like(lib.ones(2, 3), 0.25),
+    "full_like int": lambda lib: lib.full_like(lib.tensor([1, 2]), 7),
+}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_factories(name: str) -> None:
+    same(FACTORIES[name](tinygan), FACTORIES[name](torch), name)
