@@ -1,0 +1,118 @@
+"""Two devices, kept apart: CUDA, or its strict stand-in, against the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygan
+from tinygan import nn, optim
+from tinygan.autograd import Tensor, grad
+from tinygan.backend import Device, DeviceError
+from tinygan.cli.gradients import TABLE, Row
+from tinygan.data import DataLoader, TensorDataset
+
+
+def test_devices_compare_with_their_names() -> None:
+    assert Device("cuda:1") == "cuda:1" != Device("cuda:0")
+    assert Device("cuda", 1) == Device("cuda:1")
+    assert str(Device("cuda:1")) == "cuda:1"
+    assert tinygan.ones(2, device="cuda").device == "cuda"
+    with pytest.raises(DeviceError, match="'gpu'"):
+        Device("gpu")
+
+
+def test_arrays_of_two_devices_are_refused_by_name() -> None:
+    x, y = tinygan.ones(2), tinygan.ones(2, device="cuda")
+    with pytest.raises(DeviceError, match=r"add: .*cpu.*cuda.*\.to\("):
+        x + y
+    with pytest.raises(DeviceError, match=r"linear: .*cpu.*cuda"):
+        nn.Linear(2, 3)(y)
+    with pytest.raises(TypeError, match=r"cpu\(\)"):
+        y.numpy()
+
+
+def test_a_move_carries_the_gradient_back() -> None:
+    x = tinygan.ones(3).requires_grad_()
+    (g,) = grad((x.to("cuda") * 2).sum(), x)
+    assert g is not None and g.device == "cpu"
+    assert g.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)
+def test_every_row_computes_the_same_on_both(case: Row) -> None:
+    """The function and its gradient, from the same numbers."""
+
+    def results(device: str) -> list[np.ndarray]:
+        random = np.random.default_rng(0)
+        backend = tinygan.backend.backend_for(device)
+        tinygan.manual_seed(0)
+        inputs = [Tensor(backend.from_host(d(random))) for d in case.domains]
+        varied = [x.requires_grad_() for x in inputs if x.is_floating_point()]
+        y = case.function(*inputs)
+        y = y if isinstance(y, Tensor) else next(iter(y))
+        gradients = grad(y.sum(), varied, allow_unused=True) if y.requires_grad else []
+        return [tinygan.backend.host_array(x.array) for x in (y, *gradients) if x is not None]
+
+    for a, b in zip(results("cpu"), results("cuda"), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+
+
+OPTIMIZERS = [
+    lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    lambda p: optim.Adam(p, 0.1, amsgrad=True),
+    lambda p: optim.AdamW(p, 0.1),
+    lambda p: optim.RMSprop(p, 0.1, centered=True, momentum=0.5),
+    lambda p: optim.Adagrad(p, 0.1, lr_decay=0.1),
+]
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_optimizers_take_the_same_steps(make: Callable[..., Any]) -> None:
+    ends = []
+    for device in ("cpu", "cuda"):
+        tinygan.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1)).to(device)
+        optimizer = make(model.parameters())
+        x = tinygan.ones(5, 4, device=device)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+        ends.append([p.detach().cpu().numpy() for p in model.parameters()])
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("draw", ["rand", "randn"])
+def test_the_same_seed_gives_the_same_stream(draw: str) -> None:
+    streams = []
+    for device in ("cpu", "cuda"):
+        tinygan.manual_seed(7)
+        x = getattr(tinygan, draw)(1001, device=device)
+        streams.append(x.cpu().numpy())
+    np.testing.assert_allclose(*streams, rtol=1e-6, atol=1e-6)
+
+
+def test_a_model_moves_with_its_state() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    x = tinygan.randn(2, 1, 5, 5)
+    expected = model(x)
+    model.load_state_dict(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).state_dict())
+    other = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).to("cuda")
+    other.load_state_dict(model.state_dict())
+    y = other(x.to("cuda"))
+    assert y.device == "cuda" and y.shape == expected.shape
+    np.testing.assert_allclose(
+        y.detach().cpu().numpy(), model(x).detach().numpy(), rtol=1e-4, atol=1e-5
+    )
+    assert all(p.device == "cpu" for p in other.cpu().parameters())
+
+
+def test_a_loader_delivers_to_the_device() -> None:
+    loader = DataLoader(TensorDataset(tinygan.arange(10).float()), 4, device="cuda")
+    assert [batch[0].device.type for batch in loader] == ["cuda"] * 3
