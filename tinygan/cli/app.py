@@ -111,7 +111,7 @@ def gradcheck(
 
     Example: tinygan gradcheck --op conv2d
     """
-    from tinygan.cli.checking import gradcheck
+    from tinygan.cli.gradients.report import gradcheck
 
     raise typer.Exit(gradcheck(op, json))
 
