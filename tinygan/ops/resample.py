@@ -13,6 +13,7 @@ from tinygan.ops.contract import _contract
 from tinygan.ops.images import as_images, constant, of_images
 from tinygan.ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from tinygan.ops.window_sum import _window_spread
+from tinygan.ops.windows import two
 
 __all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -62,27 +63,30 @@ def interpolate(
         pool = adaptive_avg_pool1d if dims == 1 else adaptive_avg_pool2d
         return pool(input, target)
     x = as_images(op, input, dims)
-    axes = zip(range(4 - dims, 4), source, target, scales, strict=True)
-    for dim, length, count, factor in axes:
-        if "linear" in mode:
-            matrix = constant(x, _linear, length, count, factor, bool(align_corners), x.dtype)
-            x = _contract(x, matrix, dim=dim)
-        else:
-            x = _resample_nearest(x, dim, count, factor, mode == "nearest-exact")
+    if dims == 1:
+        target, scales = (1, *target), [None, *scales]
+    if mode.startswith("nearest"):
+        y = _resample_nearest(x, target, scales, mode == "nearest-exact")
+        return of_images(input, y, dims)
+    for dim in range(4 - dims, 4):
+        axis = (x.shape[dim], target[dim - 2], scales[dim - 2])
+        x = _contract(x, constant(x, _linear, *axis, bool(align_corners), x.dtype), dim=dim)
     return of_images(input, x, dims)
 
 
-def _resample_nearest(x: Tensor, dim: int, count: int, factor: float | None, exact: bool) -> Tensor:
-    source = x.shape[dim]
+def _resample_nearest(
+    x: Tensor, target: tuple[int, ...], scales: list[float | None], exact: bool
+) -> Tensor:
     dtype = x.dtype if x.is_floating_point() else np.dtype(np.float32)
-    repeats = _repeats(_nearest_index(source, count, factor, exact, dtype), source)
-    if repeats is None:
-        return _contract(x, constant(x, _nearest, source, count, factor, exact, dtype), dim=dim)
-    if repeats == 1:
-        return x
-    kernel = (repeats, 1) if dim == 2 else (1, repeats)
-    height, width = x.shape[2:]
-    return _window_spread(x, (height * kernel[0], width * kernel[1]), kernel, kernel, (0, 0))
+    repeats = [1, 1]
+    for i, (count, factor) in enumerate(zip(target, scales, strict=True)):
+        axis = (x.shape[i + 2], count, factor, exact, dtype)
+        regular = _repeats(_nearest_index(*axis), axis[0])
+        if regular is None:
+            x = _contract(x, constant(x, _nearest, *axis), dim=i + 2)
+        else:
+            repeats[i] = regular
+    return _window_spread(x, target, two(repeats), two(repeats), (0, 0))
 
 
 def _target(
