@@ -58,6 +58,9 @@ def adam(
     p -= scalar(lr / (1 - b1**t), p) * m / denominator
 
 
+adam.kernel("cpu", "tinygan.backend.cpu.updates:adam")
+
+
 class Adam(Optimizer):
     """p <- p - lr m / (sqrt(v) + eps), m and v the corrected moving means of g and g^2.
 

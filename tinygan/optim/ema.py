@@ -32,6 +32,9 @@ def average(xp: Any, a: Any, w: Any, step: Any, hyper: Any, *, warmup: bool) -> 
     a += scalar(1 - d, a) * (w - a)
 
 
+average.kernel("cpu", "tinygan.backend.cpu.updates:average")
+
+
 class EMA(Generic[M]):
     """a <- d a + (1 - d) w for every parameter w, d = `decay`; buffers are copied.
 

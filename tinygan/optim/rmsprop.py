@@ -56,6 +56,9 @@ def rmsprop(
     p -= scalar(lr, p) * g
 
 
+rmsprop.kernel("cpu", "tinygan.backend.cpu.updates:rmsprop")
+
+
 class RMSprop(Optimizer):
     """p <- p - lr g / (sqrt(v) + eps), v the moving mean of g^2; the full formula is `rmsprop`'s.
 

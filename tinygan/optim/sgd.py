@@ -42,6 +42,9 @@ def sgd(
     p -= lr * g
 
 
+sgd.kernel("cpu", "tinygan.backend.cpu.updates:sgd")
+
+
 class SGD(Optimizer):
     """p <- p - lr g, or along the moving sum of gradients with `momentum` (see `sgd`).
 

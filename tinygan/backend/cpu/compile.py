@@ -21,8 +21,10 @@ from tinygan.backend.cpu.progress import announce
 
 settings: Any = numba.config
 
-# No nnan and no ninf: a NaN or an infinity has to come out where one went in.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+# No nnan and no ninf: a NaN or an infinity has to come out where one went in. No reassoc except in
+# sums, which need it to be vectorised: it may turn b m + (1 - b) g into g + b (m - g).
+FAST = {"contract", "nsz"}
+SUMS = FAST | {"reassoc"}
 
 
 def _vector_lanes() -> int:

@@ -30,9 +30,12 @@ def leaky_relu_grad(g: Any, sign: Any, *, negative_slope: float, out: Any = None
 
 def _over(kernel: Any, out: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> Any:
     """The kernel of all elements of arrays with one shape and order, written into `out`."""
-    size = arrays[0].size
-    if size < SMALL or any(a.dtype != FLOAT for a in arrays):
+    size, shape = arrays[0].size, arrays[0].shape
+    if size < SMALL or any(a.dtype != FLOAT or a.shape != shape for a in arrays):
         return NotImplemented
+    if out is None and len(shape) == 4 and flat(*arrays) is None:  # of two orders: channels last
+        arrays = tuple(np.ascontiguousarray(a.transpose(0, 2, 3, 1)) for a in arrays)
+        arrays = tuple(a.transpose(0, 3, 1, 2) for a in arrays)
     result = np.empty_like(arrays[0]) if out is None else out
     runs = flat(*arrays, result) if result.dtype == FLOAT else None
     if runs is None:

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from tinygan.backend.cpu.compile import FAST, LANES
+from tinygan.backend.cpu.compile import LANES, SUMS
 
 FLOAT = ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, LANES)
@@ -93,7 +93,7 @@ class Writer:
             f"llvm.vector.reduce.fadd.v{LANES}f32",
         )
         start = ir.Constant(FLOAT, -0.0)
-        return self.builder.call(function, [start, value], fastmath=tuple(sorted(FAST)))
+        return self.builder.call(function, [start, value], fastmath=tuple(sorted(SUMS)))
 
     def repeat(self, count: Any, initial: list[Any], body: Callable[..., list[Any]]) -> list[Any]:
         """Run `body(i, values) -> values` for i = 0 ... count - 1, count > 0; the last values."""
