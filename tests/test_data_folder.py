@@ -11,7 +11,7 @@ import pytest
 from data_files import real
 from PIL import Image
 
-from tinygan.data import DataError, ImageFolder, load
+from tinygan.data import DataError, DataLoader, ImageFolder, load
 from tinygan.data.folder import read_folder
 from tinygan.data.resize import fitted, luminance
 
@@ -155,9 +155,14 @@ def test_image_folder_is_torchvisions(tmp_path: Path) -> None:
         solid("red").save(tmp_path / name)
     data = ImageFolder(tmp_path, size=4)
     assert data.classes == ["cat", "dog"] and data.class_to_idx == {"cat": 0, "dog": 1}
-    assert data.targets.tolist() == [0, 0, 1] and data[2][0].shape == (3, 4, 4)
+    assert data.targets == [0, 0, 1] and data[2][0].shape == (3, 4, 4)
+    [(x, labels)] = DataLoader(data, 3)
+    assert x.shape == (3, 3, 4, 4) and labels.tolist() == [0, 0, 1]
     assert data.samples[2] == (str(tmp_path / "dog" / "1.png"), 1)
-    assert ImageFolder(tmp_path, transform=lambda picture: picture.size)[0] == ((8, 8), 0)
+    whole = ImageFolder(tmp_path, lambda picture: picture.size, lambda label: -label)
+    assert whole[2] == ((8, 8), -1) and len(whole) == 3
+    [(sizes, _)] = DataLoader(whole, 3)
+    assert sizes[0].tolist() == [8, 8, 8]
     with pytest.raises(DataError, match="a subfolder of pictures for each class"):
         ImageFolder(tmp_path / "dog")
 

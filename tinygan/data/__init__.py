@@ -1,5 +1,6 @@
 """Where images come from: embedded set, IDX files, folders, 2-D toys."""
 
+from tinygan.data import transforms
 from tinygan.data.collate import default_collate
 from tinygan.data.dataset import Dataset, Images, Points, Subset, TensorDataset, random_split
 from tinygan.data.errors import DataError
@@ -37,4 +38,5 @@ __all__ = [
     "save_image",
     "save_picture",
     "to_uint8",
+    "transforms",
 ]

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygan.autograd import Tensor
 from tinygan.data.cache import key_of, recall, remember
-from tinygan.data.dataset import Images
+from tinygan.data.dataset import Dataset, Images
 from tinygan.data.errors import DataError
 from tinygan.data.resize import fitted, luminance
 
@@ -56,10 +57,11 @@ def read_folder(
     )
 
 
-class ImageFolder(Images):
-    """torchvision's: a folder with one subfolder of pictures per class; `class_to_idx`.
+class ImageFolder(Dataset):
+    """torchvision's: a folder with one subfolder of pictures per class; items `(image, label)`.
 
-    Without a `transform` items are tensors in [-1, 1], `size` x `size`.
+    Without a `transform` images are tensors in [-1, 1], `size` x `size`, decoded once. A
+    `transform` gets the whole picture as a PIL image in RGB, read anew each time.
     """
 
     def __init__(
@@ -69,26 +71,44 @@ class ImageFolder(Images):
         target_transform: Callable[[int], Any] | None = None,
         *,
         size: int | None = None,
-        channels: int | None = None,
         background: Background = "black",
     ) -> None:
         root = Path(root)
         paths = [p for p in pictures_in(root) if len(p.relative_to(root).parts) > 1]
-        classes = sorted({path.relative_to(root).parts[0] for path in paths})
-        if not classes:
+        self.classes = sorted({path.relative_to(root).parts[0] for path in paths})
+        if not self.classes:
             raise DataError(f"{root}: expected a subfolder of pictures for each class, found none")
-        self.class_to_idx = {name: i for i, name in enumerate(classes)}
-        labels = [self.class_to_idx[path.relative_to(root).parts[0]] for path in paths]
-        self.samples = [(str(path), label) for path, label in zip(paths, labels, strict=True)]
-        super().__init__(
-            _decoded(root, paths, size, channels, colour(background), None),
-            np.array(labels),
-            classes=classes,
-            name=root.resolve().name,
-            source=str(root),
-            transform=transform,
-            target_transform=target_transform,
-        )
+        self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
+        self.targets = [self.class_to_idx[path.relative_to(root).parts[0]] for path in paths]
+        self.samples = [(str(path), y) for path, y in zip(paths, self.targets, strict=True)]
+        self.transform, self.target_transform = transform, target_transform
+        self.background = colour(background)
+        self.decoded: Images | None = None
+        if transform is None:
+            self.decoded = Images(
+                _decoded(root, paths, size, 3, self.background, None),
+                np.array(self.targets),
+                target_transform=target_transform,
+            )
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        if self.decoded is not None:
+            image, label = self.decoded[index]
+            return image, label
+        assert self.transform is not None
+        path, label = self.samples[index]
+        image = self.transform(_read(Path(path), self.background, None))
+        return image, label if self.target_transform is None else self.target_transform(label)
+
+    @property
+    def batch(self) -> Callable[[np.ndarray], tuple[Tensor, ...]]:
+        """Gathers a batch at once; AttributeError where transforms want items one by one."""
+        if self.decoded is None:
+            raise AttributeError("a dataset with a transform has no batch()")
+        return self.decoded.batch
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -173,13 +193,19 @@ def _decoded(
 
 def decode(path: Path, size: int, background: tuple[int, int, int]) -> np.ndarray:
     """One file (of an animation the first picture) as uint8 size size 3."""
+    return np.asarray(_read(path, background, size))
+
+
+def _read(path: Path, background: tuple[int, int, int], size: int | None) -> Any:
+    """A file as a PIL image in RGB, upright, and fitted to `size` where one is given."""
     from PIL import ImageOps
 
     with opened(path) as picture:
         try:
-            picture.draft(None, (2 * size, 2 * size))  # a JPEG need not be decoded in full
+            if size is not None:
+                picture.draft(None, (2 * size, 2 * size))  # a JPEG need not be decoded in full
             flat = flattened(ImageOps.exif_transpose(picture), background)
-            return np.asarray(fitted(flat, size).convert("RGB"))
+            return (flat if size is None else fitted(flat, size)).convert("RGB")
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
         except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:

@@ -1,0 +1,97 @@
+"""Pictures to tensors, under torchvision's names: what the usual GAN script puts in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygan.autograd import Tensor, wrap
+from tinygan.backend import backend_of
+
+
+class Compose:
+    """One after the other."""
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
+        self.transforms = transforms
+
+    def __call__(self, x: Any) -> Any:
+        for transform in self.transforms:
+            x = transform(x)
+        return x
+
+
+class ToTensor:
+    """A PIL image, or an array H W C, as a tensor C H W; bytes 0..255 become floats 0..1."""
+
+    def __call__(self, picture: Any) -> Tensor:
+        x = np.asarray(picture)
+        if x.ndim not in (2, 3):
+            raise ValueError(f"ToTensor: expected a picture H W or H W C, got shape {x.shape}")
+        if x.dtype == np.uint8:
+            x = x.astype(np.float32) / np.float32(255)
+        return wrap(x[None] if x.ndim == 2 else x.transpose(2, 0, 1))
+
+
+class Normalize:
+    """(x - mean) / std, for each channel of a tensor C H W."""
+
+    def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
+        self.mean = np.asarray(mean, dtype=np.float32).reshape(-1, 1, 1)
+        self.std = np.asarray(std, dtype=np.float32).reshape(-1, 1, 1)
+        if not self.std.all():
+            raise ValueError(f"Normalize: std is {std}; division by zero")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        channels = x.array.shape[-3]
+        for name in ("mean", "std"):
+            count = len(getattr(self, name))
+            if count not in (1, channels):
+                raise ValueError(f"Normalize: {count} values of {name} for {channels} channels")
+        place = backend_of(x.array).from_host
+        return wrap((x.array - place(self.mean)) / place(self.std))
+
+
+class Resize:
+    """A PIL image with the shorter side `size`, or with height and width `size`."""
+
+    def __init__(self, size: int | tuple[int, int], interpolation: int = 2) -> None:
+        """`interpolation` is Pillow's number or `Image.Resampling`; 2 is bilinear."""
+        self.size = size
+        self.interpolation = interpolation
+
+    def __call__(self, picture: Any) -> Any:
+        width, height = picture.size
+        if isinstance(self.size, int):
+            short = min(width, height)
+            width, height = width * self.size // short, height * self.size // short
+        else:
+            height, width = self.size
+        return picture.resize((width, height), self.interpolation)
+
+
+class CenterCrop:
+    """The middle of a PIL image: `size` x `size`, or height and width; black beyond its edges."""
+
+    def __init__(self, size: int | tuple[int, int]) -> None:
+        self.size = (size, size) if isinstance(size, int) else size
+
+    def __call__(self, picture: Any) -> Any:
+        height, width = self.size
+        left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+        return picture.crop((left, top, left + width, top + height))
+
+
+class Grayscale:
+    """A PIL image in grey, with 1 or 3 equal channels."""
+
+    def __init__(self, num_output_channels: int = 1) -> None:
+        if num_output_channels not in (1, 3):
+            raise ValueError(f"Grayscale: expected 1 or 3 channels, got {num_output_channels}")
+        self.num_output_channels = num_output_channels
+
+    def __call__(self, picture: Any) -> Any:
+        grey = picture.convert("L")
+        return grey if self.num_output_channels == 1 else grey.convert("RGB")
