@@ -49,7 +49,7 @@ def test_to(device: str) -> None:
     assert x.to(tinygan.float64).dtype == x.to(dtype=tinygan.float64).dtype == "float64"
     assert x.to(device, tinygan.float16).dtype == "float16"
     assert x.to(tinygan.zeros(1, dtype=tinygan.float64)).device == "cpu"
-    assert x.type_as(tinygan.tensor([1])).dtype == "int64"
+    assert x.type_as(tinygan.tensor([1])).dtype == x.type(tinygan.int64).dtype == "int64"
     copy = x.to(device, copy=True)
     assert copy is not x and copy.array is not x.array
 

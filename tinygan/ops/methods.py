@@ -127,8 +127,7 @@ def _attach(name: str, method: Any) -> None:
 def attach() -> None:
     """Give Tensor its methods and operators, when all ops are there."""
     for name in _METHODS.split():
-        if hasattr(ops, name):
-            _attach(name, getattr(ops, name))
+        _attach(name, getattr(ops, name))
     for name in _IN_PLACE.split():
         _attach(f"{name}_", inplace.in_place(getattr(ops, name)))
     for name in inplace.__all__:
@@ -154,6 +153,7 @@ def attach() -> None:
     for name in ("zeros", "ones", "empty", "full"):
         _attach(f"new_{name}", _new(getattr(ops, name)))
     _attach("new_tensor", _new(ops.tensor))
+    _attach("type", ops.to)
     _attach("where", _where)
     _attach("stride", _stride)
     _attach("nelement", Tensor.numel)
