@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,8 @@ def _set_gradients(ours: Any, theirs: Any, random: Any, dtype: str) -> None:
         x.grad, y.grad = Tensor(g), torch.tensor(g)
 
 
-def _assert_equal(ours: Any, theirs: Any, dtype: str) -> None:
-    tolerance = 1e-6 if dtype == "float32" else 1e-14
+def _assert_equal(ours: Any, theirs: Any, dtype: str, tolerance: float = 1e-6) -> None:
+    tolerance = tolerance if dtype == "float32" else 1e-14
     for x, y in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(
             x.detach().numpy(), y.detach().numpy(), rtol=tolerance, atol=tolerance
@@ -80,6 +81,19 @@ def test_ten_steps(name: str, options: dict[str, Any], dtype: str) -> None:
         optimizer.step()
         reference.step()
         _assert_equal(ours, theirs, dtype)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_ten_steps_of_a_large_parameter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large enough for the compiled kernels."""
+    monkeypatch.setattr(sys.modules[__name__], "SHAPES", [(90, 80), (64, 32, 4, 4)])
+    options = {"momentum": 0.9} if name == "SGD" else {}
+    ours, theirs, optimizer, reference, random = _pair(name, {"lr": 0.1, **options}, "float32")
+    for _ in range(10):
+        _set_gradients(ours, theirs, random, "float32")
+        optimizer.step()
+        reference.step()
+    _assert_equal(ours, theirs, "float32", 5e-6)
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIONS)

@@ -128,9 +128,9 @@ class Tree:
 
     def _check_name(self, name: str, kind: str, home: dict[str, Any]) -> None:
         if "." in name:
-            raise KeyError(f'{kind} name can\'t contain ".", got: "{name}"')
+            raise KeyError(f'{kind} name cannot contain ".", got: "{name}"')
         if not name:
-            raise KeyError(f'{kind} name can\'t be empty string ""')
+            raise KeyError(f'{kind} name cannot be empty string ""')
         if name not in home and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 

@@ -6,12 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import backend_of
 from tinygan.optim.optimizer import check_range, step_count
-from tinygan.optim.rule import rule, scalar
+from tinygan.optim.rule import Numbers, rule, scalar
 
 if TYPE_CHECKING:
     from tinygan.nn import Module
@@ -54,15 +52,15 @@ class EMA(Generic[M]):
         if first is None:
             raise ValueError("EMA: the module has no parameters to average")
         self.step = step_count(first)
-        self._hyper = backend_of(first.array).from_host(np.array([decay], dtype=np.float64))
+        self._numbers = Numbers()
 
     def update(self) -> None:
         """Move the average towards the module's present weights."""
         self.step.array += 1
         self.step.version[0] += 1
-        pairs = zip(self.module.parameters(), self.source.parameters(), strict=True)
-        for a, w in pairs:
-            average(a.array, w.array, self.step.array, self._hyper, warmup=self.warmup)
+        for a, w in zip(self.module.parameters(), self.source.parameters(), strict=True):
+            hyper = self._numbers.on(backend_of(a.array), (self.decay,))
+            average(a.array, w.array, self.step.array, hyper, warmup=self.warmup)
             a.version[0] += 1
         for ours, theirs in zip(self.module.buffers(), self.source.buffers(), strict=True):
             ours.array[...] = theirs.array

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor, enable_grad, wrap
 from tinygan.backend import backend_of
-from tinygan.backend.core import Backend
+from tinygan.optim.rule import Numbers
 
 Group = dict[str, Any]
 State = dict[str, Any]
@@ -32,7 +32,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: dict[Tensor, State] = {}
         self.param_groups: list[Group] = []
-        self._hyper: dict[tuple[int, str], tuple[tuple[float, ...], Any]] = {}
+        self._hyper: list[Numbers] = []
         given: list[Any] = list(params)
         if not given:
             raise ValueError("optimizer got an empty parameter list")
@@ -78,6 +78,7 @@ class Optimizer:
         group = {**self.defaults, **param_group, "params": params}
         self._check(group)
         self.param_groups.append(group)
+        self._hyper.append(Numbers())
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros."""
@@ -116,7 +117,8 @@ class Optimizer:
                 f"update: got {len(gradients)} gradients for {len(parameters)} parameters"
             )
         remaining = iter(gradients)
-        for index, group in enumerate(self.param_groups):
+        for numbers, group in zip(self._hyper, self.param_groups, strict=True):
+            values = self._numbers(group)
             for p in group["params"]:
                 gradient = next(remaining)
                 if gradient is None:
@@ -128,7 +130,7 @@ class Optimizer:
                 if "step" in state:
                     state["step"].array += 1
                     state["step"].version[0] += 1
-                hyper = self._hyper_array(index, group, backend_of(p.array))
+                hyper = numbers.on(backend_of(p.array), values)
                 self._update(p, gradient.array, state, hyper, group)
                 p.version[0] += 1
 
@@ -137,24 +139,8 @@ class Optimizer:
 
         `update` does it by itself; whoever replays a recorded update calls this before.
         """
-        for index, group in enumerate(self.param_groups):
-            for known, name in list(self._hyper):
-                if known == index:
-                    backend = backend_of(self._hyper[index, name][1])
-                    self._hyper_array(index, group, backend)
-
-    def _hyper_array(self, index: int, group: Group, backend: Backend) -> Any:
-        numbers = self._numbers(group)
-        known = self._hyper.get((index, backend.name))
-        if known is None:
-            array = backend.from_host(np.array(numbers, dtype=np.float64))
-        elif known[0] != numbers:
-            array = known[1]
-            array[...] = backend.from_host(np.array(numbers, dtype=np.float64))
-        else:
-            return known[1]
-        self._hyper[index, backend.name] = (numbers, array)
-        return array
+        for numbers, group in zip(self._hyper, self.param_groups, strict=True):
+            numbers.refresh(self._numbers(group))
 
     # -- saving -------------------------------------------------------------------------------
 

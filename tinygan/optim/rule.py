@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend import backend_of
+from tinygan.backend import Backend, backend_of
 from tinygan.backend.kernels import Kernels
 
 RULES: dict[str, Rule] = {}
@@ -53,6 +53,34 @@ class Rule:
 def rule(reference: Callable[..., None]) -> Rule:
     """Register an update rule under its function's name."""
     return Rule(reference)
+
+
+class Numbers:
+    """Python numbers as the float64 array that a rule reads, one on each backend.
+
+    The array is refreshed in place when a number has changed, so that a recorded update that is
+    replayed follows it.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[Backend, tuple[tuple[float, ...], Any]] = {}
+
+    def on(self, backend: Backend, numbers: tuple[float, ...]) -> Any:
+        """The array on a backend, holding these numbers."""
+        known, array = self.arrays.get(backend, (None, None))
+        if known != numbers:
+            values = backend.from_host(np.array(numbers, dtype=np.float64))
+            if array is None:
+                array = values
+            else:
+                array[...] = values
+            self.arrays[backend] = (numbers, array)
+        return array
+
+    def refresh(self, numbers: tuple[float, ...]) -> None:
+        """Let every array that was handed out hold these numbers."""
+        for backend in self.arrays:
+            self.on(backend, numbers)
 
 
 def scalar(value: Any, like: Any) -> Any:
