@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import prod
 from string import ascii_letters
 from typing import Any
@@ -26,7 +27,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
-    inputs, output = _letters(equation, [x.array.shape for x in operands])
+    inputs, output = _letters(equation, tuple([x.array.shape for x in operands]))
     sizes: dict[str, int] = {}
     for x, letters in zip(operands, inputs, strict=True):
         for n, letter in zip(x.array.shape, letters, strict=True):
@@ -43,10 +44,11 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         result = _product(result, terms.pop(0), later)
     x, letters = _sum_out(result, set(output))
     # a letter whose only sizes are 1 was kept; one of size n that broadcast is there by now
-    return permute(x, [letters.index(letter) for letter in output])
+    return _permuted(x, [letters.index(letter) for letter in output])
 
 
-def _letters(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[str], str]:
+@lru_cache(maxsize=256)
+def _letters(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[str], str]:
     """A letter for every dimension of each operand and of the result, ellipses written out."""
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
@@ -132,12 +134,20 @@ def _product(a: Term, b: Term, later: set[str]) -> Term:
 
     def arranged(t: Tensor, letters: str, groups: list[list[str]]) -> Tensor:
         order = [letters.index(c) for group in groups for c in group]
-        return reshape(permute(t, order), [prod(size[c] for c in group) for group in groups])
+        t = _permuted(t, order)
+        if all(len(group) == 1 for group in groups):
+            return t
+        return reshape(t, [prod([size[c] for c in group]) for group in groups])
 
     x = arranged(x, left, [batch, rows, inner] if batch else [rows, inner])
     w = arranged(w, right, [batch, inner, columns] if batch else [inner, columns])
     y = matmul(x, w) if inner else x * w
-    return reshape(y, [size[c] for c in outside]), "".join(outside)
+    shape = tuple([size[c] for c in outside])
+    return (y if y.array.shape == shape else reshape(y, shape)), "".join(outside)
+
+
+def _permuted(x: Tensor, order: list[int]) -> Tensor:
+    return x if order == sorted(order) else permute(x, order)
 
 
 def bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

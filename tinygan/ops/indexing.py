@@ -10,11 +10,14 @@ import numpy as np
 
 from tinygan.autograd import Tensor, change, is_grad_enabled, may_change, primitive, wrap
 from tinygan.backend import DeviceError, backend_of
-from tinygan.ops.dims import dimension, laid_out_like
+from tinygan.ops.dims import common_shape, dimension, laid_out_like
 from tinygan.ops.keys import Key, parse
-from tinygan.ops.shape import _permute, _reshape, broadcast_tensors
+from tinygan.ops.shape import _permute, _reshape
 
 __all__ = ["getitem", "index_add", "index_select", "narrow", "select", "setitem"]
+
+
+_ALL = slice(None)
 
 
 @primitive(view=True)
@@ -45,7 +48,7 @@ def _slice_set(xp: Any, x: Any, value: Any, *, key: tuple[Any, ...]) -> Any:
 _slice_set.vjp(x=lambda g, key: _slice_set(g, 0, key), value=lambda g, key: _slice(g, key))
 
 
-@primitive
+@primitive(view=True)  # an index that is fine is returned as it is
 def _check_index(xp: Any, index: Any, *, size: int, negative: bool, op: str) -> Any:
     """Indices in [-size, size) as numbers in [0, size), or an error; below 0 only if allowed.
 
@@ -69,13 +72,15 @@ _check_index.kernel("cuda", "tinygan.backend.cuda.indices:check_index")
 
 @primitive
 def _take(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
+    """x at the indices of a dimension, in whose place come those of the index."""
     return x.take(index, axis=dim)
 
 
 @primitive
 def _take_grad(xp: Any, x: Any, index: Any, *, dim: int, size: int) -> Any:
     """Zeros with x added at the indices of a dimension of the given size."""
-    y = laid_out_like(x, (*x.shape[:dim], size, *x.shape[dim + 1 :]), xp.zeros)
+    shape = (*x.shape[:dim], size, *x.shape[dim + index.ndim :])
+    y = laid_out_like(x, shape, xp.zeros)
     xp.add.at(y, (slice(None),) * dim + (index,), x)
     return y
 
@@ -94,9 +99,7 @@ def _put(xp: Any, x: Any, value: Any, index: Any) -> Any:
 
 _put.vjp(
     x=lambda g, index: _put(g, 0, index),
-    value=lambda g, index: _reshape(
-        _take(_reshape(g, (-1,)), _reshape(index, (-1,)), dim=0), index.array.shape
-    ),
+    value=lambda g, index: _take(_reshape(g, (-1,)), index, dim=0),
 )
 
 
@@ -157,41 +160,41 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 
 
 def _apply(x: Tensor, key: Key) -> Tensor:
-    y: Tensor = _slice(x, key.basic)
+    if not key.arrays and not key.selects:
+        return _slice(x, key.basic)
+    y = x if all(k == _ALL or k is ... for k in key.basic) else _slice(x, key.basic)
     for dim, i in key.selects:
-        shape = y.array.shape
-        i = _check_index(_reshape(i, (1,)), size=shape[dim], negative=True, op="x[index]")
-        y = _reshape(_take(y, i, dim=dim), (*shape[:dim], *shape[dim + 1 :]))
+        y = _take(y, _checked(i, y.array.shape[dim]), dim=dim)
     if not key.arrays:
         return y
     dims = [dim for dim, _ in key.arrays]
     place = dims[0]
+    if len(dims) == 1:
+        return _take(y, _checked(key.arrays[0][1], y.array.shape[place]), dim=place)
     if dims[-1] - place != len(dims) - 1:  # apart from each other: they go to the front together
         y = _permute(y, (*dims, *[d for d in range(y.array.ndim) if d not in dims]))
         place = 0
     shape = y.array.shape
-    before, after = shape[:place], shape[place + len(dims) :]
     indexed = shape[place : place + len(dims)]
-    flat, common = _joint_index(key, indexed)
-    y = _reshape(y, (*before, prod(indexed), *after))
-    return _reshape(_take(y, flat, dim=place), (*before, *common, *after))
+    y = _reshape(y, (*shape[:place], prod(indexed), *shape[place + len(dims) :]))
+    return _take(y, _joint_index(key, indexed), dim=place)
 
 
-def _joint_index(key: Key, sizes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
-    """The key's arrays as one vector of row-major positions in `sizes`, and their shape."""
-    indices = [
-        _check_index(i, size=n, negative=True, op="x[index]")
-        for (_, i), n in zip(key.arrays, sizes, strict=True)
-    ]
+def _checked(index: Tensor, size: int) -> Tensor:
+    return _check_index(index, size=size, negative=True, op="x[index]")
+
+
+def _joint_index(key: Key, sizes: tuple[int, ...]) -> Tensor:
+    """The key's arrays, broadcast together, as row-major positions in their dimensions."""
+    indices = [_checked(i, n) for (_, i), n in zip(key.arrays, sizes, strict=True)]
     try:
-        indices = list(broadcast_tensors(*indices)) if len(indices) > 1 else indices
-    except ValueError:
-        shapes = ", ".join(str(i.array.shape) for i in indices)
-        raise IndexError(f"index: arrays of shapes {shapes} do not broadcast together") from None
-    position = indices[0].array
+        common_shape("index", [i.array.shape for i in indices])
+    except ValueError as error:
+        raise IndexError(str(error)) from None
+    position = indices[0]
     for i, n in zip(indices[1:], sizes[1:], strict=True):
-        position = position * n + i.array
-    return wrap(position.reshape(-1)), position.shape
+        position = position * n + i
+    return position
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:

@@ -10,12 +10,8 @@ from tinygan.ops.shape import flatten, squeeze, transpose, unsqueeze
 __all__ = ["addmm", "baddbmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
 
 
-def _same_dtype(*arrays: Any) -> None:
-    if any(a.dtype != arrays[0].dtype for a in arrays):
-        raise TypeError(
-            f"expected one dtype, got {' and '.join(str(a.dtype) for a in arrays)}; cast one with "
-            "x.to(dtype)"
-        )
+def _two_dtypes(x: Any, w: Any) -> TypeError:
+    return TypeError(f"expected one dtype, got {x.dtype} and {w.dtype}; cast one with x.to(dtype)")
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -33,7 +29,8 @@ def matmul(xp: Any, x: Any, w: Any) -> Any:
 
     A 1-D x counts as a row, a 1-D w as a column, and the dimension so added is dropped again.
     """
-    _same_dtype(x, w)
+    if x.dtype != w.dtype:
+        raise _two_dtypes(x, w)
     if not x.ndim or not w.ndim:
         raise ValueError("expected at least one dimension on both sides, got a 0-d tensor")
     if x.shape[-1] != w.shape[-2 if w.ndim > 1 else 0]:
@@ -70,7 +67,8 @@ matmul.vjp(x=_matmul_x, w=_matmul_w)
 @primitive
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     """y = x w^T + b: x (..., in), weight (out, in), bias (out) or None -> (..., out)."""
-    _same_dtype(x, weight) if bias is None else _same_dtype(x, weight, bias)
+    if x.dtype != weight.dtype:
+        raise _two_dtypes(x, weight)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"expected x (..., in) and weight (out, in), got {x.shape} and {weight.shape}"
@@ -80,6 +78,8 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     if bias is not None:
         if bias.shape != weight.shape[:1]:
             raise ValueError(f"expected bias ({weight.shape[0]},), got {bias.shape}")
+        if bias.dtype != weight.dtype:
+            raise _two_dtypes(weight, bias)
         y += bias
     return y if flat is x else y.reshape(*x.shape[:-1], weight.shape[0])
 
