@@ -63,6 +63,9 @@ def test_shapes_and_values(device: str) -> None:
     assert tinygan.ones((2,), device=device).tolist() == tinygan.ones([2]).tolist() == [1, 1]
     assert tinygan.ones(tinygan.zeros(2, 1).shape).shape == (2, 1)
     assert tinygan.zeros((), device=device).shape == tinygan.zeros().shape == ()
+    assert (
+        tinygan.zeros(np.int64(2), 3).shape == tinygan.full([2, np.int64(3)], 1.0).shape == (2, 3)
+    )
     assert tinygan.empty(2, 0, device=device).shape == (2, 0)
     assert tinygan.full((2,), 3, device=device).tolist() == [3, 3]
     assert tinygan.eye(2, device=device).tolist() == [[1, 0], [0, 1]]

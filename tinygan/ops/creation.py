@@ -10,6 +10,7 @@ import numpy as np
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import Device, backend_for, backend_of
 from tinygan.backend.dtypes import dtype_of_scalar, get_default_dtype, int64
+from tinygan.ops.dims import sizes
 
 __all__ = [
     "arange",
@@ -100,19 +101,12 @@ def from_dlpack(source: Any) -> Tensor:
     return wrap(backend.xp.from_dlpack(source))
 
 
-def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape given as zeros(2, 3) or as zeros((2, 3))."""
-    if len(sizes) == 1 and not isinstance(sizes[0], int):
-        sizes = tuple(sizes[0])
-    return tuple(int(n) for n in sizes)
-
-
 def zeros(
     *size: Any, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """Zeros of a shape, given as integers or as a tuple."""
     xp = backend_for(device or "cpu").xp
-    return _finish(xp.zeros(_shape(size), dtype=dtype or get_default_dtype()), requires_grad)
+    return _finish(xp.zeros(sizes(size), dtype=dtype or get_default_dtype()), requires_grad)
 
 
 def ones(
@@ -120,7 +114,7 @@ def ones(
 ) -> Tensor:
     """Ones of a shape, given as integers or as a tuple."""
     xp = backend_for(device or "cpu").xp
-    return _finish(xp.ones(_shape(size), dtype=dtype or get_default_dtype()), requires_grad)
+    return _finish(xp.ones(sizes(size), dtype=dtype or get_default_dtype()), requires_grad)
 
 
 def empty(
@@ -128,7 +122,7 @@ def empty(
 ) -> Tensor:
     """A tensor of a shape whose elements are whatever was in memory."""
     xp = backend_for(device or "cpu").xp
-    return _finish(xp.empty(_shape(size), dtype=dtype or get_default_dtype()), requires_grad)
+    return _finish(xp.empty(sizes(size), dtype=dtype or get_default_dtype()), requires_grad)
 
 
 def full(
@@ -140,7 +134,7 @@ def full(
 ) -> Tensor:
     """A tensor of a shape filled with one number."""
     xp = backend_for(device or "cpu").xp
-    shape = _shape(size if isinstance(size, tuple) else (size,))
+    shape = sizes((size,))
     array = xp.full(shape, fill_value, dtype=dtype or dtype_of_scalar(fill_value))
     return _finish(array, requires_grad)
 
