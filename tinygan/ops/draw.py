@@ -73,6 +73,10 @@ def random_choice(xp: Any, state: Any, weights: Any, *, num_samples: int, replac
     return xp.argsort(clocks, axis=-1, kind="stable")[..., :num_samples]
 
 
+for _op in (random_uniform, random_normal):
+    _op.kernel("cpu", f"tinygan.backend.cpu.philox:{_op.name}")
+
+
 # -- the same on the arguments of PyTorch's functions ---------------------------------------------
 
 

@@ -28,6 +28,9 @@ def dropout_mask(xp: Any, state: Any, like: Any, *, p: float, dims: int) -> Any:
     return y
 
 
+dropout_mask.kernel("cpu", "tinygan.backend.cpu.philox:dropout_mask")
+
+
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """input * mask / (1 - p), every element of the mask 0 with probability p and else 1."""
     return _dropout("dropout", input, p, training, inplace, input.ndim)
