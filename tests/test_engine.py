@@ -308,6 +308,24 @@ def test_grad_outputs_must_fit_in_number_and_shape():
         grad([x * x, x * 2.0], x, Tensor(np.ones(2)))
 
 
+def test_what_is_no_tensor_is_named():
+    x = leaf(1.0, 2.0)
+    with pytest.raises(TypeError, match="gradient passed in is a ndarray, expected a Tensor"):
+        (x * x).backward(np.ones(2))
+    with pytest.raises(TypeError, match="input 1 is a NoneType, expected a Tensor"):
+        grad((x * x).sum(), [x, None])
+
+
+def test_memory_that_elements_share_cannot_be_changed():
+    with pytest.raises(RuntimeError, match=r"read-only, as it is after expand\(\)"):
+        Tensor(np.zeros((1, 3))).expand(2, 3).add_(1.0)
+
+
+def test_many_live_views_cost_each_the_same():
+    """Noting who looks into a memory must not be quadratic: 50,000 rows of one tensor."""
+    assert len(list(Tensor(np.zeros((50_000, 1))))) == 50_000
+
+
 def test_integers_cannot_require_gradients():
     with pytest.raises(RuntimeError, match="only floating-point"):
         Tensor(np.arange(3)).requires_grad_()
@@ -356,6 +374,44 @@ def test_views_share_the_counter(look):
             "twice": lambda: w[0:2][1:],
         }[look]()
         view.zero_()
+    with pytest.raises(RuntimeError, match="was changed in place"):
+        y.backward()
+
+
+def test_a_tensor_made_of_a_tensor_shares_the_counter():
+    w = leaf(3.0, 4.0)
+    y = (w * w).sum()
+    Tensor(w).zero_()
+    with pytest.raises(RuntimeError, match="was changed in place"):
+        y.backward()
+
+
+@pytest.mark.parametrize("use", ["gather", "embedding"])
+def test_an_index_changed_before_backward_is_an_error(use):
+    x, index = Tensor(np.eye(3), True), Tensor(np.array([[0, 1, 1]]))
+    y = {
+        "gather": lambda: x.gather(0, index),
+        "embedding": lambda: tinygan.nn.functional.embedding(index, x),
+    }[use]()
+    index.zero_()
+    with pytest.raises(RuntimeError, match="was changed in place"):
+        y.sum().backward()
+
+
+def test_an_index_changed_after_indexing_changes_nothing():
+    x, index = leaf(1.0, 2.0, 3.0), Tensor(np.array([0, 1]))
+    y = x[index]
+    index.fill_(2)
+    equal(grad(y.sum(), x)[0], [1.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_an_optimizer_step_between_forward_and_backward_is_an_error(name):
+    w, x = leaf(3.0, 4.0), leaf(1.0, 1.0)
+    optimizer = getattr(tinygan.optim, name)([w], lr=0.1)
+    y = (w * x).sum()
+    w.grad = Tensor(np.ones(2))
+    optimizer.step()
     with pytest.raises(RuntimeError, match="was changed in place"):
         y.backward()
 

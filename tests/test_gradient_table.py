@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinygan import losses, nn
-from tinygan.autograd import REGISTRY, Tensor, grad, observe
+from tinygan.autograd import REGISTRY, Primitive, Tensor, grad, observe
 from tinygan.backend import backend_for
 from tinygan.cli.gradients import TABLE, Row
 from tinygan.cli.gradients import report as gradient_report
@@ -81,6 +81,25 @@ def test_the_rows_of_an_op_run_it():
             y = row.function(*inputs_of(row, np.float64))
             assert isinstance(y, Tensor) or any(t.requires_grad for t in y)
     assert not [name for name in ran if name in REGISTRY and name not in ran[name]]
+
+
+def test_an_op_that_is_no_view_gives_memory_of_its_own(monkeypatch):
+    """Otherwise an in-place change of its result or its input would pass unnoticed."""
+    # one is meant for two devices and called on one here, the other works in place
+    wrong, known = set(), {"copy_to", "move_running"}
+    compute = Primitive.compute
+
+    def watched(self, arrays, static, out=None):
+        y = compute(self, arrays, static, out)
+        inputs = [a for a in arrays if isinstance(a, np.ndarray)]
+        if not self.view and any(np.may_share_memory(y, a) for a in inputs):
+            wrong.add(self.name)
+        return y
+
+    monkeypatch.setattr(Primitive, "compute", watched)
+    for row in TABLE:
+        row.run()
+    assert not wrong - known
 
 
 def test_every_op_with_a_derivative_has_a_row():

@@ -38,6 +38,8 @@ def grad(
             "expected"
         )
     for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"grad: input {i} is a {type(x).__name__}, expected a Tensor")
         if x.node is None:
             raise RuntimeError(f"grad: input {i}, of shape {tuple(x.shape)}, requires no gradient")
     targets = [x.node for x in inputs if x.node is not None]
@@ -159,6 +161,10 @@ def _seed(output: Tensor, seed: Tensor | None) -> Tensor:
                 f"shape {tuple(output.shape)}; pass grad_outputs (gradient= in backward)"
             )
         return wrap(backend_of(output.array).xp.ones_like(output.array))
+    if not isinstance(seed, Tensor):
+        raise TypeError(
+            f"the gradient passed in is a {type(seed).__name__}, expected a Tensor or None"
+        )
     if seed.array.shape != output.array.shape:
         raise RuntimeError(
             f"the gradient passed in has shape {tuple(seed.shape)}, the output "

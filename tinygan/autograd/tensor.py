@@ -34,14 +34,14 @@ class Tensor:
 
     def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
         """From numbers, nested sequences or an array; numbers become the default dtype."""
+        self.version = [0]
         if isinstance(data, Tensor):
-            data = data.array
+            data, self.version = data.array, data.version
         if type(data).__module__ == "builtins":
             data = np.asarray(data, dtype=get_default_dtype())
         self.array = data
         self.node = None
         self.grad = None
-        self.version = [0]
         backend_of(data)  # refuses what is no array
         if requires_grad:
             self.requires_grad_()
@@ -343,7 +343,13 @@ def change(x: Tensor, result: Tensor) -> Tensor:
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )
     may_change(x, result.node is not None or x.node is not None)
-    array[...] = result.array.astype(array.dtype, copy=False)
+    try:
+        array[...] = result.array.astype(array.dtype, copy=False)
+    except ValueError:
+        raise RuntimeError(
+            f"in-place operation: the memory of this tensor, of shape {tuple(x.shape)}, is "
+            "read-only, as it is after expand(), where elements share a place; work on a clone()"
+        ) from None
     x.version[0] += 1
     if state.recording:
         x.node = result.node  # None if a constant was written: no gradient flows any more
@@ -371,7 +377,7 @@ def share(version: list[Any], x: Tensor, view: Tensor) -> None:
     """Note that `x` and `view` look into the same memory, and forget the tensors that are gone."""
     if len(version) == 1:
         version.append(weakref.ref(x))
-    elif len(version) > 8:
+    elif len(version) & (len(version) - 1) == 0:  # now and then: at 2, 4, 8, ...
         version[1:] = [seen for seen in version[1:] if seen() is not None]
     version.append(weakref.ref(view))
 
