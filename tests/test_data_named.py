@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -67,6 +67,7 @@ def test_size_and_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(grey, np.repeat(IMAGES[..., :1], 3, axis=3))
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.uint8, (3, 2, 2, 1)), st.sampled_from([np.float32, np.float64]))
 def test_ranges_of_floats(bytes_: np.ndarray, dtype: Any) -> None:
     bytes_ = bytes_.copy()

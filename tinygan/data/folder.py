@@ -173,16 +173,17 @@ def _decoded(
     size = size or _common_size(paths)
     work = partial(decode, size=size, background=background)
     images = np.empty((len(paths), size, size, 3), np.uint8)
+    grey = True
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         try:
             for i, image in enumerate(pool.map(work, paths)):
                 images[i] = image
+                grey = grey and bool((image == image[..., :1]).all())
                 if progress is not None:
                     progress("decoding pictures", i + 1, len(paths))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    grey = (images == images[..., :1]).all()
     if channels is None:
         channels = 1 if grey else 3
     if channels == 1:

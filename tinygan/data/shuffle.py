@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygan.ops import initial_seed
+
 
 def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
     """A random order of 0..n-1, the same for the same seed and epoch on every machine.
@@ -22,7 +24,5 @@ def seed_of(generator: Any) -> int:
     if isinstance(generator, int):
         return generator
     if generator is None:
-        from tinygan.ops import initial_seed
-
         return int(initial_seed())
     return int(generator.initial_seed())
