@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,9 @@ settings: Any = numba.config
 # sums, which need it to be vectorised: it may turn b m + (1 - b) g into g + b (m - g).
 FAST = {"contract", "nsz"}
 SUMS = FAST | {"reassoc"}
+
+
+UNUSED = 30 * 24 * 3600.0  # seconds, after which the kernels of other sources are removed
 
 
 def _vector_lanes() -> int:
@@ -57,6 +61,10 @@ def _cache_directory() -> str | None:
     folder = root / f"kernels-{digest.hexdigest()[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        for other in root.glob("kernels-*"):
+            if other.stat().st_mtime < time.time() - UNUSED:
+                shutil.rmtree(other, ignore_errors=True)
     except OSError:
         return None
     return str(folder) if os.access(folder, os.W_OK) else None

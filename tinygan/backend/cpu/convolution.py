@@ -15,7 +15,7 @@ Pads = tuple[Pair, Pair]
 
 FLOAT = np.dtype(np.float32)
 SMALL = 1 << 15  # multiplications that are not worth a compiler
-PARALLEL = 1 << 19  # multiplications from which waking other threads costs less than it brings
+PARALLEL = 1 << 21  # multiplications from which waking other threads costs less than it brings
 LARGE_PACK = 1 << 16  # the same for weights to be laid out
 
 

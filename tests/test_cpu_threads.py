@@ -1,0 +1,128 @@
+"""The pool of threads, and how kernels are compiled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygan.backend.cpu import compile as compiling
+from tinygan.backend.cpu import progress, threads
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Any:
+    number = threads.get_num_threads()
+    yield
+    threads.set_num_threads(number)
+
+
+def total(number: int) -> list[int]:
+    """Which of 40 chunks were computed, by so many threads."""
+    seen: list[int] = []
+    threads.run_each(seen.append, 40, number)
+    return sorted(seen)
+
+
+def test_every_chunk_is_computed_once() -> None:
+    threads.set_num_threads(8)
+    for number in (1, 2, 8):
+        for _ in range(50):
+            assert total(number) == list(range(40))
+    threads.run_each(lambda chunk: pytest.fail(), 0, 4)
+
+
+def test_the_number_of_threads() -> None:
+    threads.set_num_threads(3)
+    assert threads.get_num_threads() == 3
+    for wrong in (0, -1, 2.0, "2"):
+        with pytest.raises(ValueError, match="positive integer"):
+            threads.set_num_threads(wrong)  # type: ignore[arg-type]
+    assert threads.get_num_threads() == 3
+
+
+def test_the_number_of_threads_comes_from_the_environment(monkeypatch: Any) -> None:
+    monkeypatch.setenv("TINYGAN_NUM_THREADS", "5")
+    assert threads._default_threads() == 5
+    for nonsense in ("", "0", "many"):
+        monkeypatch.setenv("TINYGAN_NUM_THREADS", nonsense)
+        assert threads._default_threads() == threads._usable_cores()
+
+
+def test_nobody_waits_for_a_thread_that_comes_late() -> None:
+    """The chunks are done by those who are there, while the other threads are kept busy."""
+    threads.set_num_threads(3)
+    total(3)
+    release = time.perf_counter() + 0.5
+
+    def occupy(chunk: int) -> None:
+        while time.perf_counter() < release:
+            time.sleep(0.01)
+
+    jobs = [threads.Job(threads._each, 1, (occupy, iter([0]), iter([0]))) for _ in range(2)]
+    for job in jobs:
+        threads._pool.queue.put(job)
+    assert total(3) == list(range(40))
+    assert time.perf_counter() < release
+
+
+def test_the_pool_works_after_a_fork() -> None:
+    threads.set_num_threads(3)
+    assert total(3) == list(range(40))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+        child = os.fork()
+    if not child:
+        os._exit(0 if total(3) == list(range(40)) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_importing_the_threads_loads_no_compiler() -> None:
+    script = "import sys, tinygan, tinygan.backend.cpu.threads; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_compiling_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_directory", None)
+    heard: list[tuple[str, float | None]] = []
+    monkeypatch.setattr(progress, "_listeners", [])
+    progress.on_compile(lambda name, seconds: heard.append((name, seconds)))
+
+    def _doubled(counters: Any, x: Any) -> Any:
+        done = 0
+        while True:
+            chunk = compiling.take(counters)
+            if chunk < 0:
+                break
+            done += 1
+            x[chunk] *= 2
+        return compiling.finish(counters, done)
+
+    _doubled.__module__ = "tinygan.somewhere"
+    kernel = compiling.compiled(_doubled)
+    x = np.ones(100)
+    for _ in range(2):
+        threads.run(kernel, 100, (x,), 1)
+    assert (x == 4).all()
+    (first, start), (second, end) = heard
+    assert first == second == "doubled" and start is None and end is not None and end > 0
+
+
+def test_the_cache_is_where_one_can_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(compiling.settings, "CACHE_DIR", str(tmp_path))
+    old = tmp_path / "kernels-of-long-ago"
+    old.mkdir()
+    os.utime(old, (0, 0))
+    folder = compiling._cache_directory()
+    assert folder is not None and Path(folder).parent == tmp_path
+    assert not old.exists()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(compiling.settings, "CACHE_DIR", str(tmp_path / "file"))
+    assert compiling._cache_directory() is None
