@@ -11,6 +11,7 @@ from strict_cupy import no_synchronization
 import tinygan as tg
 from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.backend import backend_for, host_array
+from tinygan.ops.indexing import _take_grad, _take_grad_cpu
 
 
 def on(device, array, **keywords):
@@ -329,3 +330,24 @@ ERRORS = [
 def test_errors_say_what_was_given_and_expected(f, kind, message):
     with pytest.raises(kind, match=message):
         f(tg.zeros(3, 4))
+
+
+@pytest.mark.parametrize(("shape", "dim", "index", "size"), [
+    ((300, 16), 0, (300,), 10),
+    ((4, 40, 30), 1, (40,), 3),
+    ((2, 30, 7, 30), 1, (30, 7), 50),
+    ((1, 1, 5000), 0, (1, 1), 2),
+    ((5000,), 0, (), 3),
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_kernel_that_adds_by_index_is_the_reference(shape, dim, index, size, dtype):
+    random = np.random.default_rng(0)
+    x = random.standard_normal(shape).astype(dtype)
+    i = random.integers(0, size, index)
+    expected = _take_grad.reference(np, x, i, dim=dim, size=size)
+    y = _take_grad_cpu(x, i, dim=dim, size=size)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    out = np.full_like(expected, np.nan)
+    assert _take_grad_cpu(x, i, dim=dim, size=size, out=out) is out
+    assert np.array_equal(out, y)
