@@ -12,6 +12,7 @@ from tinygan.autograd import (
 )
 from tinygan.backend import Device as device
 from tinygan.backend import cuda
+from tinygan.backend.cpu.threads import get_num_threads, set_num_threads
 from tinygan.backend.dtypes import (
     double,
     float16,
