@@ -8,6 +8,7 @@ from types import FunctionType
 
 import numpy as np
 import pytest
+import strict_cupy
 
 from tinygan import losses, nn
 from tinygan.autograd import REGISTRY, Primitive, Tensor, grad, observe
@@ -37,6 +38,25 @@ def inputs_of(row: Row, dtype, device="cpu"):
     return result
 
 
+def differentiated(row: Row, inputs):
+    """The outputs of a row and its gradients of both orders, for seeds of ones."""
+    varied = [x for x in inputs if x.requires_grad]
+    y = row.function(*inputs)
+    outputs = [t for t in ([y] if isinstance(y, Tensor) else y) if t.requires_grad]
+    xp = backend_for(inputs[0].device).xp
+    seeds = [Tensor(xp.ones_like(t.array), requires_grad=True) for t in outputs]
+    found = grad(outputs, varied, seeds, create_graph=True, allow_unused=True)
+    first = [g for g in found if g is not None]
+    live = [g for g in first if g.requires_grad]
+    second = []
+    if live:
+        ones = [Tensor(xp.ones_like(g.array)) for g in live]
+        second = [
+            g for g in grad(live, [*varied, *seeds], ones, allow_unused=True) if g is not None
+        ]
+    return outputs, seeds, first, second
+
+
 every_row = pytest.mark.parametrize("row", TABLE, ids=identify(TABLE))
 
 
@@ -54,23 +74,36 @@ def test_types_are_kept(row):
     if row.name == "cast":
         pytest.skip("it is there to change types")
     inputs = inputs_of(row, np.float32)
-    varied = [x for x in inputs if x.requires_grad]
     wide = []
     with observe(lambda op, y: wide.append(op.name) if y.dtype == np.float64 else None):
-        y = row.function(*inputs)
-        outputs = [y] if isinstance(y, Tensor) else [t for t in y if t.requires_grad]
-        seeds = [Tensor(np.ones(t.shape, np.float32), requires_grad=True) for t in outputs]
-        gradients = grad(outputs, varied, seeds, create_graph=True, allow_unused=True)
-        first = [g for g in gradients if g is not None]
-        live = [g for g in first if g.requires_grad]
-        second = (
-            grad(live, [*varied, *seeds], [g.detach() for g in live], allow_unused=True)
-            if live
-            else []
-        )
-    for t in (*outputs, *first, *(g for g in second if g is not None)):
+        outputs, _, first, second = differentiated(row, inputs)
+    for t in (*outputs, *first, *second):
         assert t.dtype == np.float32
     assert not wide, "these ops computed in float64"
+
+
+@every_row
+def test_a_walk_changes_nothing_and_repeats_bit_for_bit(row):
+    inputs = inputs_of(row, np.float64)
+    before = [x.array.copy() for x in inputs]
+    results = []
+    for _ in range(2):
+        outputs, seeds, first, second = differentiated(row, inputs)
+        results.append([t.array.copy() for t in (*outputs, *first, *second)])
+        for x, array in zip(inputs, before, strict=True):
+            np.testing.assert_array_equal(x.array, array)
+        for u in seeds:
+            np.testing.assert_array_equal(u.array, 1.0)
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(backend_for("cuda").xp.__name__ == "cupy", reason="CuPy cannot refuse it")
+@every_row
+def test_nothing_is_read_back_to_the_host(row):
+    inputs = inputs_of(row, np.float32, "cuda")
+    with strict_cupy.no_synchronization():
+        differentiated(row, inputs)
 
 
 def test_the_rows_of_an_op_run_it():

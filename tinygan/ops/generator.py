@@ -7,6 +7,7 @@ import secrets
 import numpy as np
 
 from tinygan.autograd import Tensor, wrap
+from tinygan.autograd.tensor import to_device
 from tinygan.backend import Backend, Device, backend_for, host_array
 
 __all__ = [
@@ -64,7 +65,7 @@ class Generator:
             raise TypeError(
                 f"Generator.set_state: expected a uint64 tensor of shape (2,), got {given}"
             )
-        self._state.array[...] = self._backend.from_host(host_array(state.array))
+        self._state.array[...] = to_device(state, self.device)
 
     def __repr__(self) -> str:
         return f"Generator(device={str(self.device)!r})"
