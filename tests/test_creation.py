@@ -117,3 +117,13 @@ def test_errors() -> None:
         tinygan.tensor([1, 2], requires_grad=True)
     with pytest.raises(RuntimeError, match="unknown device 'tpu'"):
         tinygan.zeros(2, device="tpu")
+
+
+def test_the_old_constructors_take_sizes_or_data() -> None:
+    assert tinygan.FloatTensor(2, 3).shape == (2, 3)
+    assert tinygan.FloatTensor(np.ones((2, 2))).dtype == tinygan.float32
+    assert tinygan.FloatTensor([1, 2]).tolist() == [1.0, 2.0]
+    with pytest.raises(TypeError, match="size"):
+        tinygan.Tensor(3)
+    with pytest.raises(TypeError):
+        tinygan.Tensor(3, 1)

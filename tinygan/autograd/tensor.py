@@ -32,8 +32,13 @@ class Tensor:
     grad: Tensor | None
     version: list[Any]
 
-    def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
-        """From numbers, nested sequences or an array; numbers become the default dtype."""
+    def __init__(self, data: Any = (), *, requires_grad: bool = False) -> None:
+        """From nested sequences of numbers, which become the default dtype, or from an array."""
+        if isinstance(data, (int, float)):
+            raise TypeError(
+                f"Tensor({data}): PyTorch reads a number here as a size; use tinygan.empty({data}) "
+                f"or tinygan.tensor({data}), whichever is meant"
+            )
         self.version = [0]
         if isinstance(data, Tensor):
             data, self.version = data.array, data.version
