@@ -43,8 +43,8 @@ def test_batch_norm(shape: tuple[int, ...], order, device: str) -> None:  # type
     y = F.batch_norm(given, *tensors, training=True, momentum=0.2)
     expected = standardized(x, axes) * weight[by_channel] + bias[by_channel]
     assert np.allclose(y.cpu().numpy(), expected)
-    if order is last and device == "cpu":
-        assert y.array.strides == given.array.strides
+    if len(shape) != 3 or order is last:
+        assert y.array.strides == (order if len(shape) == 3 else last)(x).strides
     assert np.allclose(tensors[0].cpu().numpy(), 0.8 * mean + 0.2 * x.mean(axes))
     assert np.allclose(tensors[1].cpu().numpy(), 0.8 * var + 0.2 * x.var(axes, ddof=1))
     y = F.batch_norm(given, *tensors)

@@ -4,6 +4,7 @@ from tinygan.ops import methods as _methods
 import importlib as _importlib
 
 from tinygan.ops.activations import *  # noqa: F403
+from tinygan.ops.batch_norm import *  # noqa: F403
 from tinygan.ops.columns import *  # noqa: F403
 from tinygan.ops.comparison import *  # noqa: F403
 from tinygan.ops.conversion import *  # noqa: F403

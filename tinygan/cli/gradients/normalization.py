@@ -9,6 +9,7 @@ import numpy as np
 from tinygan import Tensor
 from tinygan import ops as F
 from tinygan.cli.gradients.table import normal, row, uniform
+from tinygan.ops.batch_norm import channels_last
 
 WEIGHT, BIAS = uniform(0.5, 1.5, 3), normal(3)
 
@@ -26,6 +27,7 @@ def _evaluation(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = N
     return F.batch_norm(x, mean, var, weight, bias)
 
 
+row("channels_last", channels_last, normal(2, 3, 2, 2))
 row("batch_norm", _training, normal(6, 3))
 row("batch_norm", _training, normal(4, 3), WEIGHT)
 row("batch_norm", _training, normal(3, 3, 2), WEIGHT, BIAS)

@@ -1,0 +1,196 @@
+"""Batch normalisation, fused: the training of a DCGAN spends its time here and in convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygan.autograd import Tensor, is_grad_enabled, primitive, wrap
+
+__all__ = ["batch_norm"]
+
+
+def _by_channel(v: Any, ndim: int) -> Any:
+    """A vector over the channels, dimension 1, in a shape that broadcasts."""
+    return v.reshape((1, -1) + (1,) * (ndim - 2))
+
+
+def _axes(ndim: int) -> tuple[int, ...]:
+    return (0, *range(2, ndim))
+
+
+@primitive
+def channels_last(xp: Any, x: Any) -> Any:
+    """The same images (N, C, H, W) over channels-last memory."""
+    return xp.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+channels_last.vjp(x=lambda g: g)
+
+
+@primitive
+def batch_moments(xp: Any, x: Any) -> Any:
+    """Mean and biased variance of every channel, (N, C, *) -> (2, C), in two passes."""
+    axes = _axes(x.ndim)
+    moments = xp.empty((2, x.shape[1]), dtype=x.dtype)
+    moments[0] = x.mean(axis=axes)
+    centred = x - _by_channel(moments[0], x.ndim)
+    centred *= centred
+    moments[1] = centred.mean(axis=axes)
+    return moments
+
+
+@primitive
+def move_running(xp: Any, moments: Any, mean: Any, var: Any, *, momentum: float, count: int) -> Any:
+    """running = (1 - momentum) running + momentum moment, in place, with the unbiased variance.
+
+    `count` is how many values the moments, (2, C), were taken over.
+    """
+    if mean is not None:
+        mean *= 1 - momentum
+        mean += momentum * moments[0]
+    if var is not None:
+        var *= 1 - momentum
+        var += momentum * count / (count - 1) * moments[1]
+    return moments
+
+
+@primitive
+def fixed_moments(xp: Any, mean: Any, var: Any) -> Any:
+    """Two vectors as the (2, C) that batch_moments returns."""
+    return xp.stack([mean, var])
+
+
+@primitive
+def _batch_norm(
+    xp: Any, x: Any, weight: Any, bias: Any, moments: Any, *, eps: float, training: bool
+) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias, per channel: dimension 1."""
+    scale = 1 / xp.sqrt(moments[1] + eps)
+    if weight is not None:
+        scale *= weight
+    y = x - _by_channel(moments[0], x.ndim)
+    y *= _by_channel(scale, x.ndim)
+    if bias is not None:
+        y += _by_channel(bias, x.ndim)
+    return y
+
+
+@primitive
+def batch_norm_sums(xp: Any, g: Any, x: Any, moments: Any, *, eps: float) -> Any:
+    """sum(g) and sum(g (x - mean) / sqrt(var + eps)) of every channel, (2, C)."""
+    axes = _axes(x.ndim)
+    sums = xp.empty_like(moments)
+    sums[0] = g.sum(axis=axes)
+    centred = x - _by_channel(moments[0], x.ndim)
+    centred *= g
+    sums[1] = centred.sum(axis=axes) / xp.sqrt(moments[1] + eps)
+    return sums
+
+
+@primitive
+def batch_norm_input_grad(
+    xp: Any, g: Any, x: Any, weight: Any, moments: Any, sums: Any, *, eps: float
+) -> Any:
+    """The gradient of _batch_norm by x through its moments too; `sums` as batch_norm_sums."""
+    count = x.size // x.shape[1]
+    inverse = 1 / xp.sqrt(moments[1] + eps)
+    y = x - _by_channel(moments[0], x.ndim)
+    y *= _by_channel(inverse * sums[1] / -count, x.ndim)
+    y += g
+    y -= _by_channel(sums[0] / count, x.ndim)
+    y *= _by_channel(inverse if weight is None else inverse * weight, x.ndim)
+    return y
+
+
+def _gradients(
+    g: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    moments: Tensor,
+    eps: float,
+    training: bool,
+    asked: list[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+    """By x (in training also through the moments), weight and bias: fused if nothing records."""
+    if training and not is_grad_enabled():
+        sums = batch_norm_sums(g, x, moments, eps=eps)
+        by_x = batch_norm_input_grad(g, x, weight, moments, sums, eps=eps) if asked[0] else None
+        return by_x, wrap(sums.array[1]), wrap(sums.array[0]), None
+    dims, shape = _axes(x.ndim), (1, -1) + (1,) * (x.ndim - 2)
+    mean = x.mean(dims, keepdim=True) if training else moments[0].reshape(shape)
+    centred = x - mean
+    var = centred.square().mean(dims, keepdim=True) if training else moments[1].reshape(shape)
+    inverse = (var + eps).rsqrt()
+    scale = inverse if weight is None else inverse * weight.reshape(shape)
+    by_weight = by_bias = None
+    if training or asked[1] or asked[2]:
+        normal = centred * inverse
+        by_weight, by_bias = (g * normal).sum(dims, keepdim=True), g.sum(dims, keepdim=True)
+        if training:
+            g = g - (by_bias + normal * by_weight) / (x.numel() // x.shape[1])
+        by_weight, by_bias = by_weight.reshape(-1), by_bias.reshape(-1)
+    return g * scale, by_weight, by_bias, None
+
+
+_batch_norm.vjp_of_all(_gradients)
+
+for _op in (batch_moments, _batch_norm, batch_norm_sums, batch_norm_input_grad):
+    _op.kernel("cpu", f"tinygan.backend.cpu.normalization:{_op.name}")
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias per channel of (N, C), (N, C, L), (N, C, H, W).
+
+    In training the moments are the batch's and the running ones, if given, move towards them in
+    place by the share `momentum`; else the moments are the running ones.
+    Source: Ioffe and Szegedy, "Batch normalization", ICML 2015.
+    """
+    check_channels("batch_norm", input, running_mean, running_var, weight, bias)
+    if input.ndim == 4 and not input.array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        input = channels_last(input)  # from a dense layer, say: one copy makes the rest fast
+    if training:
+        if input.numel() == input.shape[1]:
+            raise ValueError(
+                "batch_norm: expected more than 1 value per channel when training, got input "
+                f"size {tuple(input.shape)}"
+            )
+        moments = batch_moments(input.detach())
+        move_towards(moments, running_mean, running_var, momentum, input.numel() // input.shape[1])
+    elif running_mean is None or running_var is None:
+        raise RuntimeError("batch_norm: expected running_mean and running_var when not training")
+    else:
+        moments = fixed_moments(running_mean, running_var)
+    return _batch_norm(input, weight, bias, moments, eps=eps, training=training)
+
+
+def move_towards(
+    moments: Tensor, mean: Tensor | None, var: Tensor | None, momentum: float, count: int
+) -> None:
+    running = [v for v in (mean, var) if v is not None]
+    if running:
+        move_running(moments, mean, var, momentum=momentum, count=count)
+    for v in running:
+        v.version[0] += 1
+
+
+def check_channels(name: str, x: Tensor, *by_channel: Tensor | None) -> None:
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected an input (N, C, *), got shape {tuple(x.shape)}")
+    if not x.is_floating_point():
+        raise TypeError(f"{name}: expected a floating-point input, got {x.dtype}")
+    names = ("running_mean", "running_var", "weight", "bias")
+    for label, v in zip(names, by_channel, strict=True):
+        if v is not None and v.shape != (x.shape[1],):
+            raise RuntimeError(
+                f"{name}: {label} should contain {x.shape[1]} elements, one per channel of the "
+                f"input {tuple(x.shape)}, got shape {tuple(v.shape)}"
+            )
