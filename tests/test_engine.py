@@ -125,7 +125,10 @@ def test_a_gradient_has_its_inputs_shape_and_type_whatever_was_broadcast():
     shapes = [(), (1,), (3,), (1, 3), (2, 1), (4, 1, 1), (4, 2, 3)]
     for a in shapes:
         for b in shapes:
-            x, w = Tensor(np.ones(a), True), Tensor(np.ones(b, np.float32), True)
+            x, w = (
+                Tensor(np.ones(a), requires_grad=True),
+                Tensor(np.ones(b, np.float32), requires_grad=True),
+            )
             y = x * w
             gx, gw = grad(y.sum(), [x, w])
             assert (gx.shape, gx.dtype) == (a, np.float64)
@@ -388,7 +391,7 @@ def test_a_tensor_made_of_a_tensor_shares_the_counter():
 
 @pytest.mark.parametrize("use", ["gather", "embedding"])
 def test_an_index_changed_before_backward_is_an_error(use):
-    x, index = Tensor(np.eye(3), True), Tensor(np.array([[0, 1, 1]]))
+    x, index = Tensor(np.eye(3), requires_grad=True), Tensor(np.array([[0, 1, 1]]))
     y = {
         "gather": lambda: x.gather(0, index),
         "embedding": lambda: tinygan.nn.functional.embedding(index, x),
