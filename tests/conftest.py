@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import pytest
-import strict_cupy
+# one thread a process: the tests run side by side
+for variable in ("TINYGAN_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
-from tinygan.backend import DeviceError, backend_for, register
+import pytest  # noqa: E402
+import strict_cupy  # noqa: E402
+
+from tinygan.backend import DeviceError, backend_for, register  # noqa: E402
 
 try:
     backend_for("cuda")
