@@ -63,6 +63,7 @@ PACKED = gzip.compress(np.random.default_rng(0).bytes(9000))
         (PACKED[:5000] + b"????" + PACKED[5004:], "corrupt"),
         (gzip.compress(WHOLE[:-5]), "truncated"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_broken_idx_file_is_named(tmp_path: Path, content: bytes, expected: str) -> None:
     path = tmp_path / "train-images-idx3-ubyte.gz"
