@@ -102,10 +102,11 @@ def _walk(
         _add(grads, output.node, _seed(output, seed))
     order = _reachable(list(grads))
     wanted = {n for n in order if n.tensor is not None} if targets is None else set(targets)
-    needed = set(wanted)
+    needed, run = set(wanted), set()
     for node in order:  # oldest first, so that the inputs of a node are decided before it
         if any(n in needed for n in node.inputs):
             needed.add(node)
+            run.add(node)
     found: dict[Node, Tensor | None] = {n: None for n in order if n in wanted}
     with set_grad_enabled(create_graph):
         for node in reversed(order):
@@ -114,7 +115,7 @@ def _walk(
                 continue
             if node in wanted:
                 found[node] = g
-            if node.op is None or not any(n in needed for n in node.inputs):
+            if node.op is None or node not in run:
                 continue  # nothing behind it is wanted: it is not used up
             if node.saved is None:
                 raise RuntimeError(

@@ -1,0 +1,102 @@
+"""Random straight-line programs of views, in-place changes and ordinary ops, against PyTorch.
+
+Where both accept a program, values and gradients agree. Where only tinygan does, the gradient is
+that which differences show. tinygan may refuse more: a view of what is changed must be gone.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from tinygan.autograd import Tensor, grad
+
+torch = pytest.importorskip("torch")
+
+
+def assigned(x, y):
+    x[0] = y[1]
+    return x
+
+
+STEPS = {
+    "mul": lambda x, y, f: x * y,
+    "add": lambda x, y, f: x + y,
+    "exp": lambda x, y, f: (x * 0.3).exp(),
+    "sin": lambda x, y, f: x.sin(),
+    "sum": lambda x, y, f: x + x.sum(0, keepdim=True),
+    "view": lambda x, y, f: x.reshape(4, 1).view(2, 2),
+    "slice": lambda x, y, f: x[0:2],
+    "row": lambda x, y, f: x[0:1].expand(2, 2),
+    "pick": lambda x, y, f: x[[1, 0]],
+    "transpose": lambda x, y, f: x.t(),
+    "clone": lambda x, y, f: x.clone(),
+    "detach": lambda x, y, f: x.detach(),
+    "add_": lambda x, y, f: x.add_(y),
+    "mul_": lambda x, y, f: x.mul_(y),
+    "half_": lambda x, y, f: x.mul_(0.5),
+    "sin_": lambda x, y, f: x.sin_(),
+    "zero_": lambda x, y, f: x.zero_(),
+    "fill_": lambda x, y, f: x.fill_(f),
+    "copy_": lambda x, y, f: x.copy_(y),
+    "assign": lambda x, y, f: assigned(x, y),
+}
+
+
+def program(seed):
+    """Steps on registers: the two inputs, then every result so far."""
+    random, steps = Random(seed), []
+    for count in range(2, random.randint(5, 11)):
+        name = random.choice(list(STEPS))
+        steps.append((name, random.randrange(count), random.randrange(count), random.random()))
+    return steps
+
+
+def run(steps, x, w):
+    registers = [x * 1.0, w * 1.0]
+    for name, i, j, f in steps:
+        registers.append(STEPS[name](registers[i], registers[j], f))
+    return sum((r * (0.3 + 0.1 * i)).sum() for i, r in enumerate(registers))
+
+
+def ours(steps, *arrays):
+    inputs = [Tensor(a.copy(), requires_grad=True) for a in arrays]
+    y = run(steps, *inputs)
+    found = grad(y, inputs, allow_unused=True)
+    return y.item(), [np.zeros((2, 2)) if g is None else g.numpy() for g in found]
+
+
+def theirs(steps, *arrays):
+    inputs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    y = run(steps, *inputs)
+    found = torch.autograd.grad(y, inputs, allow_unused=True)
+    return y.item(), [np.zeros((2, 2)) if g is None else g.numpy() for g in found]
+
+
+def result(side, *arguments):
+    try:
+        return side(*arguments)
+    except RuntimeError:
+        return None
+
+
+@pytest.mark.parametrize("start", range(0, 1500, 100))
+def test_programs(start):
+    compared = 0
+    for seed in range(start, start + 100):
+        steps, random = program(seed), np.random.default_rng(seed)
+        arrays = random.uniform(0.5, 1.0, (2, 2, 2))
+        a, b = result(ours, steps, *arrays), result(theirs, steps, *arrays)
+        if a is None:
+            continue
+        if b is not None:
+            compared += 1
+            np.testing.assert_allclose(a[0], b[0], err_msg=str(steps))
+            np.testing.assert_allclose(a[1], b[1], atol=1e-12, err_msg=str(steps))
+        elif "detach" not in (name for name, *_ in steps):
+            v = random.standard_normal(arrays.shape) * 1e-6
+            numeric = (ours(steps, *(arrays + v))[0] - ours(steps, *(arrays - v))[0]) / 2
+            np.testing.assert_allclose(np.sum(a[1] * v), numeric, rtol=1e-4, atol=1e-9)
+    assert compared > 20, "most programs are refused"
