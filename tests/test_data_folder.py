@@ -43,7 +43,7 @@ def test_every_format(tmp_path: Path, ending: str) -> None:
         (solid(90, "L"), 90),
         (solid(1, "1"), 255),
         (solid((10, 20, 30)).convert("P"), None),
-        (Image.fromarray(np.full(SHAPE, 0x8080, np.uint16)), 0x80),
+        (Image.fromarray(np.full(SHAPE, 0x1234, np.uint16)), 0x12),
         (Image.fromarray(np.full(SHAPE, 0xFFFF, np.uint16)), 255),
         (solid((0, 255, 255, 0), "CMYK"), (255, 0, 0)),
     ],

@@ -64,6 +64,8 @@ def test_normalizing() -> None:
     assert middle(value_range=(-1, 1)) == pytest.approx([0, 0.5, 1, 0.5, 1, 1])
     both = middle(value_range=(0, 10), scale_each=True)
     assert both == pytest.approx([0, 0, 0.3, 0, 1, 1])
+    tall = make_grid(Tensor(np.array([[[[0.0], [4.0]]], [[[1.0], [2.0]]]])), 8, 0, True, None, True)
+    assert tall.numpy()[0].tolist() == [[0, 0], [1, 1]]  # from each image's least and greatest
     constant = make_grid(Tensor(np.full((2, 1, 1, 1), 5.0)), normalize=True, padding=0).numpy()
     assert (constant == 0).all()  # no division by zero
 

@@ -193,6 +193,13 @@ def test_every_epoch_has_an_order_of_its_own_that_the_seed_decides() -> None:
     assert all(sorted(epoch) == list(range(50)) for epoch in first)
 
 
+def test_forever_is_one_epoch_after_the_other() -> None:
+    epochs = DataLoader(Numbers(10), 3, True, generator=1)
+    expected = [batch for _ in range(3) for batch in numbers(epochs)]
+    with DataLoader(Numbers(10), 3, True, generator=1).forever() as batches:
+        assert [next(batches).tolist() for _ in expected] == expected
+
+
 def test_the_order_is_pinned() -> None:
     """Checkpoints name an order by two numbers, so it must never change."""
     loader = DataLoader(Numbers(10), 10, shuffle=True, generator=0)
