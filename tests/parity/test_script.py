@@ -1,4 +1,4 @@
-"""A DCGAN script as people write it for PyTorch, run on both by exchanging its imports."""
+"""GAN scripts as people write them for PyTorch, run on both by exchanging their imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-SCRIPT = """
+DCGAN = """
 import {library} as torch
 import {library}.nn as nn
 import {library}.nn.functional as F
@@ -114,14 +114,136 @@ with torch.no_grad():
 """
 
 
-def run(library: str, batches: Any, start: Any) -> Any:
+WGAN_GP = """
+import {library} as torch
+from {library} import autograd, nn, optim
+import {library}.nn.functional as F
+
+latent, gp_weight = 5, 10.0
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.block = nn.Sequential(
+            nn.InstanceNorm2d(n, affine=True),
+            nn.ReLU(inplace=True),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(n, n, kernel_size=3),
+        )
+
+    def forward(self, x):
+        return x + self.block(x)
+
+
+class Generator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(latent, 8 * 4 * 4)
+        self.blocks = nn.ModuleList([ResidualBlock(8) for _ in range(2)])
+        self.conv = nn.Conv2d(8, 1, 3, padding=1)
+
+    def forward(self, z):
+        x = F.leaky_relu(self.fc(z), 0.2).view(-1, 8, 4, 4)
+        for block in self.blocks:
+            x = block(x)
+        x = F.interpolate(x, scale_factor=2, mode="nearest")
+        return torch.tanh(self.conv(x))
+
+
+class Critic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.utils.spectral_norm(nn.Conv2d(1, 6, 4, stride=2, padding=1))
+        self.norm = nn.LayerNorm([6, 4, 4])
+        self.conv2 = nn.Conv2d(6, 8, 3, padding=1)
+        self.fc = nn.Linear(8 * 2 * 2, 1)
+
+    def forward(self, x):
+        x = F.leaky_relu(self.norm(self.conv1(x)), 0.2, inplace=True)
+        x = F.avg_pool2d(F.silu(self.conv2(x)), 2)
+        return self.fc(torch.flatten(x, 1))
+
+
+def gradient_penalty(critic, real, fake, alpha):
+    interpolates = (alpha * real + (1 - alpha) * fake).requires_grad_(True)
+    d_interpolates = critic(interpolates)
+    gradients = autograd.grad(
+        outputs=d_interpolates,
+        inputs=interpolates,
+        grad_outputs=torch.ones_like(d_interpolates),
+        create_graph=True,
+        retain_graph=True,
+        only_inputs=True,
+    )[0]
+    gradients = gradients.reshape(gradients.size(0), -1)
+    return ((gradients.norm(2, dim=1) - 1) ** 2).mean()
+
+
+netG, netD = Generator(), Critic()
+if start is not None:
+    netG.load_state_dict(start[0])
+    netD.load_state_dict(start[1])
+initial = [{{k: v.clone() for k, v in net.state_dict().items()}} for net in (netG, netD)]
+optimizerD = optim.RMSprop(netD.parameters(), lr=1e-3)
+optimizerG = optim.AdamW(
+    [{{"params": netG.fc.parameters(), "lr": 2e-3}}, {{"params": list(netG.parameters())[2:]}}],
+    lr=1e-3, betas=(0.0, 0.9),
+)
+scheduler = optim.lr_scheduler.StepLR(optimizerG, step_size=2, gamma=0.5)
+
+log = []
+for real, noise, alpha in batches:
+    real, noise, alpha = (torch.tensor(x) for x in (real, noise, alpha))
+    for p in netD.parameters():
+        p.requires_grad = True
+    optimizerD.zero_grad()
+    fake = netG(noise).detach()
+    loss_real, loss_fake = netD(real).mean(), netD(fake).mean()
+    gp = gradient_penalty(netD, real.data, fake.data, alpha)
+    loss_d = loss_fake - loss_real + gp_weight * gp
+    loss_d.backward()
+    norm = nn.utils.clip_grad_norm_(netD.parameters(), 5.0)
+    optimizerD.step()
+
+    for p in netD.parameters():
+        p.requires_grad = False
+    optimizerG.zero_grad()
+    loss_g = -netD(netG(noise)).mean()
+    loss_g.backward()
+    optimizerG.step()
+    scheduler.step()
+    log.append([loss_d.item(), loss_g.item(), gp.item(), norm.item(), scheduler.get_last_lr()[0]])
+
+netG.eval()
+with torch.no_grad():
+    sample = netG(torch.tensor(batches[0][1])).numpy()
+"""
+
+
+def run(script: str, library: str, batches: Any, start: Any) -> Any:
     module = types.ModuleType("script")
     module.__dict__.update(batches=batches, start=start)
-    exec(compile(SCRIPT.format(library=library), "script.py", "exec"), module.__dict__)
+    exec(compile(script.format(library=library), "script.py", "exec"), module.__dict__)
     return module
 
 
-def test_a_dcgan_script_needs_only_other_imports() -> None:
+def assert_same_run(script: str, batches: Any) -> None:
+    reference = run(script, "torch", batches, None)
+    ours = run(script, "tinygan", batches, reference.initial)
+    np.testing.assert_allclose(ours.log, reference.log, rtol=1e-4)
+    assert len(ours.log) == 3
+    for net in ("netG", "netD"):
+        mine, yours = getattr(ours, net).state_dict(), getattr(reference, net).state_dict()
+        assert list(mine) == list(yours)
+        for name, value in yours.items():
+            np.testing.assert_allclose(
+                mine[name].numpy(), value.numpy(), rtol=1e-4, atol=1e-5, err_msg=name
+            )
+    np.testing.assert_allclose(ours.sample, reference.sample, rtol=1e-3, atol=1e-4)
+
+
+def test_dcgan() -> None:
     random = np.random.default_rng(0)
     batches = [
         (
@@ -130,17 +252,18 @@ def test_a_dcgan_script_needs_only_other_imports() -> None:
         )
         for _ in range(3)
     ]
-    reference = run("torch", batches, None)
-    ours = run("tinygan", batches, reference.initial)
-    np.testing.assert_allclose(ours.log, reference.log, rtol=1e-5)
-    assert len(ours.log) == 3
-    for net in ("netG", "netD"):
-        mine, yours = getattr(ours, net).state_dict(), getattr(reference, net).state_dict()
-        assert list(mine) == list(yours)
-        for name, value in yours.items():
-            np.testing.assert_allclose(
-                mine[name].numpy(), value.numpy(), rtol=1e-4, atol=2e-6, err_msg=name
-            )
-    np.testing.assert_allclose(ours.sample, reference.sample, rtol=1e-3, atol=1e-4)
-    weight = run("tinygan", batches[:1], None).initial[0]["main.0.weight"]  # its own weights_init
-    assert 0.015 < float(weight.std()) < 0.025
+    assert_same_run(DCGAN, batches)
+    weight = run(DCGAN, "tinygan", batches[:1], None).initial[0]["main.0.weight"]
+    assert 0.015 < float(weight.std()) < 0.025  # of its own weights_init
+
+
+def test_wgan_gp() -> None:
+    random = np.random.default_rng(0)
+    batches = [
+        tuple(
+            random.uniform(-1, 1, shape).astype(np.float32)
+            for shape in ((4, 1, 8, 8), (4, 5), (4, 1, 1, 1))
+        )
+        for _ in range(3)
+    ]
+    assert_same_run(WGAN_GP, batches)

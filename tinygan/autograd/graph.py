@@ -18,14 +18,18 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """sum_k <grad_outputs_k, d outputs_k / d input_i> for every input i, as a tuple.
 
     With `create_graph` the result can be differentiated again. The graph's saved arrays are freed
     unless `retain_graph` (by default: `create_graph`). An input that no output depends on is an
-    error, or None with `allow_unused`.
+    error, or None with `allow_unused`. `only_inputs` is there for scripts written for PyTorch; it
+    can only be True.
     """
+    if not only_inputs:
+        raise ValueError("grad: only_inputs must be True; use backward() to fill .grad of leaves")
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if grad_outputs is None:

@@ -5,12 +5,28 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from tinygan import ops
-from tinygan.autograd import Parameter, Tensor, no_grad
+from tinygan.autograd import Parameter, Tensor, no_grad, primitive
 from tinygan.backend import backend_of
 from tinygan.nn.conv import ConvTranspose1d, ConvTranspose2d
-from tinygan.nn.module import Module, overwrite
+from tinygan.nn.module import Module
 
 M = TypeVar("M", bound=Module)
+
+
+@primitive
+def power_iteration(xp: Any, matrix: Any, u: Any, v: Any, *, count: int, eps: float) -> Any:
+    """v <- M^T u / |M^T u|, u <- M v / |M v|, `count` times in place; returns u.
+
+    The vectors tend to those of the largest singular value. No length is less than `eps`.
+    """
+    for _ in range(count):
+        v[...] = _unit(xp, matrix.T @ u, eps)
+        u[...] = _unit(xp, matrix @ v, eps)
+    return u
+
+
+def _unit(xp: Any, x: Any, eps: float) -> Any:
+    return x / xp.maximum(xp.sqrt((x * x).sum()), eps)
 
 
 class SpectralNorm:
@@ -39,17 +55,12 @@ class SpectralNorm:
         u, v = getattr(module, f"{self.name}_u"), getattr(module, f"{self.name}_v")
         matrix = self.matrix(original)
         if iterate:
-            w = matrix.array
-            for _ in range(self.n_power_iterations):
-                overwrite(v, self._unit(w.T @ u.array))
-                overwrite(u, self._unit(w @ v.array))
+            power_iteration(matrix.detach(), u, v, count=self.n_power_iterations, eps=self.eps)
+            u.version[0] += 1
+            v.version[0] += 1
             u, v = u.clone(), v.clone()  # the next iteration is not to change this graph
         sigma = (u * ops.matmul(matrix, v)).sum()
         return original / sigma
-
-    def _unit(self, x: Any) -> Any:
-        xp = backend_of(x).xp
-        return x / xp.maximum(xp.sqrt((x * x).sum()), xp.asarray(self.eps, dtype=x.dtype))
 
     def __call__(self, module: Module, inputs: Any) -> None:
         setattr(module, self.name, self.weight(module, iterate=module.training))
@@ -82,9 +93,8 @@ def spectral_norm(
     weight = module.get_parameter(name)
     hook = SpectralNorm(name, n_power_iterations, eps, dim)
     rows, columns = hook.matrix(weight.detach()).shape
-    with no_grad():
-        u, v = (ops.randn(n, dtype=weight.dtype, device=weight.device) for n in (rows, columns))
-        u, v = Tensor(hook._unit(u.array)), Tensor(hook._unit(v.array))
+    drawn = [ops.randn(n, dtype=weight.dtype, device=weight.device) for n in (rows, columns)]
+    u, v = (Tensor(_unit(backend_of(x.array).xp, x.array, eps)) for x in drawn)
     del module._parameters[name]
     module.register_parameter(f"{name}_orig", weight)
     setattr(module, name, weight.detach())  # a plain attribute, until the hook sets it
