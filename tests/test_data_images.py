@@ -66,6 +66,9 @@ def test_normalizing() -> None:
     assert both == pytest.approx([0, 0, 0.3, 0, 1, 1])
     tall = make_grid(Tensor(np.array([[[[0.0], [4.0]]], [[[1.0], [2.0]]]])), 8, 0, True, None, True)
     assert tall.numpy()[0].tolist() == [[0, 0], [1, 1]]  # from each image's least and greatest
+    colours = Tensor(np.array([[[[0.0]], [[1.0]], [[4.0]]]] * 2))
+    colours = make_grid(colours, padding=0, normalize=True, scale_each=True)
+    assert colours.numpy()[:, 0, 0].tolist() == [0, 0.25, 1]  # its channels together
     constant = make_grid(Tensor(np.full((2, 1, 1, 1), 5.0)), normalize=True, padding=0).numpy()
     assert (constant == 0).all()  # no division by zero
 
