@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# one thread a process: the tests run side by side
-for variable in ("TINYGAN_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+# one thread a process: the tests run side by side (OMP: PyTorch, in the comparisons)
+for variable in ("TINYGAN_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import pytest  # noqa: E402
