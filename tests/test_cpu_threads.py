@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -71,6 +72,53 @@ def test_nobody_waits_for_a_thread_that_comes_late() -> None:
         threads._pool.queue.put(job)
     assert total(3) == list(range(40))
     assert time.perf_counter() < release
+
+
+def test_an_interrupted_caller_waits_for_the_others() -> None:
+    """Nobody may write to its arrays any more once the caller has lost them."""
+    threads.set_num_threads(3)
+    inside: list[int] = []
+    caller = threading.current_thread()
+
+    def interrupted(chunk: int) -> None:
+        if threading.current_thread() is caller:
+            while not inside:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+        inside.append(chunk)
+        time.sleep(0.05)
+        inside.remove(chunk)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_each(interrupted, 3, 3)
+    assert not inside
+    assert total(3) == list(range(40))
+
+
+def test_an_error_in_another_thread_reaches_the_caller() -> None:
+    threads.set_num_threads(2)
+    caller = threading.current_thread()
+    failed = threading.Event()
+
+    def fail(chunk: int) -> None:
+        if threading.current_thread() is caller:
+            failed.wait(5)
+        else:
+            failed.set()
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        threads.run_each(fail, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("features", "lanes"), [("", 4), ("+avx2,+fma", 8), ("+avx2,-fma", 4), ("+avx2,+avx512f", 16)]
+)
+def test_the_vectors_are_those_that_one_compiles_for(
+    features: str, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling.settings, "CPU_FEATURES", features)
+    assert compiling._vector_lanes() == lanes
 
 
 def test_the_pool_works_after_a_fork() -> None:

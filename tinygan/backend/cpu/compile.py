@@ -32,10 +32,13 @@ UNUSED = 30 * 24 * 3600.0  # seconds, after which the kernels of other sources a
 
 
 def _vector_lanes() -> int:
-    """How many float32 the machine's vectors hold."""
-    if settings.CPU_NAME == "generic":
-        return 4
-    features = llvmlite.binding.get_host_cpu_features()
+    """How many float32 the vectors hold that Numba compiles for: NUMBA_CPU_FEATURES may say."""
+    if settings.CPU_FEATURES is not None:
+        features = {name[1:]: name[0] == "+" for name in settings.CPU_FEATURES.split(",") if name}
+    elif settings.CPU_NAME == "generic":
+        features = {}
+    else:
+        features = llvmlite.binding.get_host_cpu_features()
     if features.get("avx512f"):
         return 16
     return 8 if features.get("avx2") and features.get("fma") else 4

@@ -28,7 +28,7 @@ class Writer:
     def __init__(self, builder: Any) -> None:
         self.builder = builder
         self.fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fma.v{LANES}f32"
+            builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fmuladd.v{LANES}f32"
         )
 
     def floats(self, address: Any) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from itertools import count
 from queue import SimpleQueue
@@ -51,28 +52,43 @@ def set_num_threads(threads: int) -> None:
 class Job:
     """A kernel, its arguments and the counters from which its chunks are taken."""
 
-    __slots__ = ("arguments", "counters", "error", "finished", "kernel")
+    __slots__ = ("arguments", "counters", "error", "finished", "guard", "inside", "kernel")
 
     def __init__(self, kernel: Kernel, chunks: int, arguments: tuple[Any, ...]) -> None:
         self.kernel = kernel
         self.counters = np.array([0, 0, chunks])  # taken, done, all
         self.arguments: tuple[Any, ...] | None = arguments
         self.error: BaseException | None = None
+        self.inside = 0  # threads of the pool that are in the kernel
+        self.guard = threading.Lock()
         self.finished = threading.Lock()
         self.finished.acquire()
 
     def work(self) -> None:
         """Take part; who completes the last chunk wakes up the thread that waits."""
-        arguments = self.arguments
-        if arguments is None:  # came too late: all is done
-            return
+        with self.guard:
+            arguments = self.arguments
+            if arguments is None:  # came too late: all is done
+                return
+            self.inside += 1
+        last = False
         try:
-            if self.kernel(self.counters, *arguments):
-                self.finished.release()
+            last = self.kernel(self.counters, *arguments)
         except BaseException as error:
             self.error = error
-            if self.finished.locked():
-                self.finished.release()
+            last = True
+        finally:
+            with self.guard:
+                self.inside -= 1
+                if last and self.finished.locked():
+                    self.finished.release()
+
+    def close(self) -> None:
+        """Let nobody else in, and wait for those inside: they write to the caller's memory."""
+        with self.guard:
+            self.arguments = None
+        while self.inside:
+            time.sleep(1e-4)
 
 
 class Pool:
@@ -122,11 +138,15 @@ def run(kernel: Kernel, chunks: int, arguments: tuple[Any, ...], threads: int) -
     job = Job(kernel, chunks, arguments)
     for _ in range(helpers):
         pool.queue.put(job)
-    if not kernel(job.counters, *arguments):
-        job.finished.acquire()
+    try:
+        if not kernel(job.counters, *arguments):
+            job.finished.acquire()
+        if job.error is not None:
+            raise job.error
+    except BaseException:
+        job.close()
+        raise
     job.arguments = None
-    if job.error is not None:
-        raise job.error
 
 
 def run_each(function: Callable[[int], Any], chunks: int, threads: int) -> None:
