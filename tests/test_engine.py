@@ -456,6 +456,29 @@ def test_a_constant_written_over_a_result_stops_its_gradient():
     equal(w.grad, [1.0, 1.0])
 
 
+def test_random_numbers_written_over_a_result_stop_its_gradient():
+    x, w = leaf(1.0, 2.0), leaf(1.0, 1.0)
+    h = x * 2.0
+    h.normal_()
+    assert not h.requires_grad
+    (h + w).sum().backward()
+    assert x.grad is None
+    h = x * 2.0
+    view = h[:1]
+    with pytest.raises(RuntimeError, match="another live tensor looks into"):
+        h.normal_()
+    del view
+
+
+def test_a_gradient_that_was_used_and_then_accumulated_onto_is_an_error():
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    (x * 2.0).sum().backward()
+    y = (w * x.grad).sum()
+    (x * 2.0).sum().backward()
+    with pytest.raises(RuntimeError, match="was changed in place"):
+        y.backward()
+
+
 def test_a_leaf_is_not_changed_in_place_while_recording():
     x = leaf(1.0)
     with pytest.raises(RuntimeError, match=r"leaf tensor.*no_grad\(\)"):
