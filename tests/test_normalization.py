@@ -136,6 +136,19 @@ def test_group_and_instance_norm(device: str) -> None:
         F.instance_norm(tinygan.randn(2, 3, 1))
 
 
+def test_the_output_may_be_overwritten() -> None:
+    for norm in (
+        lambda x: F.batch_norm(x, None, None, training=True),
+        lambda x: F.layer_norm(x, (3, 2)),
+        lambda x: F.group_norm(x, 2),
+        F.instance_norm,
+    ):
+        x = tinygan.tensor(normal(3, 4, 3, 2), requires_grad=True)
+        (expected,) = tinygan.autograd.grad(norm(x).relu().square().sum(), x)
+        (g,) = tinygan.autograd.grad(norm(x).relu_().square().sum(), x)
+        assert np.array_equal(g.numpy(), expected.numpy())
+
+
 def test_batch_norm_reads_nothing_back() -> None:
     import strict_cupy
 

@@ -4,17 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
-from tinygan.autograd import Tensor, no_grad
+from tinygan.autograd import Tensor, is_grad_enabled, no_grad, primitive
 from tinygan.ops.batch_norm import batch_norm, check_channels, fixed_moments, move_towards
 
 __all__ = ["group_norm", "instance_norm", "layer_norm"]
 
 
-def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
-    """(x - mean) / sqrt(var + eps) over some dimensions."""
+def _mean(x: Any, dims: tuple[int, ...]) -> Any:
+    """In two stages: NumPy averages over pixels fast, over pixels and a group's channels not."""
+    if len(dims) > 1:
+        x = x.mean(axis=dims[1:], keepdims=True)
+    return x.mean(axis=dims[0], keepdims=True)
+
+
+@primitive
+def moments_over(xp: Any, x: Any, *, dims: tuple[int, ...]) -> Any:
+    """Mean and biased variance over some dimensions, which are kept: a pair in front of them."""
+    mean = _mean(x, dims)
+    centred = x - mean
+    centred *= centred
+    return xp.stack([mean, _mean(centred, dims)])
+
+
+@primitive
+def standardize(xp: Any, x: Any, moments: Any, *, dims: tuple[int, ...], eps: float) -> Any:
+    """(x - mean) / sqrt(var + eps), the moments being those of x over `dims`."""
+    y = x - moments[0]
+    y *= 1 / xp.sqrt(moments[1] + eps)
+    return y
+
+
+@primitive
+def standardize_grad(
+    xp: Any, g: Any, x: Any, moments: Any, *, dims: tuple[int, ...], eps: float
+) -> Any:
+    """(g - mean(g) - y mean(g y)) / sqrt(var + eps) with y = standardize(x)."""
+    inverse = 1 / xp.sqrt(moments[1] + eps)
+    y = x - moments[0]
+    z = g * y
+    y *= _mean(z, dims) * -inverse * inverse
+    y += g
+    y -= _mean(g, dims)
+    y *= inverse
+    return y
+
+
+def _standardize_by_x(
+    g: Tensor, x: Tensor, moments: Tensor, dims: tuple[int, ...], eps: float
+) -> Tensor:
+    """Through the moments too. The output is not asked for, so that a ReLU may overwrite it."""
+    if not is_grad_enabled():
+        return standardize_grad(g, x, moments, dims=dims, eps=eps)
     centred = x - x.mean(dims, keepdim=True)
-    return centred * (centred.square().mean(dims, keepdim=True) + eps).rsqrt()
+    inverse = (centred.square().mean(dims, keepdim=True) + eps).rsqrt()
+    y = centred * inverse
+    g = g - g.mean(dims, keepdim=True) - y * (g * y).mean(dims, keepdim=True)
+    return g * inverse
+
+
+standardize.vjp(x=_standardize_by_x, moments=lambda g: None)
+
+
+def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
+    return standardize(x, moments_over(x.detach(), dims=dims), dims=dims, eps=eps)
 
 
 def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from tinygan import Tensor
 from tinygan import ops as F
 from tinygan.cli.gradients.table import normal, row, uniform
+from tinygan.ops import normalization as N
 from tinygan.ops.batch_norm import channels_last
 
 WEIGHT, BIAS = uniform(0.5, 1.5, 3), normal(3)
@@ -34,6 +35,9 @@ row("batch_norm", _training, normal(3, 3, 2), WEIGHT, BIAS)
 row("batch_norm", _channels_last, normal(2, 2, 3, 3), WEIGHT, BIAS)
 row("batch_norm", _evaluation, normal(2, 3))
 row("batch_norm", _evaluation, normal(2, 3, 2, 2), WEIGHT, BIAS)
+
+
+row("standardize", lambda x: N._standardize(x, (0, 2), 1e-3), normal(3, 2, 4))
 
 
 def _layer(*shape: int) -> Any:
