@@ -90,10 +90,13 @@ def state_of(name: str, generator: Generator | None, device: str | Device | None
     return generator._state
 
 
-def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
-    if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        size = tuple(size[0])
-    shape = tuple(operator.index(n) for n in size)
+def shape_of(name: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """The shape of f(2, 3), f((2, 3)) or f(size=(2, 3))."""
+    if size is not None:
+        sizes = (size,)
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        sizes = tuple(sizes[0])
+    shape = tuple(operator.index(n) for n in sizes)
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: a size cannot be negative, got {shape}")
     return shape

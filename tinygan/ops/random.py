@@ -37,26 +37,28 @@ __all__ = [
 
 
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: Any = None,
     device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Numbers uniform in [0, 1)."""
-    y = floats(random_uniform, "rand", shape_of("rand", size), generator, dtype, device)
+    y = floats(random_uniform, "rand", shape_of("rand", sizes, size), generator, dtype, device)
     return y.requires_grad_(requires_grad)
 
 
 def randn(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: Any = None,
     device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers."""
-    y = floats(random_normal, "randn", shape_of("randn", size), generator, dtype, device)
+    y = floats(random_normal, "randn", shape_of("randn", sizes, size), generator, dtype, device)
     return y.requires_grad_(requires_grad)
 
 
