@@ -27,6 +27,13 @@ def channels_last(xp: Any, x: Any) -> Any:
 channels_last.vjp(x=lambda g: g)
 
 
+def _as_images(x: Tensor) -> Tensor:
+    """What comes from or goes to a dense layer: one copy makes the rest fast."""
+    if x.ndim == 4 and not x.array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        x = channels_last(x)
+    return x
+
+
 @primitive
 def batch_moments(xp: Any, x: Any) -> Any:
     """Mean and biased variance of every channel, (N, C, *) -> (2, C), in two passes."""
@@ -113,6 +120,7 @@ def _gradients(
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
     """By x (in training also through the moments), weight and bias: fused if nothing records."""
     if training and not is_grad_enabled():
+        g = _as_images(g)
         sums = batch_norm_sums(g, x, moments, eps=eps)
         by_x = batch_norm_input_grad(g, x, weight, moments, sums, eps=eps) if asked[0] else None
         return by_x, wrap(sums.array[1]), wrap(sums.array[0]), None
@@ -155,8 +163,7 @@ def batch_norm(
     Source: Ioffe and Szegedy, "Batch normalization", ICML 2015.
     """
     check_channels("batch_norm", input, running_mean, running_var, weight, bias)
-    if input.ndim == 4 and not input.array.transpose(0, 2, 3, 1).flags.c_contiguous:
-        input = channels_last(input)  # from a dense layer, say: one copy makes the rest fast
+    input = _as_images(input)
     if training:
         if input.numel() == input.shape[1]:
             raise ValueError(

@@ -56,7 +56,7 @@ def batch_norm(
 
 
 def batch_norm_sums(g: Any, x: Any, moments: Any, *, eps: float, out: Any = None) -> Any:
-    left, right = _matrix(g, copy=True), _matrix(x)
+    left, right = _matrix(g), _matrix(x)
     if left is None or right is None or not _floats(moments):
         return NotImplemented
     result = np.empty_like(moments) if out is None else out
@@ -71,7 +71,7 @@ def batch_norm_sums(g: Any, x: Any, moments: Any, *, eps: float, out: Any = None
 def batch_norm_input_grad(
     g: Any, x: Any, weight: Any, moments: Any, sums: Any, *, eps: float, out: Any = None
 ) -> Any:
-    left, right, y, result = _matrix(g, copy=True), _matrix(x), *_result(x, out)
+    left, right, y, result = _matrix(g), _matrix(x), *_result(x, out)
     if left is None or right is None or y is None or not _floats(weight, moments, sums):
         return NotImplemented
     inverse = 1 / np.sqrt(moments[1] + eps)
@@ -87,17 +87,12 @@ def batch_norm_input_grad(
 # -- memory ---------------------------------------------------------------------------------------
 
 
-def _matrix(x: Any, copy: bool = False) -> Any:
-    """A view (N H W, C) of channels-last memory; None, or with `copy` a copy, where it is not."""
+def _matrix(x: Any) -> Any:
+    """A view (N H W, C) of channels-last memory, None where it is not."""
     if x.dtype != FLOAT or x.size < SMALL or not x.flags.aligned:
         return None
-    order = (0, *range(2, x.ndim), 1)
-    y = x.transpose(order)
-    if not y.flags.c_contiguous:
-        if not copy:
-            return None
-        y = np.ascontiguousarray(y)
-    return y.reshape(-1, x.shape[1])
+    y = x.transpose(0, *range(2, x.ndim), 1)
+    return y.reshape(-1, x.shape[1]) if y.flags.c_contiguous else None
 
 
 def _result(x: Any, out: Any) -> tuple[Any, Any]:
