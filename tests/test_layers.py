@@ -45,6 +45,25 @@ def test_default_weights_are_uniform_within_one_over_sqrt_fan_in(layer, fan_in):
     assert layer.bias.detach().numpy().std() > 0.3 * bound
 
 
+def test_sizes_may_be_numpy_integers():
+    two = np.int64(2)
+    assert nn.Conv2d(two, 4, two, padding=np.int64(1))(torch.ones(1, 2, 3, 3)).shape == (1, 4, 4, 4)
+    assert nn.ConvTranspose1d(2, two, two, two)(torch.ones(1, 2, 3)).shape == (1, 2, 6)
+    assert nn.AvgPool1d(two)(torch.ones(1, 2, 4)).shape == (1, 2, 2)
+    assert nn.LayerNorm(two)(torch.ones(1, 2)).shape == (1, 2)
+    assert nn.ZeroPad2d(two)(torch.ones(1, 2, 2)).shape == (1, 6, 6)
+    assert nn.Linear(np.prod((1, 2)), two)(torch.ones(3, 2)).shape == (3, 2)
+
+
+def test_softmax_without_a_dim_warns():
+    for layer in (nn.Softmax(), nn.LogSoftmax()):
+        with pytest.warns(UserWarning, match="dim was not given, so 1 is taken"):
+            y = layer(torch.zeros(2, 4))
+        assert y.exp().sum(1).tolist() == pytest.approx([y.exp().sum(1)[0].item()] * 2)
+        with pytest.warns(UserWarning, match="so 0 is taken"):
+            layer(torch.zeros(2, 3, 4))
+
+
 def test_the_same_seed_gives_the_same_weights(device):
     def weights():
         torch.manual_seed(3)

@@ -21,7 +21,7 @@ from tinygan.nn.activation import (
 )
 from tinygan.nn.containers import ModuleDict, ModuleList, ParameterList, Sequential
 from tinygan.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-from tinygan.nn.dropout import Dropout, Dropout2d
+from tinygan.nn.dropout import Dropout, Dropout1d, Dropout2d
 from tinygan.nn.embedding import Embedding
 from tinygan.nn.linear import Bilinear, Identity, Linear
 from tinygan.nn.loss import (
@@ -48,6 +48,7 @@ from tinygan.nn.padding import ConstantPad2d, ReflectionPad2d, ReplicationPad2d,
 from tinygan.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
     AvgPool1d,
     AvgPool2d,
     MaxPool1d,
@@ -71,6 +72,7 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
     "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
@@ -85,6 +87,7 @@ __all__ = [
     "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
     "Dropout2d",
     "Embedding",
     "Flatten",

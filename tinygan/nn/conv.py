@@ -70,7 +70,7 @@ class _Convolution(Module):
         self.reset_parameters()
 
     def _sizes(self, value: Sizes) -> tuple[int, ...]:
-        return (value,) * self.dims if isinstance(value, int) else tuple(value)
+        return tuple(value) if isinstance(value, Sequence) else (int(value),) * self.dims
 
     def reset_parameters(self) -> None:
         default_weights(self.weight, self.bias)

@@ -222,7 +222,7 @@ class LayerNorm(_Affine):
     ) -> None:
         super().__init__()
         shape = normalized_shape
-        self.normalized_shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.normalized_shape = tuple(shape) if isinstance(shape, Sequence) else (int(shape),)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         self._make_affine(self.normalized_shape, elementwise_affine, bias, device, dtype)

@@ -7,6 +7,15 @@ from tinygan.backend.core import Backend, Device, DeviceError, register
 _INSTALL = "install it with: pip install 'tinygan[cuda12]' (CUDA 12) or 'tinygan[cuda13]' (CUDA 13)"
 
 
+def is_available() -> bool:
+    """Whether CuPy is installed and finds a GPU."""
+    try:
+        import cupy
+    except ImportError:
+        return False
+    return bool(cupy.is_available())
+
+
 def load() -> Backend:
     """Register CuPy under the device name `cuda`, or say what is missing."""
     try:

@@ -71,6 +71,8 @@ layer(lambda: nn.AvgPool2d(3, 2, 1), image)
 layer(lambda: nn.AdaptiveAvgPool1d(3), signal)
 layer(lambda: nn.AdaptiveAvgPool2d((2, 3)), image)
 
+layer(lambda: nn.AdaptiveMaxPool2d((3, 2)), image)
+
 layer(lambda: nn.Flatten(), image)
 layer(lambda: nn.Unflatten(1, (2, 2)), vectors)
 layer(lambda: nn.Upsample(scale_factor=2, mode="bilinear"), image)
@@ -94,6 +96,7 @@ for _training in (True, False):
         training=_training,
     )
     layer(lambda: nn.Dropout(0.3), vectors, training=_training)
+    layer(lambda: nn.Dropout1d(0.3), signal, training=_training)
     layer(lambda: nn.Dropout2d(0.3), image, training=_training)
 layer(lambda: nn.InstanceNorm1d(4, affine=True), signal)
 layer(lambda: nn.LayerNorm((4, 4)), image)
