@@ -14,6 +14,7 @@ from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.backend import backend_for, host_array
 from tinygan.ops.conv_trio import _conv2d, _conv2d_input_grad, _conv2d_weight_grad
 from tinygan.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from tinygan.ops.windows import columns
 
 random = np.random.default_rng(0)
 
@@ -90,6 +91,38 @@ def test_conv2d_is_its_definition_and_the_trio_is_adjoint(case: Case) -> None:
         assert dx.shape == x.shape and dw.shape == w.shape
         np.testing.assert_allclose(np.vdot(g, y), np.vdot(dx, x), atol=1e-10)
         np.testing.assert_allclose(np.vdot(g, y), np.vdot(dw, w), atol=1e-10)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_batch_computed_in_parts_is_the_batch(
+    groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    static = dict(stride=(2, 1), padding=((1, 1), (0, 2)), dilation=(1, 2), groups=groups)
+    case = Case(5, (4, 6), (7, 6), (3, 2), static)
+    x, w, g = case.arrays()
+    bias = random.standard_normal(6)
+
+    def trio() -> tuple[np.ndarray, ...]:
+        return (
+            _conv2d.reference(np, x, w, bias, **static),
+            _conv2d_input_grad.reference(np, g, w, bias[:4], size=case.size, **static),
+            _conv2d_weight_grad.reference(np, x, g, kernel=case.kernel, **static),
+        )
+
+    whole = trio()
+    monkeypatch.setattr("tinygan.ops.conv_trio.COLUMNS", 1000)  # two images
+    for a, b in zip(trio(), whole, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+        assert a.flags.c_contiguous or a.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_windows_that_do_not_overlap_are_not_copied(kernel: int) -> None:
+    x = random.standard_normal((2, 6, 6, 4))
+    seen = columns(
+        np, x, (6 // kernel, 6 // kernel), (kernel, kernel), (kernel, kernel), (0, 0), (1, 1), 2
+    )
+    assert seen.base is not None and np.shares_memory(seen, x)
 
 
 def _on_tensors(op: Any, *arrays: np.ndarray, **static: Any) -> np.ndarray:

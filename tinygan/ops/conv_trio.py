@@ -21,6 +21,8 @@ from tinygan.ops.windows import Pads, Pair, columns, columns_to_image, window_co
 
 __all__: list[str] = []
 
+COLUMNS = 1 << 21  # numbers in the windows of one part of a batch
+
 
 @primitive
 def _conv2d(
@@ -38,10 +40,13 @@ def _conv2d(
     kernel = w.shape[2:]
     axes = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
     height, width = (window_count(*axis) for axis in axes)
-    n, o, matrix = x.shape[0], w.shape[0], _matrix(w, groups)
-    seen = _columns(xp, x, (height, width), kernel, stride, padding, dilation, groups)
-    y = xp.matmul(seen, matrix.transpose(0, 2, 1))  # (groups, N H' W', O/groups)
-    y = xp.ascontiguousarray(y.transpose(1, 0, 2).reshape(n, height, width, o))
+    matrix = _matrix(w, groups).transpose(0, 2, 1)
+    parts = []
+    for part in _parts(x.shape[0], height * width * kernel[0] * kernel[1] * x.shape[1]):
+        seen = _columns(xp, x[part], (height, width), kernel, stride, padding, dilation, groups)
+        y = xp.matmul(seen, matrix).transpose(1, 0, 2)  # (N H' W', groups, O/groups)
+        parts.append(y.reshape(-1, height, width, w.shape[0]))
+    y = xp.concatenate(parts) if len(parts) > 1 else xp.ascontiguousarray(parts[0])
     if bias is not None:
         y += bias
     return y.transpose(0, 3, 1, 2)
@@ -61,12 +66,14 @@ def _conv2d_input_grad(
     groups: int,
 ) -> Any:
     """The gradient of <g, conv2d(x, w)> by x of `size` (H, W), plus bias[c]."""
-    n, _, height, width = g.shape
-    c, kernel = w.shape[1], w.shape[2:]
-    rows = _by_group(g, groups)
-    values = xp.matmul(rows, _matrix(w, groups)).reshape(groups, n, height, width, *kernel, c)
-    start = (padding[0][0], padding[1][0])
-    x = columns_to_image(xp, values, size, stride, start, dilation)
+    (height, width), (c, *kernel) = g.shape[2:], w.shape[1:]
+    matrix, start = _matrix(w, groups), (padding[0][0], padding[1][0])
+    parts = []
+    for part in _parts(g.shape[0], height * width * kernel[0] * kernel[1] * c * groups):
+        seen = xp.matmul(_by_group(g[part], groups), matrix)
+        seen = seen.reshape(groups, -1, height, width, *kernel, c)
+        parts.append(columns_to_image(xp, seen, size, stride, start, dilation))
+    x = xp.concatenate(parts) if len(parts) > 1 else parts[0]
     if bias is not None:
         x += bias
     return x.transpose(0, 3, 1, 2)
@@ -86,10 +93,18 @@ def _conv2d_weight_grad(
 ) -> Any:
     """The gradient of <g, conv2d(x, w)> by w of `kernel` (kh, kw)."""
     o, height, width = g.shape[1:]
-    seen = _columns(xp, x, (height, width), kernel, stride, padding, dilation, groups)
-    w = xp.matmul(_by_group(g, groups).transpose(0, 2, 1), seen)
-    w = w.reshape(o, *kernel, x.shape[1] // groups).transpose(0, 3, 1, 2)
+    total: Any = 0
+    for part in _parts(g.shape[0], height * width * kernel[0] * kernel[1] * x.shape[1]):
+        seen = _columns(xp, x[part], (height, width), kernel, stride, padding, dilation, groups)
+        total = xp.matmul(_by_group(g[part], groups).transpose(0, 2, 1), seen) + total
+    w = total.reshape(o, *kernel, x.shape[1] // groups).transpose(0, 3, 1, 2)
     return xp.ascontiguousarray(w)  # in the order of the weights, which it will be added to
+
+
+def _parts(images: int, columns: int) -> list[slice]:
+    """The batch in parts whose columns, so many numbers per image, stay in the cache."""
+    step = max(COLUMNS // max(columns, 1), 1)
+    return [slice(i, i + step) for i in range(0, max(images, 1), step)]
 
 
 def _matrix(w: Any, groups: int) -> Any:

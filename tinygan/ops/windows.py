@@ -66,13 +66,18 @@ def columns(
 ) -> Any:
     """(N, H, W, C) -> (groups, N, H', W', kh, kw, C/groups): the pixels that each window sees.
 
-    `count` is (H', W'), `start` how far the first window stands outside of the image.
+    `count` is (H', W'), `start` how far the first window stands outside of the image. Where no
+    two windows overlap the result is a view.
     """
     n, c = x.shape[0], x.shape[3]
     steps = _steps(count, kernel, stride, dilation)
     tiles = tuple(_tiles(*axis) for axis in zip(count, kernel, steps, dilation, strict=True))
     padded = frame(xp, x, (tiles[0] * steps[0], tiles[1] * steps[1]), start)
     padded = padded.reshape(n, tiles[0], steps[0], tiles[1], steps[1], groups, c // groups)
+    if all(d * (k - 1) < step for k, d, step in zip(kernel, dilation, steps, strict=True)):
+        inner = [slice(0, d * (k - 1) + 1, d) for k, d in zip(kernel, dilation, strict=True)]
+        seen = padded[:, : count[0], inner[0], : count[1], inner[1]]  # no two windows overlap
+        return seen.transpose(5, 0, 1, 3, 2, 4, 6)
     result = xp.empty((groups, n, *count, *kernel, c // groups), dtype=x.dtype)
     for image, column in _overlaps(padded, result, count, kernel, steps, dilation):
         column[...] = image
