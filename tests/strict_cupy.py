@@ -32,6 +32,9 @@ MISSING = """
     svdvals vector_norm
     """
 
+# what has to know the data before it can allocate its result
+SIZED_BY_DATA = ("nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress")
+
 _waiting_allowed = True
 
 
@@ -105,6 +108,8 @@ class StrictArray:
         if name in ("item", "tolist"):
             _wait()
             return value
+        if name in SIZED_BY_DATA:
+            _wait()
         if callable(value):
             return lambda *args, **kwargs: _call(
                 lambda a, *rest, **more: getattr(a, name)(*rest, **more), self, *args, **kwargs
@@ -200,6 +205,8 @@ class _Function:
         self._function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._function.__name__ in SIZED_BY_DATA:
+            _wait()
         return _call(self._function, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:  # add.at, add.reduce, ...

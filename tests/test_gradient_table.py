@@ -102,6 +102,8 @@ def test_a_walk_changes_nothing_and_repeats_bit_for_bit(row):
 @every_row
 def test_nothing_is_read_back_to_the_host(row):
     inputs = inputs_of(row, np.float32, "cuda")
+    if row.name in ("take", "put") and any(x.dtype == np.bool_ for x in inputs):
+        pytest.skip("how many places a mask picks has to be read")
     with strict_cupy.no_synchronization():
         differentiated(row, inputs)
 

@@ -195,6 +195,14 @@ def test_a_one_element_result_can_be_written_into(device):
     assert x.tolist() == [0, 5, 7]
 
 
+def test_indices_of_a_small_type_reach_all_of_a_large_dimension(device):
+    x = on(device, np.arange(600.0).reshape(300, 2))
+    i = on(device, np.array([-1, 100, -128], np.int8))
+    assert x[i, i * 0].tolist() == [598, 200, 344]
+    assert x[i].tolist() == [[598, 599], [200, 201], [344, 345]]
+    assert x.gather(0, i[1:2, None]).tolist() == [[200]]
+
+
 # -- the version counter ------------------------------------------------------------------------
 
 
@@ -205,6 +213,15 @@ def test_writing_counts_as_a_change(device):
     y[0] = 1.0
     with pytest.raises(RuntimeError, match="changed in place"):
         z.sum().backward()
+
+
+def test_writing_into_what_needs_no_gradient_counts_too(device):
+    x, w = on(device, np.ones(3), requires_grad=True), on(device, np.ones(3))
+    for key in (0, [0, 1], slice(2)):
+        z = x * w
+        w[key] = 2.0
+        with pytest.raises(RuntimeError, match="changed in place"):
+            z.sum().backward()
 
 
 def test_a_slice_read_before_does_not_mind_a_later_change():
@@ -255,6 +272,12 @@ def test_nothing_is_read_back_from_the_device():
         z = z + y.scatter_add(1, column, x[:, :1]).sum() + y.index_select(1, i.abs()).sum()
         z.backward()
     assert x.grad.shape == (3, 4)
+
+
+def test_how_many_places_a_mask_picks_is_read_back():
+    x = on("cuda", np.arange(4.0))
+    with no_synchronization(), pytest.raises(RuntimeError, match="reads a value back"):
+        x[x > 1]
 
 
 OUT_OF_RANGE = [

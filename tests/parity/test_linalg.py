@@ -69,6 +69,14 @@ def test_linear(batch: tuple[int, ...], bias: bool, dtype: str) -> None:
     compare(f, *(a.astype(dtype) for a in arrays), order=2 if dtype == "float64" else 1)
 
 
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (2, 3, 0)])
+def test_linear_of_no_features_is_its_bias(shape: tuple[int, ...]) -> None:
+    def f(lib: Any, *args: Any) -> Any:
+        return (tinygan.ops if lib is tinygan else torch.nn.functional).linear(*args)
+
+    compare(f, real(*shape), np.zeros((4, 0)), real(4))
+
+
 @pytest.mark.parametrize("batch", [(), (4,), (2, 4)])
 @pytest.mark.parametrize("bias", [False, True])
 def test_bilinear(batch: tuple[int, ...], bias: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor, change, is_grad_enabled, may_change, primitive, wrap
+from tinygan.autograd import Tensor, change, is_grad_enabled, primitive, wrap
 from tinygan.backend import DeviceError, backend_of
 from tinygan.ops.dims import common_shape, dimension, laid_out_like
 from tinygan.ops.keys import Key, parse
@@ -242,7 +242,6 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     steps = parse(x, key)
     with_arrays = bool(steps.arrays or steps.selects)
     if not recorded and not with_arrays:
-        may_change(x, False)
         target = _slice(wrap(x.array), steps.basic)
         value = _fitted(target.array.shape, value)
         x.array[steps.basic] = value.array if isinstance(value, Tensor) else value
