@@ -325,6 +325,8 @@ def test_what_is_no_parameter_is_refused():
         optim.SGD(p, 0.1)
     with pytest.raises(TypeError, match="can only optimize Tensors, got float"):
         optim.SGD([p, 1.0], 0.1)
+    with pytest.raises(TypeError, match="pass a list, not a set"):
+        optim.SGD([{"params": {p}}], 0.1)
     with pytest.raises(TypeError, match="param_group must be a dict, got list"):
         optim.SGD([p], 0.1).add_param_group([p])
 

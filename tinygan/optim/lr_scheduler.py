@@ -135,6 +135,11 @@ class MultiStepLR(LRScheduler):
         factor = self.gamma ** self.milestones[self.last_epoch]
         return [lr * factor for lr in self._rates()]
 
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        # JSON makes text of the keys
+        self.milestones = Counter({int(t): n for t, n in self.milestones.items()})
+
 
 class ExponentialLR(LRScheduler):
     """lr_t = lr_0 gamma^t."""
