@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import gather, outer, plans, threads
+from tinygan.backend.cpu import fold, gather, outer, plans, threads
 from tinygan.backend.cpu.compile import LANES
 from tinygan.backend.cpu.memory import address
 
@@ -58,9 +58,12 @@ def conv2d_input_grad(
     if groups != 1 or work < SMALL or min(size) < 1 or not _suit(g, w, bias):
         return NotImplemented
     image = _channels_last(g)
-    tables = plans.backward(image.shape, w.shape, size, stride, _start(padding), dilation)
-    if tables is None or tables.visits > 2 * g.shape[2] * g.shape[3] * w.shape[2] * w.shape[3]:
-        return NotImplemented  # most taps point outside: a tiny image under a large kernel
+    taps = w.shape[2] * w.shape[3]
+    tables = None
+    if w.shape[1] > LANES // 4:
+        tables = plans.backward(image.shape, w.shape, size, stride, _start(padding), dilation)
+    if tables is None or tables.visits > 2 * g.shape[2] * g.shape[3] * taps:
+        return _fold(image, w, bias, size, stride, _start(padding), dilation, work, out)
     return _gather(tables, image, w, bias, (g.shape[0], *size, w.shape[1]), work, out)
 
 
@@ -130,6 +133,36 @@ def _gather(
     threads.run(
         gather.gather, tables.chunks, (plan, memory, tables.taps, tables.phases, columns), number
     )
+    return _delivered(target.transpose(0, 3, 1, 2), out)
+
+
+def _fold(
+    image: np.ndarray,
+    w: Any,
+    bias: Any,
+    size: Pair,
+    stride: Pair,
+    start: Pair,
+    dilation: Pair,
+    work: int,
+    out: Any,
+) -> Any:
+    """The input gradient by way of columns: a 1 x 1 convolution, then sums."""
+    n, height, width, o = image.shape
+    c, kh, kw = w.shape[1:]
+    one = np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(-1, o, 1, 1)
+    tables = plans.forward(
+        image.shape, one.shape, (height, width), (1, 1), (0, 0), (1, 1), merged=False
+    )
+    columns = _gather(tables, image, one, None, (n, height, width, len(one)), work, None)
+    columns = columns.transpose(0, 2, 3, 1).reshape(n, height * width, len(one))
+    target = None if out is None else out.transpose(0, 2, 3, 1)
+    if target is None or not _in_order(target):
+        target = np.empty((n, *size, c), FLOAT)
+    shift = np.zeros(c, FLOAT) if bias is None else np.ascontiguousarray(bias)
+    plan = fold.Plan(height, width, kh, kw, *stride, *start, *dilation)
+    number = threads.get_num_threads() if work > PARALLEL else 1
+    threads.run(fold.fold, n, (plan, columns, shift, target), number)
     return _delivered(target.transpose(0, 3, 1, 2), out)
 
 
