@@ -1,7 +1,8 @@
 """Batch normalisation on float32 in channels-last memory, each pass over the memory one kernel.
 
 An activation is a matrix here: a row per pixel, a column per channel. A chunk is a block of rows.
-Sums over a block are taken in float32, over the blocks in float64.
+Sums over a block are taken in float32, over the blocks in float64. The kernels that write begin
+with the last block, because the kernel before them read it last and it is still in the cache.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from tinygan.backend.cpu.compile import compiled, finish, take
 
 FLOAT = np.dtype(np.float32)
 SMALL = 1 << 10  # numbers that are not worth a compiler
-SHARE = 1 << 17  # numbers for which waking one more thread costs less than it brings
+SHARE = 1 << 18  # numbers for which waking one more thread costs less than it brings
 BLOCK = 1 << 14  # numbers in a block, so that it stays in the first caches
 BLOCKS = 64  # above it blocks grow instead, lest adding them up take long
 
@@ -178,7 +179,8 @@ def _apply(counters, x, rows, mean, scale, bias, y):
         if chunk < 0:
             break
         done += 1
-        for r in range(chunk * rows, min(chunk * rows + rows, x.shape[0])):
+        first = (counters[2] - 1 - chunk) * rows
+        for r in range(first, min(first + rows, x.shape[0])):
             x0, y0 = x[r], y[r]
             for c in range(x.shape[1]):
                 y0[c] = (x0[c] - mean[c]) * scale[c] + bias[c]
@@ -222,7 +224,8 @@ def _input_grad(counters, g, x, rows, mean, scale, by_x, shift, y):
         if chunk < 0:
             break
         done += 1
-        for r in range(chunk * rows, min(chunk * rows + rows, x.shape[0])):
+        first = (counters[2] - 1 - chunk) * rows
+        for r in range(first, min(first + rows, x.shape[0])):
             g0, x0, y0 = g[r], x[r], y[r]
             for c in range(x.shape[1]):
                 y0[c] = scale[c] * g0[c] - by_x[c] * (x0[c] - mean[c]) - shift[c]
