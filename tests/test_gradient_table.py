@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
 from types import FunctionType
@@ -11,7 +12,7 @@ import pytest
 import strict_cupy
 
 from tinygan import losses, nn
-from tinygan.autograd import REGISTRY, Primitive, Tensor, grad, observe
+from tinygan.autograd import REGISTRY, Node, Primitive, Tensor, grad, observe
 from tinygan.backend import backend_for
 from tinygan.cli.gradients import TABLE, Row
 from tinygan.cli.gradients import report as gradient_report
@@ -106,6 +107,61 @@ def test_nothing_is_read_back_to_the_host(row):
         pytest.skip("how many places a mask picks has to be read")
     with strict_cupy.no_synchronization():
         differentiated(row, inputs)
+
+
+def strided(array):
+    """The same numbers with gaps between them, in reverse, in memory that begins elsewhere."""
+    room = np.full([2 * n + 1 for n in array.shape], np.nan if array.dtype.kind == "f" else 0)
+    room = room.astype(array.dtype)
+    view = room[(..., *(slice(2 * n - 1, None, -2) for n in array.shape))]
+    view[...] = array
+    return view
+
+
+LAYOUTS = {
+    "Fortran": lambda a: np.array(a, order="F"),
+    "strided": strided,
+    "channels last": lambda a: (
+        np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) if a.ndim > 2 else a
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every_row
+def test_the_layout_in_memory_does_not_matter(row, dtype):
+    """float32 takes the compiled kernels where there are any, and must agree with float64."""
+    if row.name == "losses.gradient_penalty" and dtype == np.float32:
+        pytest.skip("the random numbers of one type are not those of another")
+    plain = inputs_of(row, np.float64)
+    outputs, _, first, second = differentiated(row, plain)
+    expected = [t.array for t in (*outputs, *first, *second)]
+    tolerance = 1e-9 if dtype == np.float64 else 2e-3
+    for layout in LAYOUTS.values():
+        inputs = [
+            Tensor(layout(x.array.astype(dtype) if x.requires_grad else x.array)).requires_grad_(
+                x.requires_grad
+            )
+            for x in plain
+        ]
+        outputs, _, first, second = differentiated(row, inputs)
+        for t, y in zip((*outputs, *first, *second), expected, strict=True):
+            scale = np.abs(y).max(initial=1.0)
+            np.testing.assert_allclose(t.array / scale, y / scale, atol=tolerance)
+
+
+def test_no_row_leaves_a_cycle():
+    """Every graph of both orders is freed by reference counts alone."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = {id(o) for o in gc.get_objects() if isinstance(o, Node)}
+        for row in TABLE:
+            differentiated(row, inputs_of(row, np.float64))
+        nodes = [o for o in gc.get_objects() if isinstance(o, Node) and id(o) not in before]
+        assert not {str(node.op) for node in nodes}
+    finally:
+        gc.enable()
 
 
 def test_the_rows_of_an_op_run_it():
