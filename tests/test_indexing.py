@@ -203,6 +203,13 @@ def test_indices_of_a_small_type_reach_all_of_a_large_dimension(device):
     assert x.gather(0, i[1:2, None]).tolist() == [[200]]
 
 
+def test_a_part_can_be_written_over_another_that_it_overlaps(device):
+    x = on(device, np.arange(5.0))
+    x[1:] = x[:-1]
+    x[:2] = x[[3, 4]]
+    assert x.tolist() == [2, 3, 1, 2, 3]
+
+
 # -- the version counter ------------------------------------------------------------------------
 
 

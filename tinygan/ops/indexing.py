@@ -244,7 +244,9 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if not recorded and not with_arrays:
         target = _slice(wrap(x.array), steps.basic)
         value = _fitted(target.array.shape, value)
-        x.array[steps.basic] = value.array if isinstance(value, Tensor) else value
+        if isinstance(value, Tensor):  # CuPy does not look whether the two overlap
+            value = value.array.copy() if value.version is x.version else value.array
+        x.array[steps.basic] = value
         x.version[0] += 1
     elif not with_arrays:
         target = _slice(wrap(x.array), steps.basic)
