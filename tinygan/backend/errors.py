@@ -14,5 +14,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that does not exist, with the nearest right one."""
     known = sorted(known)
     near = get_close_matches(name, known, 1)
+    if near and len(known) > 20:
+        return f"unknown {what} {name!r}; did you mean {near[0]!r}?"
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {what} {name!r}; {hint}there are: {', '.join(known)}"

@@ -51,7 +51,11 @@ def _line(name: str, rows: list[Row], device: str, seed: int) -> Line:
             return line
         worst = report.worst
         line.kinks += bool(report.kinks)
-        line.passed &= worst <= row.tolerance
+        if not worst <= row.tolerance:
+            line.passed = False
+            order = next(n for n, e in report.errors.items() if not e <= row.tolerance)
+            analytic, numeric = report.numbers[order]
+            line.message = f"order {order}: {analytic:.6g} by the rule, {numeric:.6g} measured"
         assert line.error is not None
         line.error = math.nan if math.isnan(worst + line.error) else max(worst, line.error)
     return line
@@ -101,10 +105,11 @@ def _show(lines: Iterator[Line]) -> list[Line]:
             "[green]pass[/]" if line.passed else f"[red]FAIL[/] {line.message}",
         )
     console.print(table)
+    what = f"{len(done)} ops, layers and losses"
     failed = [line.op for line in done if not line.passed]
     worst = max((line.error for line in done if line.passed and line.error), default=0.0)
     console.print(
-        f"{sum(line.cases for line in done)} cases of {len(done)} ops, layers and losses: "
+        f"{sum(line.cases for line in done)} cases of {done[0].op if len(done) == 1 else what}: "
         + (f"FAILED {', '.join(failed)}" if failed else f"all pass; worst {worst:.1e}"),
         highlight=False,
     )
