@@ -48,7 +48,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def _letters(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[str], str]:
+def _letters(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[str, ...], str]:
     """A letter for every dimension of each operand and of the result, ellipses written out."""
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
@@ -76,10 +76,10 @@ def _letters(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[s
             )
         return term
 
-    full = [
+    full = tuple(
         written_out(term, len(shape) - len(term.replace("...", "")))
         for term, shape in zip(inputs, shapes, strict=True)
-    ]
+    )
     if not arrow:
         seen = left.replace("...", "").replace(",", "")
         return full, ellipsis + "".join(sorted(c for c in set(seen) if seen.count(c) == 1))
