@@ -9,7 +9,7 @@ import pytest
 
 import tinygan as torch
 from tinygan import nn, optim
-from tinygan.backend.kernels import Kernels
+from tinygan.backend import kernels
 from tinygan.optim.rule import RULES, rule
 
 EVERY = [
@@ -200,7 +200,7 @@ def test_a_replayed_update_follows_the_options(make, monkeypatch, device):
             _original(xp, *arrays, **static)
 
         monkeypatch.setattr(one, "reference", record)
-        monkeypatch.setattr(one, "kernels", Kernels())
+        monkeypatch.setattr(one, "kernels", kernels.Kernels())
     replayed.update(buffers)
     monkeypatch.undo()
     optimizer.update(gradients(ps, 2))
@@ -223,6 +223,7 @@ def test_a_replayed_update_follows_the_options(make, monkeypatch, device):
 
 
 def test_a_kernel_takes_over_unless_it_declines(monkeypatch):
+    monkeypatch.setattr(kernels, "enabled", True)
     seen = []
 
     @rule
