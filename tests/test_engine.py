@@ -322,6 +322,8 @@ def test_what_is_no_tensor_is_named():
 def test_memory_that_elements_share_cannot_be_changed():
     with pytest.raises(RuntimeError, match=r"read-only, as it is after expand\(\)"):
         Tensor(np.zeros((1, 3))).expand(2, 3).add_(1.0)
+    with pytest.raises(RuntimeError, match=r"read-only, as it is after expand\(\)"):
+        Tensor(np.zeros((1, 3))).expand(2, 3)[0] = 1.0
 
 
 def test_many_live_views_cost_each_the_same():

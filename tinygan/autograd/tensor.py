@@ -348,17 +348,22 @@ def change(x: Tensor, result: Tensor) -> Tensor:
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )
     may_change(x, result.node is not None or x.node is not None)
+    store(x, ..., result.array.astype(array.dtype, copy=False))
+    if state.recording:
+        x.node = result.node  # None if a constant was written: no gradient flows any more
+    return x
+
+
+def store(x: Tensor, key: Any, value: Any) -> None:
+    """x.array[key] = value, of a shape that fits, counted as a change of x."""
     try:
-        array[...] = result.array.astype(array.dtype, copy=False)
+        x.array[key] = value
     except ValueError:
         raise RuntimeError(
             f"in-place operation: the memory of this tensor, of shape {tuple(x.shape)}, is "
             "read-only, as it is after expand(), where elements share a place; work on a clone()"
         ) from None
     x.version[0] += 1
-    if state.recording:
-        x.node = result.node  # None if a constant was written: no gradient flows any more
-    return x
 
 
 def may_change(x: Tensor, recorded: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, change, is_grad_enabled, primitive, wrap
+from tinygan.autograd.tensor import store
 from tinygan.backend import DeviceError, backend_of
 from tinygan.ops.dims import common_shape, dimension, laid_out_like
 from tinygan.ops.keys import Key, parse
@@ -246,8 +247,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         value = _fitted(target.array.shape, value)
         if isinstance(value, Tensor):  # CuPy does not look whether the two overlap
             value = value.array.copy() if value.version is x.version else value.array
-        x.array[steps.basic] = value
-        x.version[0] += 1
+        store(x, steps.basic, value)
     elif not with_arrays:
         target = _slice(wrap(x.array), steps.basic)
         change(x, _slice_set(x, _fitted(target.array.shape, value), key=steps.basic))
