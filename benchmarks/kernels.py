@@ -1,36 +1,32 @@
-"""Convolution kernels against their NumPy reference, and PyTorch where it is installed.
+"""The compiled kernels against their NumPy references, and PyTorch where it is installed.
 
     python benchmarks/kernels.py [--threads 1 4] [--repeats 30]
 
-Each line alternates the candidates and takes the fastest time of each, so that another program
-disturbs them alike. Milliseconds; batch 64, as in the default DCGAN.
+Sizes are those of the default DCGAN, batch 64. Each line lets the candidates take turns and keeps
+the fastest time of each, so that other programs disturb them alike. NumPy's BLAS is on one thread,
+as it is wherever the kernels are in use.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import convolution, threads
-from tinygan.ops import conv_trio
+from tinygan.backend.cpu import convolution, elementwise, matmul, threads, updates
+from tinygan.ops import activations, conv_trio, linalg
+from tinygan.optim.rule import RULES
 
-try:
-    import torch
-except ImportError:
-    torch = None  # type: ignore[assignment]
+torch: Any = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
 
-CASES = [  # channels, size, output channels
-    (1, 28, 64),
-    (64, 14, 128),
-    (3, 32, 64),
-    (64, 16, 128),
-    (128, 8, 256),
-]
+Calls = dict[str, Callable[[], Any]]
+BATCH = 64
+CONVOLUTIONS = [(1, 28, 64), (64, 14, 128), (3, 32, 64), (64, 16, 128), (128, 8, 256)]
 GEOMETRY: dict[str, Any] = {
     "stride": (2, 2),
     "padding": ((1, 1), (1, 1)),
@@ -38,8 +34,10 @@ GEOMETRY: dict[str, Any] = {
     "groups": 1,
 }
 
+random = np.random.default_rng(0)
 
-def fastest(candidates: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+
+def fastest(candidates: Calls, repeats: int) -> dict[str, float]:
     """The least seconds of each candidate, all of them taking turns."""
     best = dict.fromkeys(candidates, float("inf"))
     for repeat in range(repeats + 1):
@@ -51,59 +49,97 @@ def fastest(candidates: dict[str, Callable[[], Any]], repeats: int) -> dict[str,
     return best
 
 
-def images(random: np.random.Generator, n: int, c: int, h: int) -> np.ndarray:
+def images(c: int, h: int) -> np.ndarray:
     """(N, C, H, W) over N H W C memory."""
-    return random.standard_normal((n, h, h, c), np.float32).transpose(0, 3, 1, 2)
+    return random.standard_normal((BATCH, h, h, c), np.float32).transpose(0, 3, 1, 2)
 
 
-def trio(c: int, h: int, o: int) -> dict[str, dict[str, Callable[[], Any]]]:
-    random = np.random.default_rng(0)
-    x, g = images(random, 64, c, h), images(random, 64, o, h // 2)
-    w = random.standard_normal((o, c, 4, 4), np.float32)
-    size, kernel = (h, h), (4, 4)
-    calls: dict[str, dict[str, Callable[[], Any]]] = {}
-    for name, op, arguments, static in (
-        ("forward", "conv2d", (x, w), {}),
-        ("input grad", "conv2d_input_grad", (g, w), {"size": size}),
-        ("weight grad", "conv2d_weight_grad", (x, g), {"kernel": kernel}),
-    ):
-        static = {**static, **GEOMETRY}
-        reference = getattr(conv_trio, f"_{op}").reference
-        compiled = getattr(convolution, op)
-        calls[name] = {
-            "numpy": lambda f=reference, a=arguments, s=static: f(np, *a, **s),
-            "kernel": lambda f=compiled, a=arguments, s=static: f(*a, **s),
+def both(reference: Any, kernel: Any, arguments: tuple[Any, ...], static: Any) -> Calls:
+    return {
+        "numpy": lambda: reference(np, *arguments, **static),
+        "kernel": lambda: kernel(*arguments, **static),
+    }
+
+
+def convolutions() -> Iterator[tuple[str, float, Calls]]:
+    """4 x 4, stride 2, padding 1: name, floating-point operations, candidates."""
+    for c, h, o in CONVOLUTIONS:
+        x, g = images(c, h), images(o, h // 2)
+        w = random.standard_normal((o, c, 4, 4), np.float32)
+        work = 2.0 * BATCH * (h // 2) ** 2 * c * o * 16
+        static: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+            "conv2d": ((x, w), {}),
+            "conv2d_input_grad": ((g, w), {"size": (h, h)}),
+            "conv2d_weight_grad": ((x, g), {"kernel": (4, 4)}),
         }
+        for op, (arguments, more) in static.items():
+            reference = getattr(conv_trio, f"_{op}").reference
+            calls = both(reference, getattr(convolution, op), arguments, {**more, **GEOMETRY})
+            if torch is not None:
+                tx, tg, tw = (torch.from_numpy(np.ascontiguousarray(a)) for a in (x, g, w))
+                calls["torch"] = torch_convolution(op, tx, tg, tw)
+            yield f"{op.removeprefix('conv2d_') or op:12s} {c:3d} -> {o:3d}  {h}x{h}", work, calls
+
+
+def torch_convolution(op: str, x: Any, g: Any, w: Any) -> Callable[[], Any]:
+    f = torch.nn.functional
+    geometry = {"stride": 2, "padding": 1}
+    return {
+        "conv2d": lambda: f.conv2d(x, w, **geometry),
+        "conv2d_input_grad": lambda: f.conv_transpose2d(g, w, **geometry),
+        "conv2d_weight_grad": lambda: torch.nn.grad.conv2d_weight(x, w.shape, g, **geometry),
+    }[op]
+
+
+def others() -> Iterator[tuple[str, float, Calls]]:
+    """Activations, products of matrices and updates: name, numbers or operations, candidates."""
+    x, g = images(64, 14), images(64, 14)
+    slope = {"negative_slope": 0.2}
+    name = f"leaky_relu   {x.shape}"
+    calls = both(activations._leaky_relu.reference, elementwise.leaky_relu, (x,), slope)
     if torch is not None:
-        tx, tg, tw = (torch.from_numpy(np.ascontiguousarray(a)) for a in (x, g, w))
-        f = torch.nn.functional
-        calls["forward"]["torch"] = lambda: f.conv2d(tx, tw, stride=2, padding=1)
-        calls["input grad"]["torch"] = lambda: f.conv_transpose2d(tg, tw, stride=2, padding=1)
-        calls["weight grad"]["torch"] = lambda: torch.nn.grad.conv2d_weight(
-            tx, tuple(tw.shape), tg, stride=2, padding=1
-        )
-    return calls
+        tx = torch.from_numpy(np.ascontiguousarray(x))
+        calls["torch"] = lambda: torch.nn.functional.leaky_relu(tx, 0.2)
+    yield name, float(x.size), calls
+    reference = activations._leaky_relu_grad.reference
+    yield (
+        f"  its grad   {x.shape}",
+        x.size,
+        both(reference, elementwise.leaky_relu_grad, (g, x), slope),
+    )
+    z, w = (random.standard_normal(shape, np.float32) for shape in ((BATCH, 100), (6272, 100)))
+    calls = both(linalg.linear.reference, matmul.linear, (z, w), {})
+    if torch is not None:
+        tz, tw = torch.from_numpy(z), torch.from_numpy(w)
+        calls["torch"] = lambda: torch.nn.functional.linear(tz, tw)
+    yield f"linear       {z.shape} -> 6272", 2.0 * z.size * len(w), calls
+    p, d, m, v = (abs(random.standard_normal(1 << 20, np.float32)) for _ in range(4))
+    arguments = (p, d, m, v, None, np.array(3.0), np.array([1e-4, 0.5, 0.999, 1e-8, 0.0]))
+    static = {"decay": False, "decoupled": False, "maximize": False}
+    yield (
+        f"adam         {p.shape}",
+        p.size,
+        both(RULES["adam"].reference, updates.adam, arguments, static),
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, threads.get_num_threads()])
     parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f}, OPENBLAS_CORETYPE={os.environ.get('OPENBLAS_CORETYPE')}")
+    core = os.environ.get("OPENBLAS_CORETYPE", "chosen by itself")
+    print(f"load {os.getloadavg()[0]:.1f}, core type of OpenBLAS: {core}")
     for number in options.threads:
         threads.set_num_threads(number)
         if torch is not None:
             torch.set_num_threads(number)
-        print(f"\n{number} threads (NumPy's BLAS: as the environment says)")
-        for c, h, o in CASES:
-            work = 2 * 64 * (h // 2) ** 2 * c * o * 16
-            for name, calls in trio(c, h, o).items():
-                best = fastest(calls, options.repeats)
-                line = f"{c:4d} -> {o:3d}  {h:2d}x{h:<2d}  {name:12s}"
-                for candidate, seconds in best.items():
-                    rate = work / seconds / 1e9
-                    line += f"  {candidate} {1e3 * seconds:7.3f} ms ({rate:4.0f} GFLOP/s)"
+        print(f"\n{number} threads: milliseconds (billions of operations or numbers per second)")
+        for cases in (convolutions(), others()):
+            for name, work, calls in cases:
+                line = f"{name:34s}"
+                for candidate, seconds in fastest(calls, options.repeats).items():
+                    line += f"  {candidate} {1e3 * seconds:7.3f} ({work / seconds / 1e9:5.1f})"
                 print(line, flush=True)
 
 

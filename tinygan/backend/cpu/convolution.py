@@ -155,14 +155,17 @@ def _fold(
         image.shape, one.shape, (height, width), (1, 1), (0, 0), (1, 1), merged=False
     )
     columns = _gather(tables, image, one, None, (n, height, width, len(one)), work, None)
-    columns = columns.transpose(0, 2, 3, 1).reshape(n, height * width, len(one))
+    columns = columns.transpose(0, 2, 3, 1).reshape(n, -1)
+    rows = fold.arrivals(
+        size[0], height, kh, stride[0], start[0], dilation[0], width * len(one), kw * c
+    )
+    across = fold.arrivals(size[1], width, kw, stride[1], start[1], dilation[1], len(one), c)
     target = None if out is None else out.transpose(0, 2, 3, 1)
     if target is None or not _in_order(target):
         target = np.empty((n, *size, c), FLOAT)
     shift = np.zeros(c, FLOAT) if bias is None else np.ascontiguousarray(bias)
-    plan = fold.Plan(height, width, kh, kw, *stride, *start, *dilation)
     number = threads.get_num_threads() if work > PARALLEL else 1
-    threads.run(fold.fold, n, (plan, columns, shift, target), number)
+    threads.run(fold.fold, n, (rows, across, columns, shift, target), number)
     return _delivered(target.transpose(0, 3, 1, 2), out)
 
 
