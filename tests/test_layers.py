@@ -91,6 +91,7 @@ def test_the_same_seed_gives_the_same_weights(device):
         (lambda: nn.GroupNorm(3, 4), "must be divisible by num_groups"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), "padding_idx 3 is out of range"),
         (lambda: nn.Hardtanh(1, 1), "expected min_val < max_val"),
+        (lambda: nn.ReflectionPad1d((1, 2, 3)), "one number or .left, right."),
         (lambda: nn.ZeroPad2d((1, 2)), "one number or .left, right, top, bottom."),
     ],
 )
