@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import strict_cupy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.backend import backend_for, host_array
+from tinygan.ops.columns import fold, unfold
 from tinygan.ops.conv_trio import _conv2d, _conv2d_input_grad, _conv2d_weight_grad
 from tinygan.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from tinygan.ops.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from tinygan.ops.resample import interpolate
 from tinygan.ops.windows import columns
 
 random = np.random.default_rng(0)
@@ -56,7 +60,10 @@ def cases(draw: st.DrawFn) -> Case:
         pad = (draw(st.integers(0, 3)), draw(st.integers(-1, 3)))
         least = max(d * (k - 1) + 1 - sum(pad), 1, -pad[1])
         sizes.append(draw(st.integers(least, least + 5)))
-        kernels.append(k), strides.append(s), pads.append(pad), dilations.append(d)
+        kernels.append(k)
+        strides.append(s)
+        pads.append(pad)
+        dilations.append(d)
     static = dict(
         stride=tuple(strides), padding=tuple(pads), dilation=tuple(dilations), groups=groups
     )
@@ -256,6 +263,29 @@ def test_misuse_is_an_error_that_says_what_was_expected(call: Any, words: str) -
     with pytest.raises(RuntimeError, match=words) as error:
         call(x, w)
     assert str(error.value).startswith("conv")
+
+
+def test_a_size_that_is_no_integer_is_refused_by_name() -> None:
+    x, w = Tensor(np.zeros((1, 1, 5, 5))), Tensor(np.zeros((1, 1, 3, 3)))
+    with pytest.raises(TypeError, match=r"conv2d: stride is 1\.5, expected an int or 2 ints"):
+        conv2d(x, w, stride=1.5)  # type: ignore[arg-type]
+    assert conv2d(x, w, stride=np.int64(2)).shape == (1, 1, 2, 2)  # type: ignore[arg-type]
+
+
+def test_images_are_computed_without_waiting_for_the_device() -> None:
+    to = backend_for("cuda").from_host
+    x = Tensor(to(random.standard_normal((2, 4, 6, 6)))).requires_grad_()
+    w = Tensor(to(random.standard_normal((4, 2, 3, 3)))).requires_grad_()
+    with strict_cupy.no_synchronization():
+        y = conv2d(x, w, padding="same", groups=2)
+        y = interpolate(max_pool2d(y, 3, 2, 1), scale_factor=2) + conv_transpose2d(
+            avg_pool2d(y, 3, 2, 1), w, stride=2, padding=1, output_padding=1, groups=2
+        )
+        y = y + fold(unfold(y, 3, padding=1), (6, 6), 3, padding=1)
+        y = interpolate(y, size=(5, 4), mode="bilinear") + adaptive_avg_pool2d(y, (5, 4))
+        (dx,) = grad((y * y).sum(), x, create_graph=True)
+        assert dx is not None
+        grad((dx * dx).sum(), w)
 
 
 def test_a_plain_array_is_refused_by_name() -> None:

@@ -6,6 +6,7 @@ Arrays are N H W C here, so that the C values of one pixel lie side by side.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import index
 from typing import Any
 
 __all__: list[str] = []
@@ -16,14 +17,17 @@ Pads = tuple[Pair, Pair]  # (top, bottom), (left, right)
 
 def pair(op: str, name: str, value: Any, length: int = 2, least: int = 0) -> tuple[int, ...]:
     """An int, or a sequence of one or `length` ints, as a tuple; all at least `least`."""
-    values = (value,) if isinstance(value, int) else tuple(value)
+    try:
+        values = [index(v) for v in (value if isinstance(value, Sequence) else (value,))]
+    except TypeError:
+        raise TypeError(f"{op}: {name} is {value!r}, expected an int or {length} ints") from None
     if len(values) == 1:
         values *= length
     if len(values) != length:
         raise RuntimeError(f"{op}: {name} has {len(values)} numbers, expected 1 or {length}")
     if any(v < least for v in values):
         raise RuntimeError(f"{op}: {name} is {value}, expected at least {least}")
-    return tuple([int(v) for v in values])
+    return tuple(values)
 
 
 def window_count(size: int, kernel: int, stride: int, pads: Pair, dilation: int) -> int:
