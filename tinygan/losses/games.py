@@ -66,7 +66,7 @@ minimax = Game(
     "minimax",
     _minimax_d,
     _minimax_g,
-    (lambda logit: sigmoid(logit) - 1, lambda logit: sigmoid(logit), lambda logit: -sigmoid(logit)),
+    (lambda logit: sigmoid(logit) - 1, sigmoid, lambda logit: -sigmoid(logit)),
 )
 
 
@@ -85,11 +85,7 @@ non_saturating = Game(
     "non_saturating",
     _minimax_d,
     _non_saturating_g,
-    (
-        lambda logit: sigmoid(logit) - 1,
-        lambda logit: sigmoid(logit),
-        lambda logit: sigmoid(logit) - 1,
-    ),
+    (lambda logit: sigmoid(logit) - 1, sigmoid, lambda logit: sigmoid(logit) - 1),
 )
 
 
@@ -165,11 +161,7 @@ wasserstein = Game(
     "wasserstein",
     _wasserstein_d,
     _wasserstein_g,
-    (
-        lambda logit: -ones_like(logit),
-        lambda logit: ones_like(logit),
-        lambda logit: -ones_like(logit),
-    ),
+    (lambda logit: -ones_like(logit), ones_like, lambda logit: -ones_like(logit)),
 )
 
 
