@@ -62,6 +62,24 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "a mask of two dimensions": lambda lib: lib.tensor(np.arange(12).reshape(3, 4) % 3 == 0),
     "a mask of all": lambda lib: lib.tensor(np.arange(60).reshape(3, 4, 5) % 7 == 0),
     "a mask of none": lambda lib: lib.tensor(np.zeros((3, 4), bool)),
+    "a mask of no dimensions": lambda lib: (1, lib.tensor(True)),
+    "a false mask of no dimensions": lambda lib: (lib.tensor(False), ..., 0),
+    "a mask, a 0-d tensor": lambda lib: (
+        lib.tensor(np.arange(12).reshape(3, 4) % 3 == 0),
+        long(lib, 3),
+    ),
+    "a 0-d tensor, a mask": lambda lib: (
+        long(lib, 2),
+        lib.tensor(np.arange(20).reshape(4, 5) % 3 == 0),
+    ),
+    "a wide mask and a list": lambda lib: (
+        lib.tensor(np.arange(12).reshape(3, 4) == 5),
+        [1, 0, 1],
+    ),
+    "a list and a wide mask": lambda lib: (
+        [1, 0, -1, 0],
+        lib.tensor(np.arange(20).reshape(4, 5) % 5 == 0),
+    ),
     "a mask behind": lambda lib: (..., lib.tensor([True, False, True, True, False])),
     "a mask and a list": lambda lib: (lib.tensor([True, False, True]), [1, 0]),
     "a mask and a slice": lambda lib: (lib.tensor([True, False, True]), slice(1, 3)),
@@ -86,7 +104,7 @@ def test_writing(name: str, recorded: bool) -> None:
 
     compare(number, real(3, 4, 5))
     target = torch.zeros(3, 4, 5)[KEYS[name](torch)].shape
-    twice = name in ("an integer tensor", "small indices", "two lists", "two lists that broadcast",
+    twice = name in ("a wide mask and a list", "an integer tensor", "small indices", "two lists", "two lists that broadcast",
                      "two at the end")  # fmt: skip
     value = np.ones(target) if twice else real(*target)  # else which of them stays is not said
 

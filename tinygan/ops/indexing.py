@@ -178,11 +178,16 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 
 
 def _apply(x: Tensor, key: Key) -> Tensor:
-    if not key.arrays and not key.selects:
+    if not key.arrays and not key.steps:
         return _slice(x, key.basic)
     y = x if all(k == _ALL or k is ... for k in key.basic) else _slice(x, key.basic)
-    for dim, i in key.selects:
-        y = _take(y, _checked(i, y.array.shape[dim]), dim=dim)
+    for dim, step in key.steps:
+        shape = y.array.shape
+        if isinstance(step, Tensor):
+            y = _take(y, _checked(step, shape[dim]), dim=dim)
+        else:
+            joined = prod(shape[dim : dim + step])
+            y = _reshape(y, (*shape[:dim], joined, *shape[dim + step :]))
     if not key.arrays:
         return y
     dims = [dim for dim, _ in key.arrays]
@@ -240,20 +245,20 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if mask is not None:
         change(x, x.masked_fill(mask, value))
         return
-    steps = parse(x, key)
-    with_arrays = bool(steps.arrays or steps.selects)
+    parsed = parse(x, key)
+    with_arrays = bool(parsed.arrays or parsed.steps)
     if not recorded and not with_arrays:
-        target = _slice(wrap(x.array), steps.basic)
+        target = _slice(wrap(x.array), parsed.basic)
         value = _fitted(target.array.shape, value)
         if isinstance(value, Tensor):  # CuPy does not look whether the two overlap
             value = value.array.copy() if value.version is x.version else value.array
-        store(x, steps.basic, value)
+        store(x, parsed.basic, value)
     elif not with_arrays:
-        target = _slice(wrap(x.array), steps.basic)
-        change(x, _slice_set(x, _fitted(target.array.shape, value), key=steps.basic))
+        target = _slice(wrap(x.array), parsed.basic)
+        change(x, _slice_set(x, _fitted(target.array.shape, value), key=parsed.basic))
     else:
         xp = backend_of(x.array).xp
-        positions = _apply(wrap(xp.arange(x.array.size).reshape(x.array.shape)), steps)
+        positions = _apply(wrap(xp.arange(x.array.size).reshape(x.array.shape)), parsed)
         change(x, _put(x, _fitted(positions.array.shape, value), positions))
 
 

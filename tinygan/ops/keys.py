@@ -16,14 +16,15 @@ _BASIC = (int, slice, type(None), type(Ellipsis))
 
 
 class Key(NamedTuple):
-    """An index in three steps, each applied to the result of the one before.
+    """An index in three parts, each applied to the result of the one before.
 
-    `basic`: integers, slices, None and `...`, which give a view; `selects`: 0-d integer tensors,
-    in order, each dropping the dimension it is paired with; `arrays`: integer arrays, together.
+    `basic`: integers, slices, None and `...`, which give a view; `steps`, in order: a 0-d integer
+    tensor picks from the dimension it is paired with, and drops it, a number joins as many
+    dimensions from there on into one; `arrays`: integer arrays, together.
     """
 
     basic: tuple[Any, ...]
-    selects: list[tuple[int, Tensor]]
+    steps: list[tuple[int, Tensor | int]]
     arrays: list[tuple[int, Tensor]]
 
 
@@ -32,9 +33,9 @@ def parse(x: Tensor, key: Any) -> Key:
     items = key if type(key) is tuple else (key,)
     shape = x.array.shape
     basic: list[Any] = []
-    selects: list[tuple[int, Tensor]] = []
+    steps: list[tuple[int, Tensor | int]] = []
     arrays: list[tuple[int, Tensor]] = []
-    dim = out = 0  # the next dimension of x, and of the result of `basic` and `selects`
+    dim = out = 0  # the next dimension of x, and of the result of `basic` and `steps`
     ellipsis = False
     items = tuple([item if isinstance(item, _BASIC) else _plain(x, item) for item in items])
     used = sum([_consumes(item) for item in items])
@@ -60,10 +61,12 @@ def parse(x: Tensor, key: Any) -> Key:
             out += 1
         elif isinstance(item, Tensor):
             if item.array.dtype == np.bool_:
-                for i in _positions(item, shape[dim : dim + item.array.ndim]):
-                    basic.append(slice(None))
-                    arrays.append((out, i))
-                    dim, out = dim + 1, out + 1
+                width = item.array.ndim
+                arrays.append((out, _positions(item, shape[dim : dim + width])))
+                basic.extend([slice(None)] * width or [None])
+                if width > 1:
+                    steps.append((out, width))
+                dim, out = dim + width, out + 1
                 continue
             basic.append(slice(None))
             dim += 1
@@ -71,7 +74,7 @@ def parse(x: Tensor, key: Any) -> Key:
                 arrays.append((out, item))
                 out += 1
             else:
-                selects.append((out, item))
+                steps.append((out, item))
         else:
             if not -shape[dim] <= item < shape[dim]:
                 raise IndexError(
@@ -81,7 +84,7 @@ def parse(x: Tensor, key: Any) -> Key:
             dim += 1
     if not ellipsis:
         basic.append(...)  # so that the result is an array, never a scalar
-    return Key(tuple(basic), selects, arrays)
+    return Key(tuple(basic), steps, arrays)
 
 
 def _plain(x: Tensor, item: Any) -> Any:
@@ -132,13 +135,11 @@ def _on_device(x: Tensor, array: np.ndarray) -> Tensor:
     return wrap(backend_of(x.array).from_host(array))
 
 
-def _positions(mask: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
-    """Where a mask is true, by dimension: how many places that are is read from the device."""
+def _positions(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Where, in row-major order, a mask is true: how many places these are is read."""
     if mask.array.shape != shape:
         raise IndexError(
             f"index: a mask of shape {mask.array.shape} for dimensions of shape {shape}; expected "
             "equal shapes"
         )
-    if not shape:
-        mask = wrap(mask.array.reshape(1))
-    return [wrap(i) for i in backend_of(mask.array).xp.nonzero(mask.array)]
+    return wrap(backend_of(mask.array).xp.nonzero(mask.array.reshape(-1))[0])
