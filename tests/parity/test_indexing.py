@@ -89,6 +89,12 @@ KEYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+TWICE = {  # they name a place twice: which of the values written to it stays is not said
+    "a wide mask and a list", "an integer tensor", "small indices", "two at the end", "two lists",
+    "two lists that broadcast",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", KEYS)
 def test_reading(name: str) -> None:
     compare(lambda lib, x: x[KEYS[name](lib)], real(3, 4, 5))
@@ -104,9 +110,7 @@ def test_writing(name: str, recorded: bool) -> None:
 
     compare(number, real(3, 4, 5))
     target = torch.zeros(3, 4, 5)[KEYS[name](torch)].shape
-    twice = name in ("a wide mask and a list", "an integer tensor", "small indices", "two lists", "two lists that broadcast",
-                     "two at the end")  # fmt: skip
-    value = np.ones(target) if twice else real(*target)  # else which of them stays is not said
+    value = np.ones(target) if name in TWICE else real(*target)
 
     def tensor(lib: Any, x: Any, v: Any) -> Any:
         y = x * 1
