@@ -127,3 +127,10 @@ def test_the_old_constructors_take_sizes_or_data() -> None:
         tinygan.Tensor(3)
     with pytest.raises(TypeError):
         tinygan.Tensor(3, 1)
+
+
+def test_scripts_from_before_2018_find_what_they_use() -> None:
+    x = tinygan.autograd.Variable(tinygan.ones(2).double().type(tinygan.FloatTensor), True)
+    assert x.dtype == tinygan.float32 and x.requires_grad and tinygan.is_tensor(x)
+    assert tinygan.LongTensor([1, 2]).dtype == tinygan.int64
+    assert isinstance(tinygan.cuda.is_available(), bool) and tinygan.cuda.device_count() >= 0

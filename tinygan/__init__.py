@@ -1,4 +1,4 @@
-"""tinygan: a neural-net engine from scratch, whose subject is the generative adversarial network."""
+"""A neural-net engine from scratch, whose subject is the generative adversarial network."""
 
 from tinygan import autograd, losses, nn, optim
 from tinygan.autograd import (
@@ -13,6 +13,7 @@ from tinygan.autograd import (
 from tinygan.backend import Device as device
 from tinygan.backend import cuda
 from tinygan.backend.cpu.threads import get_num_threads, set_num_threads
+from tinygan.backend.dtypes import bool_ as bool
 from tinygan.backend.dtypes import (
     double,
     float16,
@@ -29,10 +30,9 @@ from tinygan.backend.dtypes import (
     short,
     uint8,
 )
-from tinygan.backend.dtypes import bool_ as bool
 from tinygan.backend.dtypes import float32 as float
 from tinygan.backend.dtypes import int32 as int
-from tinygan.ops import *  # noqa: F403
+from tinygan.ops import *
 from tinygan.ops.files import load, save
 
 __version__ = "0.1.0"

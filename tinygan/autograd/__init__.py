@@ -11,7 +11,7 @@ from tinygan.autograd.mode import (
 )
 from tinygan.autograd.node import Node
 from tinygan.autograd.primitive import REGISTRY, Primitive, primitive
-from tinygan.autograd.tensor import Parameter, Size, Tensor, change, may_change, wrap
+from tinygan.autograd.tensor import Parameter, Size, Tensor, Variable, change, may_change, wrap
 
 __all__ = [
     "REGISTRY",
@@ -22,6 +22,7 @@ __all__ = [
     "Primitive",
     "Size",
     "Tensor",
+    "Variable",
     "backward",
     "change",
     "check",

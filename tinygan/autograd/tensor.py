@@ -322,6 +322,11 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
 
+def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:
+    """The tensor itself: what PyTorch's scripts from before 2018 wrap their tensors in."""
+    return data.requires_grad_() if requires_grad else data
+
+
 _new = Tensor.__new__
 
 

@@ -42,5 +42,5 @@ def info() -> None:
 
 def blas() -> str:
     """The BLAS that NumPy was built with, as NumPy tells."""
-    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return f"{built.get('name')} {built.get('version')}"

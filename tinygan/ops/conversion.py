@@ -10,7 +10,7 @@ from tinygan.autograd import Tensor, primitive, wrap
 from tinygan.autograd.tensor import to_device
 from tinygan.backend import Device
 
-__all__ = ["cast", "clone", "contiguous", "copy_to", "cpu", "cuda", "to", "type_as"]
+__all__ = ["cast", "clone", "copy_to"]  # the others are methods only
 
 
 @primitive

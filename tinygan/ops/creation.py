@@ -9,11 +9,10 @@ import numpy as np
 
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import Device, backend_for, backend_of
-from tinygan.backend.dtypes import dtype_of_scalar, float32, get_default_dtype, int64
+from tinygan.backend.dtypes import dtype_of_scalar, get_default_dtype, int64
 from tinygan.ops.dims import sizes
 
 __all__ = [
-    "FloatTensor",
     "arange",
     "as_tensor",
     "empty",
@@ -62,13 +61,6 @@ def tensor(
 ) -> Tensor:
     """A new tensor with a copy of `data`: a number, a nested sequence, an array or a tensor."""
     return _finish(_convert(data, dtype, device, copy=True), requires_grad)
-
-
-def FloatTensor(*data: Any) -> Tensor:
-    """PyTorch's old constructor: sizes give an uninitialised float32 tensor, data a copy of it."""
-    if not data or all(isinstance(n, int) for n in data):
-        return empty(*(data or (0,)), dtype=float32)
-    return tensor(data[0], dtype=float32)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Where = None) -> Tensor:

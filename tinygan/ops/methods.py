@@ -20,7 +20,7 @@ from tinygan.backend.dtypes import (
     int64,
     uint8,
 )
-from tinygan.ops import inplace
+from tinygan.ops import conversion, inplace
 
 __all__: list[str] = []
 
@@ -34,7 +34,7 @@ _METHODS = """
     isnan le logical_and logical_not logical_or logical_xor lt masked_fill ne
     all amax amin any argmax argmin count_nonzero cumsum logsumexp max mean min norm prod std sum
     var
-    clone contiguous cpu cuda to type_as
+    clone
     broadcast_to expand expand_as flatten flip movedim permute reshape squeeze sum_to_size swapaxes
     t transpose unflatten unsqueeze view view_as
     chunk diag diag_embed diagonal repeat repeat_interleave roll split tile trace tril triu unbind
@@ -130,6 +130,8 @@ def attach() -> None:
         _attach(name, getattr(ops, name))
     for name in _IN_PLACE.split():
         _attach(f"{name}_", inplace.in_place(getattr(ops, name)))
+    for name in ("contiguous", "cpu", "cuda", "to", "type_as"):
+        _attach(name, getattr(conversion, name))
     for name in inplace.__all__:
         _attach(name, getattr(inplace, name))
     for name, op in _OPERATORS.items():
@@ -153,7 +155,7 @@ def attach() -> None:
     for name in ("zeros", "ones", "empty", "full"):
         _attach(f"new_{name}", _new(getattr(ops, name)))
     _attach("new_tensor", _new(ops.tensor))
-    _attach("type", ops.to)
+    _attach("type", lambda x, kind: x.to(getattr(kind, "dtype", kind)))
     _attach("where", _where)
     _attach("stride", _stride)
     _attach("nelement", Tensor.numel)

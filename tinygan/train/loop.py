@@ -59,7 +59,7 @@ def train(
 def _flush(training: Training, run: Run, watcher: Watcher, pending: list[dict[str, Any]]) -> None:
     """Bring the metrics to the host, refuse what is not finite, write and show the rest."""
     first = training.step - len(pending) + 1
-    records = []
+    records: list[dict[str, Any]] = []
     for step, metrics in enumerate(pending, first):
         values = {k: v.item() if isinstance(v, Tensor) else v for k, v in metrics.items()}
         bad = [name for name, value in values.items() if not math.isfinite(value)]

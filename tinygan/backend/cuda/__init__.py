@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tinygan.backend.core import Backend, Device, DeviceError, register
 
 _INSTALL = "install it with: pip install 'tinygan[cuda12]' (CUDA 12) or 'tinygan[cuda13]' (CUDA 13)"
@@ -14,6 +17,15 @@ def is_available() -> bool:
     except ImportError:
         return False
     return bool(cupy.is_available())
+
+
+def device_count() -> int:
+    """How many GPUs CuPy finds, 0 without CuPy."""
+    if not is_available():
+        return 0
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceCount())
 
 
 def load() -> Backend:
@@ -36,7 +48,14 @@ def load() -> Backend:
             cupy.ndarray,
             None,
             Device("cuda", cupy.cuda.Device().id),
-            from_host=cupy.asarray,
-            to_host=cupy.asnumpy,
+            from_host=lambda array: _keeping_order(cupy.asarray, array),
+            to_host=lambda array: _keeping_order(cupy.asnumpy, array),
         )
     )
+
+
+def _keeping_order(copy: Callable[[Any], Any], array: Any) -> Any:
+    """Copy across the host with the axes in memory order: CuPy would make channels-last C-order."""
+    axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    back = sorted(range(array.ndim), key=axes.__getitem__)
+    return copy(array.transpose(axes)).transpose(back)

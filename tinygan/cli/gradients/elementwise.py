@@ -63,7 +63,7 @@ row("where", lambda m, x, y: ops.where(m, x * x, y), mask(2, 3), normal(2, 3), n
 row("masked_fill", lambda x, m, v: ops.masked_fill(x * x, m, v), normal(4, 5), mask(4, 5), normal())
 row("cast", lambda x: ops.cast(x, dtype=tinygan.float64), normal(2, 3))
 row("clone", ops.clone, normal(2, 3))
-row("contiguous", lambda x: ops.contiguous(x.transpose(0, 1)), normal(2, 3))
+row("contiguous", lambda x: x.transpose(0, 1).contiguous(), normal(2, 3))
 row("copy_to", lambda x: _copy_to(x, device=x.device, source=x.device) * x, normal(2, 3))
 row("fill", lambda x, v: x * inplace.fill(x, v), normal(2, 3), normal())
 row("copy", lambda x, y: x * inplace.copy(x, y), normal(2, 3), normal(3))
