@@ -123,6 +123,13 @@ def test_padding_never_wins_a_maximum() -> None:
     assert places.numpy().tolist() == [[[[0, 0], [0, 0]]]]
 
 
+def test_a_window_of_more_than_32767_pixels_finds_its_maximum() -> None:
+    x = np.zeros((1, 1, 2, 20_000))
+    x[0, 0, 1, 19_998] = 1
+    y, place = max_pool2d(Tensor(x), (2, 20_000), return_indices=True)
+    assert (y.item(), place.item()) == (1, 39_998)
+
+
 def test_padding_counts_in_means_or_not() -> None:
     x = Tensor(np.ones((1, 1, 2, 2)))
     assert avg_pool2d(x, 3, 1, 1).numpy()[0, 0, 0, 0] == pytest.approx(4 / 9)

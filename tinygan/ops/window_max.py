@@ -49,8 +49,8 @@ def _max_tap(
         (xp.maximum(-corner, 0) + d - 1) // d
         for corner, d in zip((rows, columns), dilation, strict=True)
     ]
-    tap = xp.zeros(y.shape, dtype=xp.int16)
-    tap += (first[0] * kernel[1] + first[1]).astype(xp.int16)
+    tap = xp.zeros(y.shape, dtype=xp.int16 if kernel[0] * kernel[1] < 1 << 15 else xp.int32)
+    tap += (first[0] * kernel[1] + first[1]).astype(tap.dtype)
     for number, window in reversed(list(enumerate(_windows(count, kernel, stride, dilation)))):
         tap += (x[window] == y) * (number - tap)
     return tap.transpose(0, 3, 1, 2)
