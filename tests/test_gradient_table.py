@@ -58,7 +58,7 @@ def differentiated(row: Row, inputs):
     return outputs, seeds, first, second
 
 
-every_row = pytest.mark.parametrize("row", TABLE, ids=identify(TABLE))
+every_row = pytest.mark.parametrize("row", TABLE, ids=list(identify(TABLE)))
 
 
 @every_row
