@@ -21,7 +21,7 @@ from tinygan.ops.windows import Pads, Pair, columns, columns_to_image, window_co
 
 __all__: list[str] = []
 
-COLUMNS = 1 << 21  # numbers in the windows of one part of a batch
+COLUMNS = 1 << 22  # numbers in the windows of one part: caches want few, GPUs want many
 
 
 @primitive
@@ -102,7 +102,7 @@ def _conv2d_weight_grad(
 
 
 def _parts(images: int, columns: int) -> list[slice]:
-    """The batch in parts whose columns, so many numbers per image, stay in the cache."""
+    """The batch in parts whose columns, so many numbers per image, are COLUMNS in all."""
     step = max(COLUMNS // max(columns, 1), 1)
     return [slice(i, i + step) for i in range(0, max(images, 1), step)]
 
