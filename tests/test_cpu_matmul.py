@@ -46,6 +46,15 @@ def test_products_are_numpys(shape: tuple[int, int, int], dtype: Any) -> None:
     np.testing.assert_allclose(out, x @ w.T, atol=tolerance)
 
 
+def test_batches_are_numpys() -> None:
+    x, w = (random.standard_normal((11, 5, 5), np.float32) for _ in range(2))
+    np.testing.assert_allclose(matmul.matmul(x, w), x @ w, atol=1e-5)
+    np.testing.assert_allclose(matmul.matmul(x, w[0]), x @ w[0], atol=1e-5)
+    bias = random.standard_normal(5, np.float32)
+    np.testing.assert_allclose(matmul.linear(x, w[0], bias), x @ w[0].T + bias, atol=1e-5)
+    assert matmul.matmul(x[:0], w[:0]).shape == (0, 5, 5)
+
+
 def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
     x, w = (random.standard_normal((90, 90), np.float32) for _ in range(2))
     results = []
@@ -56,10 +65,21 @@ def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
         np.testing.assert_array_equal(result, results[0])
 
 
+def test_what_is_not_finite_comes_out_without_a_warning() -> None:
+    threads.set_num_threads(3)
+    x, w = np.ones((40, 8), np.float32), np.ones((8, 40), np.float32)
+    x[3, 2], w[2, 5] = np.inf, 0
+    for a, b in ((x, w), (x[:, 2:3], w[2:3])):
+        y = matmul.matmul(a, b)
+        assert np.isnan(y[3, 5]) and np.isposinf(y[3, 6]) and np.isfinite(y[4]).all()
+    assert np.isnan(matmul.linear(x, w.T, np.full(40, -np.inf, np.float32))[3]).all()
+
+
 def test_the_rest_is_left_to_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     x = random.standard_normal((4, 4), np.float32)
     assert matmul.matmul(x, x[0]) is NotImplemented
-    assert matmul.matmul(x[None], x) is NotImplemented
+    assert matmul.matmul(x, x[None]) is NotImplemented
+    assert matmul.matmul(x[None], x[None].repeat(2, 0)) is NotImplemented
     assert matmul.matmul(x, x[:3]) is NotImplemented
     assert matmul.matmul(x, x.astype(np.float64)) is NotImplemented
     assert matmul.matmul(x.astype(int), x.astype(int)) is NotImplemented

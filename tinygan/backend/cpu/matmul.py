@@ -41,19 +41,53 @@ keep_freed_memory()
 
 
 def matmul(x: Any, w: Any, *, out: Any = None) -> Any:
-    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
+    if x.ndim < 2 or w.ndim < 2 or x.shape[-1] != w.shape[-2]:
         return NotImplemented
-    return _product(x, w, out)
+    if w.ndim == 2:
+        return _rows(x, w, out)
+    if x.ndim == w.ndim == 3 and len(x) == len(w):
+        return _batch(x, w, out)
+    return NotImplemented
 
 
 def linear(x: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
-    if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:
+    if x.ndim < 2 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         return NotImplemented
     if bias is not None and (bias.dtype != x.dtype or bias.shape != weight.shape[:1]):
         return NotImplemented
-    y = _product(x, weight.T, out)
+    y = _rows(x, weight.T, out)
     if y is not NotImplemented and bias is not None:
-        y += bias
+        with np.errstate(all="ignore"):
+            y += bias
+    return y
+
+
+def _rows(x: Any, w: Any, out: Any) -> Any:
+    """x (..., i, j) @ w (j, k), as the product of two matrices."""
+    if x.ndim == 2:
+        return _product(x, w, out)
+    if out is not None or not x.size:
+        return NotImplemented
+    y = _product(x.reshape(-1, x.shape[-1]), w, None)
+    return y if y is NotImplemented else y.reshape(*x.shape[:-1], w.shape[1])
+
+
+def _batch(x: Any, w: Any, out: Any) -> Any:
+    """x (n, i, j) @ w (n, j, k); the batch is split."""
+    n, rows, inner = x.shape
+    if not OURS or n * rows * inner * w.shape[2] < PARALLEL:
+        return NotImplemented
+    if out is not None or x.dtype not in FLOATS or w.dtype != x.dtype:
+        return NotImplemented
+    y = np.empty((n, rows, w.shape[2]), x.dtype)
+    step = -(-n // PIECES)
+
+    def piece(i: int) -> None:
+        part = slice(i * step, (i + 1) * step)
+        with np.errstate(all="ignore"):
+            np.matmul(x[part], w[part], out=y[part])
+
+    threads.run_each(piece, PIECES, threads.get_num_threads())
     return y
 
 
@@ -73,16 +107,18 @@ def _product(x: Any, w: Any, out: Any) -> Any:
     else:
         y = out
     if inner == 1:  # no BLAS is at its best there
-        return np.multiply(x, w, out=y)
+        with np.errstate(all="ignore"):
+            return np.multiply(x, w, out=y)
     tall = rows >= columns
     step = -(-max(rows, columns) // PIECES)
 
     def piece(i: int) -> None:
         part = slice(i * step, (i + 1) * step)
-        if tall:
-            np.matmul(x[part], w, out=y[part])
-        else:
-            np.matmul(x, w[:, part], out=y[:, part])
+        with np.errstate(all="ignore"):  # every thread has a state of its own
+            if tall:
+                np.matmul(x[part], w, out=y[part])
+            else:
+                np.matmul(x, w[:, part], out=y[:, part])
 
     threads.run_each(piece, PIECES, threads.get_num_threads())
     return y
