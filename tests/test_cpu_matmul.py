@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.backend.cpu import matmul, threads
+from tinygan.backend.cpu import blas, matmul, threads
 
 random = np.random.default_rng(0)
 
-pytestmark = pytest.mark.skipif(not matmul.OURS, reason="NumPy's BLAS is not that of its wheels")
+pytestmark = pytest.mark.skipif(not blas.OURS, reason="NumPy's BLAS is not that of its wheels")
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import event
 from numba.extending import intrinsic
 
-from tinygan.backend.cpu.memory import keep_freed_memory
+from tinygan.backend.cpu import blas, memory  # noqa: F401  they set up the process
 from tinygan.backend.cpu.progress import announce
 
 settings: Any = numba.config
@@ -121,7 +121,6 @@ class _Announcer(event.Listener):
 
 
 event.register("numba:compile", _Announcer())
-keep_freed_memory()
 
 
 # -- taking chunks ----------------------------------------------------------------------------

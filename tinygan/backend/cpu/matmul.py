@@ -1,43 +1,17 @@
-"""Products of matrices: NumPy's BLAS, called for pieces of the result by the kernels' own threads.
-
-A BLAS with threads of its own waits for all of them at every call, and keeps them spinning in
-between: with one core taken by another program a product of a millisecond takes ten, and the
-kernels that follow find their cores occupied. So OpenBLAS is told to use one thread, for the whole
-process, when this module is loaded. Where the BLAS is another one, it is left alone.
-"""
+"""Products of matrices: NumPy's BLAS, called for pieces of the result by the kernels' threads."""
 
 from __future__ import annotations
 
-import ctypes
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import threads
-from tinygan.backend.cpu.memory import keep_freed_memory
+from tinygan.backend.cpu import blas, threads
 
 LEAST = 1 << 16  # multiplications; below that NumPy is called directly
 PARALLEL = 1 << 22  # multiplications from which splitting pays
 PIECES = 8  # a product is split into, whatever the number of threads
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
-
-def _own_the_threads() -> bool:
-    """Tell the OpenBLAS of NumPy's wheels to use one thread; whether that was possible."""
-    package = Path(np.__file__).parent
-    for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
-        for library in folder.glob("*openblas*"):
-            try:
-                ctypes.CDLL(str(library)).scipy_openblas_set_num_threads64_(1)
-            except (OSError, AttributeError):
-                continue
-            return True
-    return False
-
-
-OURS = _own_the_threads()
-keep_freed_memory()
 
 
 def matmul(x: Any, w: Any, *, out: Any = None) -> Any:
@@ -75,7 +49,7 @@ def _rows(x: Any, w: Any, out: Any) -> Any:
 def _batch(x: Any, w: Any, out: Any) -> Any:
     """x (n, i, j) @ w (n, j, k); the batch is split."""
     n, rows, inner = x.shape
-    if not OURS or n * rows * inner * w.shape[2] < PARALLEL:
+    if not blas.OURS or n * rows * inner * w.shape[2] < PARALLEL:
         return NotImplemented
     if out is not None or x.dtype not in FLOATS or w.dtype != x.dtype:
         return NotImplemented
@@ -96,7 +70,7 @@ def _product(x: Any, w: Any, out: Any) -> Any:
     rows, inner = x.shape
     columns = w.shape[1]
     work = rows * columns * inner
-    if not OURS or work < LEAST or (work < PARALLEL and inner > 1):
+    if not blas.OURS or work < LEAST or (work < PARALLEL and inner > 1):
         return NotImplemented
     if x.dtype not in FLOATS or w.dtype != x.dtype:
         return NotImplemented

@@ -29,6 +29,9 @@ def keep_freed_memory() -> None:
     mallopt(TRIM_THRESHOLD, KEPT)
 
 
+keep_freed_memory()
+
+
 def address(array: np.ndarray) -> int:
     result: int = array.__array_interface__["data"][0]
     return result
