@@ -12,7 +12,7 @@ from tinygan.backend.cpu.memory import flat
 
 FLOAT = np.dtype(np.float32)
 SMALL = 1 << 14  # numbers that NumPy computes as fast
-PARALLEL = 1 << 20  # numbers from which waking other threads costs less than it brings
+PARALLEL = 1 << 18  # numbers from which waking other threads costs less than it brings
 PIECE = 1 << 14  # numbers per chunk
 
 
