@@ -29,8 +29,8 @@ batches = DataLoader(data, batch_size=64, shuffle=True, drop_last=True).forever(
 shape = data.shape
 
 G, D = DCGANGenerator(shape, LATENT, WIDTH), DCGANDiscriminator(shape, WIDTH)
-optimizer_G = optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))
-optimizer_D = optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))
+optimizer_G = optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))
+optimizer_D = optim.Adam(D.parameters(), lr=5e-4, betas=(0.5, 0.999))
 average = optim.EMA(G, decay=0.99)  # images of averaged weights are steadier
 
 for step in range(1, STEPS + 1):

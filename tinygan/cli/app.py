@@ -52,12 +52,12 @@ def train(
     normalize: Annotated[
         str | None, _option("Batch normalisation in D: auto, yes or no. [auto]")
     ] = None,
-    lr_g: Annotated[float | None, _option("G's learning rate. [2e-4]")] = None,
-    lr_d: Annotated[float | None, _option("D's learning rate. [2e-4]")] = None,
+    lr_g: Annotated[float | None, _option("G's learning rate. [1e-3]")] = None,
+    lr_d: Annotated[float | None, _option("D's learning rate. [5e-4]")] = None,
     beta1: Annotated[float | None, _option("Adam's first beta. [0.5]")] = None,
     beta2: Annotated[float | None, _option("Adam's second beta. [0.999]")] = None,
     schedule: Annotated[
-        str | None, _option("Learning rates: constant, linear or cosine. [constant]")
+        str | None, _option("Learning rates: constant, linear or cosine. [linear]")
     ] = None,
     ema: Annotated[float | None, _option("Decay of the average of G's weights. [0.99]")] = None,
     seed: Annotated[int | None, _option("Seed of all random numbers. [0]")] = None,

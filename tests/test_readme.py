@@ -1,0 +1,47 @@
+"""The README says nothing that is not there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from tinygan.cli.gradients import TABLE
+from tinygan.train import gan_step
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def section(title: str) -> str:
+    return README.partition(f"## {title}")[2].partition("\n## ")[0]
+
+
+def test_what_is_listed_as_differentiable_has_a_row() -> None:
+    rows = {row.name.rpartition(".")[2] for row in TABLE}
+    lines = [line for line in section("What is differentiable").splitlines() if "| `" in line]
+    listed = set(re.findall(r"`(\w+)`", "\n".join(lines)))
+    assert len(listed) > 100
+    assert listed <= rows, listed - rows
+
+
+def test_the_gan_step_stands_there_as_it_is() -> None:
+    def plain(text: str) -> list[str]:
+        return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines() if line.strip()]
+
+    shown = plain(section("The GAN step").partition("```python")[2].partition("```")[0])
+    real = "\n".join(plain(inspect.getsource(gan_step)))
+    assert len(shown) > 10
+    assert "\n".join(shown) in real
+
+
+def test_the_files_it_links_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_options_it_names_exist() -> None:
+    source = (ROOT / "tinygan" / "cli" / "app.py").read_text()
+    for name in re.findall(r"tinygan [^`]*?--([a-z-]+)", README):
+        assert name.replace("-", "_") in source, name
