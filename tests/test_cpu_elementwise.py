@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygan.backend.cpu import elementwise, threads
-from tinygan.ops import activations
+from tinygan.ops import activations, comparison
 
 random = np.random.default_rng(0)
 
@@ -82,3 +82,49 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
         results.append(getattr(elementwise, name)(*arrays, **static))
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("shape", [(1,), (17,), (3, 5, 7), (2, 3, 5, 7), (0, 4), (40, 1000)])
+@pytest.mark.parametrize("number", [None, 0, -0.0, 1.5, -np.inf, np.nan, 1e300, True])
+def test_where_and_masked_fill_are_the_references(shape: tuple[int, ...], number: Any) -> None:
+    mask = random.random(shape) < 0.5
+    x, other = (random.standard_normal(shape, np.float32) for _ in range(2))
+    if len(shape) == 4:
+        mask, x, other = (a.transpose(0, 3, 1, 2) for a in (mask, x, other))
+    if number is None:
+        calls = [("where", (mask, x, other)), ("masked_fill", (x, mask, other))]
+    else:
+        calls = [("where", (mask, x, number)), ("where", (mask, number, x))]
+        calls += [("masked_fill", (x, mask, number))]
+    for name, arguments in calls:
+        with np.errstate(over="ignore"):  # 1e300 as float32
+            expected = getattr(comparison, name).reference(np, *arguments)
+        result = getattr(elementwise, name)(*arguments)
+        assert result.dtype == np.float32 and result.strides == expected.strides
+        np.testing.assert_array_equal(result, expected)
+        np.testing.assert_array_equal(np.signbit(result), np.signbit(expected))
+        out = np.empty_like(result)
+        assert getattr(elementwise, name)(*arguments, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+
+
+def test_where_leaves_other_types_shapes_and_two_numbers_to_the_reference() -> None:
+    x = random.standard_normal((4, 6), np.float32)
+    for arguments in [
+        (x > 0, x.astype(np.float64), x),
+        (x > 0, x.astype(np.int32), 0),
+        (x, x, x),
+        (x > 0, 1.0, 2.0),
+        (x[0] > 0, x, x),
+        (x > 0, x[0], x),
+        (x[:, ::2] > 0, x[:, ::2], 0.0),
+    ]:
+        assert elementwise.where(*arguments) is NotImplemented
+
+
+def test_where_of_a_mask_in_another_order_comes_out_channels_last() -> None:
+    mask = random.random((2, 3, 4, 5)) < 0.5
+    x = random.standard_normal((2, 4, 5, 3), np.float32).transpose(0, 3, 1, 2)
+    y = elementwise.where(mask, x, 0.0)
+    np.testing.assert_array_equal(y, np.where(mask, x, 0))
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous

@@ -190,3 +190,6 @@ masked_fill.vjp(
     x=lambda g, mask: where(mask, 0, g),
     value=lambda g, mask: where(mask, g, 0),
 )
+
+for _op in (where, masked_fill):
+    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
