@@ -70,6 +70,18 @@ def test_every_penalty_trains(tmp_path: Path, penalty: str) -> None:
     train(tmp_path / "run", "--steps", 3, "--penalty", penalty, "--game", "wasserstein")
 
 
+def test_compiling_is_announced_once_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("TINYGAN_KERNELS", raising=False)
+    first, second = (
+        train(tmp_path / name, "--data", "ring", "--steps", 1) for name in ("first", "second")
+    )
+    assert first.count("compiling kernels") == 1
+    assert "compiling kernels" not in second
+
+
 def test_options_come_from_toml_and_the_command_line_wins(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text('game = "hinge"\nsteps = 2\nlr-g = 0.001\n')
     train(tmp_path / "run", "--config", tmp_path / "run.toml", "--steps", 3)

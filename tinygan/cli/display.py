@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tinygan.backend.cpu.progress import on_compile
 from tinygan.cli.halfblock import can_show, half_blocks
 
 
@@ -33,6 +34,7 @@ class Display:
         self.line = ""
         self.picture: Any = ""
         self.live: Live | None = None
+        on_compile(self._compiling)
 
     def __enter__(self) -> Display:
         if self.console.is_terminal:
@@ -48,6 +50,7 @@ class Display:
     ) -> None:
         if self.live is not None:
             self.live.__exit__(kind, error, trace)
+            self.live = None
 
     def metrics(self, record: dict[str, Any]) -> None:
         step = record["step"]
@@ -75,5 +78,26 @@ class Display:
             self.picture = half_blocks(picture, size.width - 1, size.height - 6, self.tile)
             self.live.update(self._panel())
 
+    def _compiling(self, name: str, seconds: float | None) -> None:
+        if self.live is not None and seconds is None:
+            self.line = f"compiling {name} (once, then cached)"
+            self.live.update(self._panel(), refresh=True)
+
     def _panel(self) -> Group:
         return Group(self.progress, self.line, self.picture)
+
+
+def tell_of_compiling(console: Console) -> None:
+    """Print one line when the first kernel is compiled, which a user would take for a halt."""
+    told = False
+
+    def tell(name: str, seconds: float | None) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            console.print(
+                f"compiling kernels for this machine (once, then cached), first {name}",
+                highlight=False,
+            )
+
+    on_compile(tell)

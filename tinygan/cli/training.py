@@ -17,7 +17,7 @@ from rich.console import Console
 from tinygan.backend import DeviceError, backend_for
 from tinygan.backend.errors import UserError
 from tinygan.cli.datasets import load_data
-from tinygan.cli.display import Display
+from tinygan.cli.display import Display, tell_of_compiling
 from tinygan.train.config import Config, config_from, read_toml
 from tinygan.train.finite import NonFiniteError
 from tinygan.train.loop import train as train_to_the_end
@@ -30,6 +30,7 @@ CHANGEABLE = ("steps", "checkpoint_every", "sample_every", "device", "data_dir")
 def train(options: dict[str, Any]) -> None:
     """Run or continue a training, with the options that were given on the command line."""
     console = Console()
+    tell_of_compiling(console)
     options = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
     out, resume = options.pop("out", None), options.pop("resume", None)
     if (file := options.pop("config", None)) is not None:
