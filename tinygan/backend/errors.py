@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class UserError(Exception):
     """A mistake of input. The message is complete in itself: what was given, what to do."""
+
+
+class UnknownNameError(UserError, ValueError):
+    """A name that does not exist; the message tells the nearest right one."""
+
+
+def choose(what: str, name: str, known: Mapping[str, Value]) -> Value:
+    """known[name], or UnknownNameError."""
+    if name not in known:
+        raise UnknownNameError(unknown(what, name, known))
+    return known[name]
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

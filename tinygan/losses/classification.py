@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygan.autograd import Tensor, primitive
-from tinygan.losses.names import choose
+from tinygan.backend.errors import choose
 from tinygan.losses.reduction import REDUCTIONS, reduce, same_shape
 from tinygan.ops import log_softmax, logsigmoid, where
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinygan.autograd import Tensor
-from tinygan.losses.names import choose
+from tinygan.backend.errors import choose
 from tinygan.ops import logsigmoid, ones_like, relu, sigmoid
 
 __all__ = [

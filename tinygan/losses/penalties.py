@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygan.autograd import Tensor, grad
-from tinygan.losses.names import choose
+from tinygan.backend.errors import choose
 from tinygan.ops import rand
 
 __all__ = ["PENALTIES", "gradient_penalty", "penalty", "r1", "r2"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygan.autograd import Tensor
-from tinygan.losses.names import choose
+from tinygan.backend.errors import choose
 
 REDUCTIONS = {
     "none": lambda loss: loss,

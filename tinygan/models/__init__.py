@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygan.backend.errors import UserError, unknown
+from tinygan.backend.errors import choose
 from tinygan.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tinygan.models.mlp import MLPDiscriminator, MLPGenerator
 from tinygan.nn import Module
@@ -22,9 +22,7 @@ def build(
     none, because batch normalisation ties the samples of a batch together (Gulrajani et al.
     2017, section 4).
     """
-    if name not in MODELS:
-        raise UserError(unknown("model", name, MODELS))
-    generator, discriminator = MODELS[name]
+    generator, discriminator = choose("model", name, MODELS)
     return generator(shape, latent, width), discriminator(shape, width, normalize)
 
 
