@@ -13,6 +13,7 @@ from tinygan.autograd import Tensor
 from tinygan.backend import Device, backend_of
 from tinygan.backend.dtypes import float16, float32, float64
 from tinygan.nn.tree import Tree
+from tinygan.ops import zeros_like
 
 
 class IncompatibleKeys(NamedTuple):
@@ -107,7 +108,7 @@ class Module(Tree):
         """Forget the gradients of the parameters, or fill them with zeros."""
         for parameter in self.parameters():
             if parameter.grad is not None:
-                parameter.grad = None if set_to_none else zeros(parameter)
+                parameter.grad = None if set_to_none else zeros_like(parameter)
 
     def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
         for parameter in self.parameters():
@@ -241,11 +242,6 @@ class Module(Tree):
         extra = self.extra_repr().splitlines()
         children = [f"({name}): {indent(repr(child))}" for name, child in self._modules.items()]
         return tree_repr(self._get_name(), extra, children)
-
-
-def zeros(x: Tensor) -> Tensor:
-    """A tensor of zeros of the shape, type, device and memory order of x."""
-    return Tensor(backend_of(x.array).xp.zeros_like(x.array))
 
 
 def overwrite(x: Tensor, value: Any) -> None:

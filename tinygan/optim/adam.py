@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygan.autograd import Tensor
+from tinygan.ops import zeros_like
 from tinygan.optim.optimizer import (
     Group,
     Optimizer,
@@ -12,7 +13,6 @@ from tinygan.optim.optimizer import (
     State,
     check_range,
     step_count,
-    zeros_like,
 )
 from tinygan.optim.rule import rule, scalar
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor, enable_grad, wrap
 from tinygan.backend import backend_of
+from tinygan.ops import zeros_like
 from tinygan.optim.rule import Numbers
 
 Group = dict[str, Any]
@@ -92,7 +93,7 @@ class Optimizer:
                 if set_to_none:
                     p.grad = None
                 else:
-                    p.grad = wrap(backend_of(p.array).xp.zeros_like(p.array))
+                    p.grad = zeros_like(p)
 
     def _all_parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -192,11 +193,6 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
-
-
-def zeros_like(p: Tensor) -> Tensor:
-    """A state array of the shape, type, device and memory order of p."""
-    return wrap(backend_of(p.array).xp.zeros_like(p.array))
 
 
 def step_count(p: Tensor, value: float = 0.0) -> Tensor:

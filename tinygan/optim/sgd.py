@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygan.autograd import Tensor
-from tinygan.optim.optimizer import Group, Optimizer, Parameters, State, check_range, zeros_like
+from tinygan.ops import zeros_like
+from tinygan.optim.optimizer import Group, Optimizer, Parameters, State, check_range
 from tinygan.optim.rule import rule, scalar
 
 
