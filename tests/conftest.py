@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(variable, str(tmp_path / "cache"))
     monkeypatch.delenv("TINYGAN_DATA", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    from tinygan.data.cache import cache_directory
+    from tinygan.backend.files import cache_directory
 
     return cache_directory()
 

@@ -1,10 +1,11 @@
-"""Files of arrays that are whole or not there: safetensors, checked by a checksum."""
+"""Files that are whole or not there; those of arrays are safetensors with a checksum."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,17 @@ from tinygan.backend.errors import UserError
 
 class FileError(UserError, ValueError):
     """A file that is missing, broken or of another kind; the message names it."""
+
+
+def cache_directory() -> Path:
+    """Where a program may keep what it can make again, by the rules of the platform."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "tinygan"
 
 
 @contextlib.contextmanager

@@ -6,26 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygan.backend.files import FileError, load_arrays, save_arrays
+from tinygan.backend.files import FileError, cache_directory, load_arrays, save_arrays
 
 KEPT = 8  # files of each kind: those used last
-
-
-def cache_directory() -> Path:
-    """Where a program may keep what it can make again, by the rules of the platform."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "tinygan"
 
 
 def key_of(what: Any) -> str:

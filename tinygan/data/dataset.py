@@ -251,10 +251,11 @@ def to_float(images: np.ndarray) -> np.ndarray:
 
 
 def as_picture(image: np.ndarray) -> Any:
-    """A uint8 array H W C as a PIL image."""
+    """A uint8 array H W C, or H W, as a PIL image."""
     from PIL import Image
 
-    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    grey = image.ndim == 3 and image.shape[2] == 1
+    return Image.fromarray(np.ascontiguousarray(image[..., 0] if grey else image))
 
 
 def _take(array: Any, indices: np.ndarray) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import backend_of, host_array
 from tinygan.backend.files import replacing
+from tinygan.data.dataset import as_picture
 
 
 def make_grid(
@@ -80,11 +81,7 @@ def save_picture(
     pixels: np.ndarray, fp: str | os.PathLike[str] | BinaryIO, format: str | None = None
 ) -> None:
     """Write a uint8 array H W C as a picture; the format comes from the name unless given."""
-    from PIL import Image
-
-    picture = Image.fromarray(
-        np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    )
+    picture = as_picture(pixels)
     if isinstance(fp, (str, os.PathLike)):
         with replacing(fp) as temporary:
             picture.save(temporary, format)
@@ -111,15 +108,9 @@ def save_gif(
 
     `duration` is in milliseconds, of each frame or of all; `loop` 0 repeats for ever.
     """
-    from PIL import Image
-
     if not len(frames):
         raise ValueError("save_gif: expected at least one frame")
-    pictures = []
-    for frame in frames:
-        pixels = to_uint8(frame) if isinstance(frame, Tensor) else frame
-        grey = pixels.ndim == 3 and pixels.shape[2] == 1
-        pictures.append(Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels)))
+    pictures = [as_picture(to_uint8(f) if isinstance(f, Tensor) else f) for f in frames]
     with replacing(path) as temporary:
         pictures[0].save(
             temporary,

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.data.cache import cache_directory, key_of, recall, remember
+from tinygan.backend.files import cache_directory
+from tinygan.data.cache import key_of, recall, remember
 from tinygan.data.catalogue import CATALOGUE, OWNERS, Collection
 from tinygan.data.dataset import Images
 from tinygan.data.download import Progress, Remote, fetch

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from numba.extending import intrinsic
 
 from tinygan.backend.cpu import blas, memory  # noqa: F401  they set up the process
 from tinygan.backend.cpu.progress import announce
+from tinygan.backend.files import cache_directory
 
 settings: Any = numba.config
 
@@ -56,11 +56,7 @@ def _cache_directory() -> str | None:
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    if sys.platform == "darwin":
-        default = Path.home() / "Library" / "Caches"
-    else:
-        default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = Path(settings.CACHE_DIR or default / "tinygan")
+    root = Path(settings.CACHE_DIR or cache_directory())
     folder = root / f"kernels-{digest.hexdigest()[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
