@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.backend.cpu.compile import LANES, compiled, finish, inlined, take
+from tinygan.backend.cpu.plans import Pair, window_taps
 from tinygan.backend.cpu.tiles import OUTER_ROWS, outer_tile
-
-Pair = tuple[int, int]
 
 PIXELS = 256  # that go by between two visits to the sums
 MOST_CHANNELS = 32  # per chunk
@@ -24,6 +23,8 @@ ENOUGH_CHUNKS = 24
 
 
 class Plan(NamedTuple):
+    """The sizes of the sums: what the kernel needs besides addresses and tables."""
+
     images: int
     height: int  # of the image
     width: int
@@ -50,6 +51,8 @@ class Memory(NamedTuple):
 
 
 class Tables(NamedTuple):
+    """A plan, its taps, and where each row of sums goes."""
+
     plan: Plan
     taps: np.ndarray  # (T, 2): steps from an output pixel's place in the image
     targets: np.ndarray  # (rows,): where in an output channel's weights each row belongs
@@ -66,18 +69,10 @@ def tables(
     dilation: Pair,
     merged: bool,
 ) -> Tables:
-    """For an image (N, H, W, C) and gradients (N, H', W', O), `merged` as in gather.forward."""
+    """For an image (N, H, W, C) and gradients (N, H', W', O), `merged` as in `window_taps`."""
     n, h, w, c = shape
     _, height, width, o = right
-    kh, kw = kernel
-    channel = np.arange(c) * kh * kw
-    if merged:
-        taps = [(a * dilation[0], 0) for a in range(kh)]
-        targets = [a * kw + (np.arange(kw)[:, None] + channel).ravel() for a in range(kh)]
-    else:
-        places = [(a, b) for a in range(kh) for b in range(kw)]
-        taps = [(a * dilation[0] - start[0], b * dilation[1] - start[1]) for a, b in places]
-        targets = [a * kw + b + channel for a, b in places]
+    taps, targets = window_taps(c, kernel, start, dilation, merged)
     run = len(targets[0])
     channels = min(run, MOST_CHANNELS)
     blocks = -(-run // channels)

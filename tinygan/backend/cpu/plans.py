@@ -89,6 +89,23 @@ def _few(columns: int, run: int) -> bool:
     return columns <= LANES // 4 and run % LANES == 0
 
 
+def window_taps(
+    c: int, kernel: Pair, start: Pair, dilation: Pair, merged: bool
+) -> tuple[list[Pair], list[np.ndarray]]:
+    """The steps to the taps of a window, and where in an O x C x kh x kw weight each one's run is.
+
+    `merged`: the image is padded already, and a row of taps is one run.
+    """
+    kh, kw = kernel
+    channel = np.arange(c) * kh * kw
+    if merged:
+        row = (np.arange(kw)[:, None] + channel).ravel()
+        return [(a * dilation[0], 0) for a in range(kh)], [a * kw + row for a in range(kh)]
+    places = [(a, b) for a in range(kh) for b in range(kw)]
+    taps = [(a * dilation[0] - start[0], b * dilation[1] - start[1]) for a, b in places]
+    return taps, [a * kw + b + channel for a, b in places]
+
+
 @lru_cache(maxsize=256)
 def forward(
     shape: tuple[int, ...],
@@ -99,22 +116,11 @@ def forward(
     dilation: Pair,
     merged: bool,
 ) -> Tables:
-    """conv2d of x of `shape` (N, H, W, C). `merged`: x is padded, and a row of taps is one run."""
+    """conv2d of x of `shape` (N, H, W, C); `merged` as in `window_taps`."""
     n, h, w, c = shape
     o, _, kh, kw = weight
-    channel = np.arange(c) * kh * kw
-    if merged:
-        taps = [(a * dilation[0], 0) for a in range(kh)]
-        run = kw * c
-        sources = [a * kw + (np.arange(kw)[:, None] + channel).ravel() for a in range(kh)]
-    else:
-        taps = [
-            (a * dilation[0] - start[0], b * dilation[1] - start[1])
-            for a in range(kh)
-            for b in range(kw)
-        ]
-        run = c
-        sources = [a * kw + b + channel for a in range(kh) for b in range(kw)]
+    taps, sources = window_taps(c, (kh, kw), start, dilation, merged)
+    run = len(sources[0])
     plan = Plan(n, h, w, *stride, 1, 1, run, o, 0, 0, _few(o, run))
     return _tables(plan, [(taps, 0, 0, *count)], sources, c * kh * kw)
 
