@@ -54,7 +54,7 @@ def test_the_number_of_threads_comes_from_the_environment(monkeypatch: Any) -> N
     assert threads._default_threads() == 5
     for nonsense in ("", "0", "many"):
         monkeypatch.setenv("TINYGAN_NUM_THREADS", nonsense)
-        assert threads._default_threads() == threads._usable_cores()
+        assert threads._default_threads() == threads.usable_cores()
 
 
 def test_nobody_waits_for_a_thread_that_comes_late() -> None:

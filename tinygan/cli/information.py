@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from tinygan.backend import DeviceError, backend_for, kernels
+from tinygan.backend.cpu.threads import usable_cores
 
 PACKAGES = ("tinygan", "numpy", "numba", "llvmlite", "pillow", "safetensors", "matplotlib")
 
@@ -27,7 +28,7 @@ def info() -> None:
             line(package, version(package))
         except PackageNotFoundError:
             line(package, "not installed")
-    line("cpu", f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores usable")
+    line("cpu", f"{usable_cores()} of {os.cpu_count()} cores usable")
     line("blas", blas())
     for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS",
                      "TINYGAN_KERNELS", "TINYGAN_NUM_THREADS"):  # fmt: skip

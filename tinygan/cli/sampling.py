@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from pathlib import Path
 
 from tinygan.autograd import Tensor
@@ -53,7 +54,7 @@ def walk(latent: int, random: Generator) -> list[Tensor]:
     A straight line would pass through shorter vectors than the generator has ever seen.
     """
     stops = [randn(WALK_ROW, latent, generator=random) for _ in range(WALK_STOPS)]
-    angles = linspace(0, 1.5707963, WALK_FRAMES + 1)[:-1]
+    angles = linspace(0, pi / 2, WALK_FRAMES + 1)[:-1]
     return [
         cos(t) * a + sin(t) * b
         for a, b in zip(stops, [*stops[1:], stops[0]], strict=True)

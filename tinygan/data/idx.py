@@ -57,4 +57,5 @@ def unpacked(path: str | os.PathLike[str]) -> bytes:
 
 
 def advice(path: str | os.PathLike[str]) -> str:
+    """What to do about a broken file."""
     return f"delete {os.path.basename(path)} to have it downloaded again"

@@ -266,10 +266,12 @@ def _quoted(names: list[str]) -> str:
 
 
 def indent(text: str) -> str:
+    """The text with all lines but the first moved right, as inside of a tree_repr."""
     return text.replace("\n", "\n  ")
 
 
 def tree_repr(name: str, extra: list[str], children: list[str]) -> str:
+    """name(...) with its options in one line, or with a line for each option and child."""
     if len(extra) == 1 and not children:
         return f"{name}({extra[0]})"
     if not (extra or children):

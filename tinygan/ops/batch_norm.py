@@ -27,8 +27,8 @@ def channels_last(xp: Any, x: Any) -> Any:
 channels_last.vjp(x=lambda g: g)
 
 
-def _as_images(x: Tensor) -> Tensor:
-    """What comes from or goes to a dense layer: one copy makes the rest fast."""
+def _by_pixel(x: Tensor) -> Tensor:
+    """Images in channels-last memory: one copy of what a dense layer made makes the rest fast."""
     if x.ndim == 4 and not x.array.transpose(0, 2, 3, 1).flags.c_contiguous:
         x = channels_last(x)
     return x
@@ -120,7 +120,7 @@ def _gradients(
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
     """By x (in training also through the moments), weight and bias: fused if nothing records."""
     if training and not is_grad_enabled():
-        g = _as_images(g)
+        g = _by_pixel(g)
         sums = batch_norm_sums(g, x, moments, eps=eps)
         by_x = batch_norm_input_grad(g, x, weight, moments, sums, eps=eps) if asked[0] else None
         return by_x, wrap(sums.array[1]), wrap(sums.array[0]), None
@@ -163,7 +163,7 @@ def batch_norm(
     Source: Ioffe and Szegedy, "Batch normalization", ICML 2015.
     """
     check_channels("batch_norm", input, running_mean, running_var, weight, bias)
-    input = _as_images(input)
+    input = _by_pixel(input)
     if training:
         if input.numel() == input.shape[1]:
             raise ValueError(
@@ -182,6 +182,7 @@ def batch_norm(
 def move_towards(
     moments: Tensor, mean: Tensor | None, var: Tensor | None, momentum: float, count: int
 ) -> None:
+    """`move_running` of the running moments that there are, counted as a change of them."""
     running = [v for v in (mean, var) if v is not None]
     if running:
         move_running(moments, mean, var, momentum=momentum, count=count)
@@ -190,6 +191,7 @@ def move_towards(
 
 
 def check_channels(name: str, x: Tensor, *by_channel: Tensor | None) -> None:
+    """Refuse an x that is not (N, C, *), and vectors (mean, var, weight, bias) that are not C."""
     if x.ndim < 2:
         raise ValueError(f"{name}: expected an input (N, C, *), got shape {tuple(x.shape)}")
     if not x.is_floating_point():

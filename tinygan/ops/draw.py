@@ -5,7 +5,6 @@ A kernel for one of them moves the state on as well, by `philox.count_blocks`.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,14 @@ import numpy as np
 from tinygan.autograd import Primitive, Tensor, primitive, wrap
 from tinygan.backend import Device, DeviceError, backend_for, philox
 from tinygan.backend.dtypes import get_default_dtype
+from tinygan.ops.dims import sizes as plain_sizes
 from tinygan.ops.generator import Generator, default_generator
 
 __all__: list[str] = []
 
 
 def advance(state: Any, numbers: int, itemsize: int) -> None:
+    """Move the counter past the blocks that so many numbers of so many bytes have used."""
     state[1:] += philox.count_blocks(numbers, itemsize)
 
 
@@ -81,6 +82,7 @@ for _op in (random_uniform, random_normal):
 
 
 def state_of(name: str, generator: Generator | None, device: str | Device | None) -> Tensor:
+    """The state to draw from: that of the generator, by default the device's own."""
     if generator is None:
         generator = default_generator("cpu" if device is None else device)
     elif device is not None and Device(device) != generator.device:
@@ -92,11 +94,7 @@ def state_of(name: str, generator: Generator | None, device: str | Device | None
 
 def shape_of(name: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
     """The shape of f(2, 3), f((2, 3)) or f(size=(2, 3))."""
-    if size is not None:
-        sizes = (size,)
-    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
-        sizes = tuple(sizes[0])
-    shape = tuple(operator.index(n) for n in sizes)
+    shape = plain_sizes(sizes if size is None else (size,))
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: a size cannot be negative, got {shape}")
     return shape
@@ -110,6 +108,7 @@ def floats(
     dtype: Any,
     device: str | Device | None,
 ) -> Tensor:
+    """What `op` draws, in a floating-point type; float16 is drawn as float32."""
     dtype = get_default_dtype() if dtype is None else np.dtype(dtype)
     if dtype.kind != "f":
         raise TypeError(f"{name}: expected a floating-point dtype, got {dtype}")
@@ -126,6 +125,7 @@ def like(
     dtype: Any,
     device: str | Device | None,
 ) -> Tensor:
+    """What `op` draws, in the shape and memory order of x."""
     dtype = x.dtype if dtype is None else np.dtype(dtype)
     device = x.device if device is None else device
     y = floats(op, name, tuple(x.shape), generator, dtype, device)
@@ -145,6 +145,7 @@ def integers(
     dtype: Any,
     device: str | Device | None,
 ) -> Tensor:
+    """Integers in [low, high), as int64 or another type."""
     if low >= high:
         raise RuntimeError(f"{name}: expected low < high, got {low} and {high}")
     dtype = np.dtype(np.int64 if dtype is None else dtype)

@@ -53,7 +53,7 @@ def parse(x: Tensor, key: Any) -> Key:
             basic.extend([slice(None)] * skipped)
             dim, out = dim + skipped, out + skipped
         elif type(item) is slice:
-            basic.append(_slice(item))
+            basic.append(_plain_slice(item))
             dim, out = dim + 1, out + 1
         elif type(item) is bool:  # a new dimension of size 1, or 0
             basic.append(None)
@@ -122,7 +122,7 @@ def _consumes(item: Any) -> int:
     return 1
 
 
-def _slice(item: slice) -> slice:
+def _plain_slice(item: slice) -> slice:
     start, stop, step = (
         n if n is None or type(n) is int else as_int(n) for n in (item.start, item.stop, item.step)
     )

@@ -19,6 +19,7 @@ BYTES = 4
 
 
 def word(value: int) -> Any:
+    """A constant of the size of an address."""
     return ir.Constant(WORD, value)
 
 

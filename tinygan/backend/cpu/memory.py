@@ -33,6 +33,7 @@ keep_freed_memory()
 
 
 def address(array: np.ndarray) -> int:
+    """Where its first number is."""
     result: int = array.__array_interface__["data"][0]
     return result
 

@@ -18,5 +18,6 @@ def on_compile(listener: Listener) -> None:
 
 
 def announce(name: str, seconds: float | None) -> None:
+    """Tell the listeners that a kernel begins to be compiled (None), or how long it took."""
     for listener in _listeners:
         listener(name, seconds)

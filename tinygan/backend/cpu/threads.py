@@ -22,7 +22,8 @@ import numpy as np
 Kernel = Callable[..., bool]
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """How many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -30,7 +31,7 @@ def _usable_cores() -> int:
 
 def _default_threads() -> int:
     asked = os.environ.get("TINYGAN_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else _usable_cores()
+    return int(asked) if asked.isdigit() and int(asked) > 0 else usable_cores()
 
 
 _threads = _default_threads()
