@@ -11,7 +11,7 @@ import strict_cupy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygan.autograd import Tensor, grad, no_grad
+from tinygan.autograd import grad, no_grad, wrap
 from tinygan.backend import backend_for, host_array
 from tinygan.ops.columns import fold, unfold
 from tinygan.ops.conv_trio import _conv2d, _conv2d_input_grad, _conv2d_weight_grad
@@ -133,14 +133,14 @@ def test_windows_that_do_not_overlap_are_not_copied(kernel: int) -> None:
 
 
 def _on_tensors(op: Any, *arrays: np.ndarray, **static: Any) -> np.ndarray:
-    return op(*[Tensor(a) for a in arrays], **static).numpy()
+    return op(*[wrap(a) for a in arrays], **static).numpy()
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_activations_are_channels_last_in_memory(groups: int, kernel: int) -> None:
-    x = Tensor(random.standard_normal((2, 5, 6, 4)).transpose(0, 3, 1, 2))
-    w = Tensor(random.standard_normal((4, 4 // groups, kernel, kernel)))
+    x = wrap(random.standard_normal((2, 5, 6, 4)).transpose(0, 3, 1, 2))
+    w = wrap(random.standard_normal((4, 4 // groups, kernel, kernel)))
     for y in (
         conv2d(x, w, padding=1, groups=groups),
         conv_transpose2d(x, w, stride=2, padding=kernel // 2, groups=groups),
@@ -149,16 +149,16 @@ def test_activations_are_channels_last_in_memory(groups: int, kernel: int) -> No
 
 
 def test_the_weight_gradient_has_the_weights_memory_order() -> None:
-    x = Tensor(random.standard_normal((2, 3, 5, 5)))
-    w = Tensor(random.standard_normal((4, 3, 3, 3))).requires_grad_()
+    x = wrap(random.standard_normal((2, 3, 5, 5)))
+    w = wrap(random.standard_normal((4, 3, 3, 3))).requires_grad_()
     (dw,) = grad(conv2d(x, w).sum(), w)
     assert dw is not None and dw.numpy().flags.c_contiguous
 
 
 def test_float32_stays_float32_and_float64_stays_float64() -> None:
     for dtype in (np.float32, np.float64):
-        x, w = Tensor(np.ones((1, 2, 4, 4), dtype)), Tensor(np.ones((2, 2, 3, 3), dtype))
-        b = Tensor(np.ones(2, dtype))
+        x, w = wrap(np.ones((1, 2, 4, 4), dtype)), wrap(np.ones((2, 2, 3, 3), dtype))
+        b = wrap(np.ones(2, dtype))
         assert conv2d(x, w, b).dtype == dtype
         assert conv_transpose2d(x, w, b, stride=2).dtype == dtype
 
@@ -167,15 +167,15 @@ def test_convolution_with_a_centred_one_is_the_identity() -> None:
     x = random.standard_normal((2, 3, 5, 4))
     w = np.zeros((3, 1, 3, 3))
     w[:, :, 1, 1] = 1
-    y = conv2d(Tensor(x), Tensor(w), padding="same", groups=3)
+    y = conv2d(wrap(x), wrap(w), padding="same", groups=3)
     np.testing.assert_array_equal(y.numpy(), x)
 
 
 def test_bias_is_added_per_channel() -> None:
-    x, w = Tensor(np.zeros((2, 1, 3, 3))), Tensor(np.ones((2, 1, 2, 2)))
-    b = Tensor(np.array([1.0, -2.0]))
+    x, w = wrap(np.zeros((2, 1, 3, 3))), wrap(np.ones((2, 1, 2, 2)))
+    b = wrap(np.array([1.0, -2.0]))
     assert conv2d(x, w, b).numpy()[0, :, 0, 0].tolist() == [1, -2]
-    w = Tensor(np.ones((1, 2, 2, 2)))
+    w = wrap(np.ones((1, 2, 2, 2)))
     assert conv_transpose2d(x, w, b, stride=3, output_padding=2).numpy()[1, :, -1, -1].tolist() == [
         1,
         -2,
@@ -183,47 +183,47 @@ def test_bias_is_added_per_channel() -> None:
 
 
 def test_an_empty_batch_has_an_empty_result_and_a_zero_weight_gradient() -> None:
-    x = Tensor(np.zeros((0, 2, 5, 5))).requires_grad_()
-    w = Tensor(random.standard_normal((3, 2, 3, 3))).requires_grad_()
+    x = wrap(np.zeros((0, 2, 5, 5))).requires_grad_()
+    w = wrap(random.standard_normal((3, 2, 3, 3))).requires_grad_()
     y = conv2d(x, w, stride=2)
     assert y.shape == (0, 3, 2, 2)
     dx, dw = grad(y.sum(), (x, w))
     assert dx is not None and dx.shape == x.shape
     assert dw is not None and not dw.numpy().any() and dw.shape == w.shape
-    assert conv_transpose2d(x, Tensor(np.zeros((2, 4, 3, 3)))).shape == (0, 4, 7, 7)
+    assert conv_transpose2d(x, wrap(np.zeros((2, 4, 3, 3)))).shape == (0, 4, 7, 7)
 
 
 def test_input_is_not_changed_and_the_result_is_its_own_memory() -> None:
-    x = Tensor(random.standard_normal((1, 2, 3, 3)))
+    x = wrap(random.standard_normal((1, 2, 3, 3)))
     before = x.numpy().copy()
-    w = Tensor(np.eye(2).reshape(2, 2, 1, 1))
+    w = wrap(np.eye(2).reshape(2, 2, 1, 1))
     with no_grad():
-        y = conv2d(x, w, Tensor(np.ones(2)))
+        y = conv2d(x, w, wrap(np.ones(2)))
         y.zero_()
     np.testing.assert_array_equal(x.numpy(), before)
 
 
 def test_unbatched_and_one_dimensional_input_are_the_batched_two_dimensional_one() -> None:
     x, w = random.standard_normal((2, 3, 6)), random.standard_normal((4, 3, 2))
-    y = conv1d(Tensor(x), Tensor(w), stride=2, padding=1, dilation=2).numpy()
+    y = conv1d(wrap(x), wrap(w), stride=2, padding=1, dilation=2).numpy()
     flat = conv2d(
-        Tensor(x[:, :, None]), Tensor(w[:, :, None]), stride=(1, 2), padding=(0, 1), dilation=(1, 2)
+        wrap(x[:, :, None]), wrap(w[:, :, None]), stride=(1, 2), padding=(0, 1), dilation=(1, 2)
     )
     np.testing.assert_allclose(y, flat.numpy()[:, :, 0])
     np.testing.assert_allclose(
-        conv1d(Tensor(x[0]), Tensor(w), stride=2, padding=1, dilation=2).numpy(), y[0]
+        conv1d(wrap(x[0]), wrap(w), stride=2, padding=1, dilation=2).numpy(), y[0]
     )
-    z = conv_transpose1d(Tensor(y), Tensor(w), stride=2, padding=1, dilation=2).numpy()
+    z = conv_transpose1d(wrap(y), wrap(w), stride=2, padding=1, dilation=2).numpy()
     np.testing.assert_allclose(
-        conv_transpose1d(Tensor(y[1]), Tensor(w), stride=2, padding=1, dilation=2).numpy(), z[1]
+        conv_transpose1d(wrap(y[1]), wrap(w), stride=2, padding=1, dilation=2).numpy(), z[1]
     )
 
 
 def test_a_gradient_penalty_through_convolutions_has_its_closed_form(device: str) -> None:
     # d/dw of |d/dx <g, conv(x, w)>|^2 = d/dw |conv_input_grad(g, w)|^2, quadratic in w
     to = backend_for(device).from_host
-    x = Tensor(to(random.standard_normal((2, 2, 5, 5)))).requires_grad_()
-    w = Tensor(to(random.standard_normal((3, 2, 3, 3)))).requires_grad_()
+    x = wrap(to(random.standard_normal((2, 2, 5, 5)))).requires_grad_()
+    w = wrap(to(random.standard_normal((3, 2, 3, 3)))).requires_grad_()
     y = conv2d(x, w, stride=2)
     (dx,) = grad(y.sum(), x, create_graph=True)
     assert dx is not None
@@ -259,14 +259,14 @@ def test_a_gradient_penalty_through_convolutions_has_its_closed_form(device: str
     ],
 )
 def test_misuse_is_an_error_that_says_what_was_expected(call: Any, words: str) -> None:
-    x, w = Tensor(np.zeros((2, 2, 5, 5))), Tensor(np.zeros((4, 2, 3, 3)))
+    x, w = wrap(np.zeros((2, 2, 5, 5))), wrap(np.zeros((4, 2, 3, 3)))
     with pytest.raises(RuntimeError, match=words) as error:
         call(x, w)
     assert str(error.value).startswith("conv")
 
 
 def test_a_size_that_is_no_integer_is_refused_by_name() -> None:
-    x, w = Tensor(np.zeros((1, 1, 5, 5))), Tensor(np.zeros((1, 1, 3, 3)))
+    x, w = wrap(np.zeros((1, 1, 5, 5))), wrap(np.zeros((1, 1, 3, 3)))
     with pytest.raises(TypeError, match=r"conv2d: stride is 1\.5, expected an int or 2 ints"):
         conv2d(x, w, stride=1.5)  # type: ignore[arg-type]
     assert conv2d(x, w, stride=np.int64(2)).shape == (1, 1, 2, 2)  # type: ignore[arg-type]
@@ -274,8 +274,8 @@ def test_a_size_that_is_no_integer_is_refused_by_name() -> None:
 
 def test_images_are_computed_without_waiting_for_the_device() -> None:
     to = backend_for("cuda").from_host
-    x = Tensor(to(random.standard_normal((2, 4, 6, 6)))).requires_grad_()
-    w = Tensor(to(random.standard_normal((4, 2, 3, 3)))).requires_grad_()
+    x = wrap(to(random.standard_normal((2, 4, 6, 6)))).requires_grad_()
+    w = wrap(to(random.standard_normal((4, 2, 3, 3)))).requires_grad_()
     with strict_cupy.no_synchronization():
         y = conv2d(x, w, padding="same", groups=2)
         y = interpolate(max_pool2d(y, 3, 2, 1), scale_factor=2) + conv_transpose2d(
@@ -290,4 +290,4 @@ def test_images_are_computed_without_waiting_for_the_device() -> None:
 
 def test_a_plain_array_is_refused_by_name() -> None:
     with pytest.raises(TypeError, match="weight must be a Tensor, got ndarray"):
-        conv2d(Tensor(np.zeros((1, 1, 3, 3))), np.zeros((1, 1, 3, 3)))  # type: ignore[arg-type]
+        conv2d(wrap(np.zeros((1, 1, 3, 3))), np.zeros((1, 1, 3, 3)))  # type: ignore[arg-type]

@@ -123,10 +123,17 @@ def test_the_old_constructors_take_sizes_or_data() -> None:
     assert tinygan.FloatTensor(2, 3).shape == (2, 3)
     assert tinygan.FloatTensor(np.ones((2, 2))).dtype == tinygan.float32
     assert tinygan.FloatTensor([1, 2]).tolist() == [1.0, 2.0]
-    with pytest.raises(TypeError, match="size"):
-        tinygan.Tensor(3)
-    with pytest.raises(TypeError):
-        tinygan.Tensor(3, 1)
+    assert tinygan.Tensor(3, 1).shape == (3, 1) and tinygan.Tensor().shape == (0,)
+    array = np.ones(2)
+    x = tinygan.Tensor(array)
+    array[0] = 5
+    assert x.dtype == tinygan.float32 and x.tolist() == [1.0, 1.0]
+    assert tinygan.Tensor([1, 2]).dtype == tinygan.float32
+    whole = tinygan.ones(2, dtype=tinygan.int64)
+    assert tinygan.Tensor(whole).array is whole.array
+    for wrong in [(1.5,), ([1.0], 2)]:
+        with pytest.raises(TypeError, match="expected sizes"):
+            tinygan.Tensor(*wrong)
 
 
 def test_scripts_from_before_2018_find_what_they_use() -> None:

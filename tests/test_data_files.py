@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from tinygan.autograd import Parameter, Tensor
+from tinygan.autograd import Parameter, Tensor, wrap
 from tinygan.backend.errors import UserError
 from tinygan.backend.files import FileError, replacing
 from tinygan.ops.files import load, save
@@ -35,7 +35,7 @@ def same(a: Any, b: Any) -> bool:
 leaves = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
     | st.builds(
-        lambda shape, dtype: Tensor(np.ones(shape, dtype)),
+        lambda shape, dtype: wrap(np.ones(shape, dtype)),
         st.lists(st.integers(0, 3), max_size=3),
         st.sampled_from(["f4", "f8", "i8", "u1", "?", "i4", "f2", "u8"]),
     )
@@ -62,16 +62,14 @@ def test_any_tree_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: Any
 def test_transposed_views_keep_their_values(tmp_path: Path) -> None:
     """safetensors writes the raw memory of such a view, under the wrong shape."""
     x = np.arange(24.0).reshape(2, 3, 4, 1).transpose(0, 3, 1, 2)
-    save({"x": Tensor(x), "y": Tensor(x.T), "z": Tensor(x[:, :, ::-1])}, tmp_path / "x")
+    save({"x": wrap(x), "y": wrap(x.T), "z": wrap(x[:, :, ::-1])}, tmp_path / "x")
     loaded = load(tmp_path / "x")
     for name, expected in (("x", x), ("y", x.T), ("z", x[:, :, ::-1])):
         np.testing.assert_array_equal(loaded[name].numpy(), expected)
 
 
 def test_a_flat_state_dict_is_plain_safetensors(tmp_path: Path) -> None:
-    state = OrderedDict(
-        [("0.weight", Parameter(Tensor(np.ones((2, 2))))), ("0.bias", Tensor([1.0]))]
-    )
+    state = OrderedDict([("0.weight", Parameter(wrap(np.ones((2, 2))))), ("0.bias", Tensor([1.0]))])
     save(state, tmp_path / "x.safetensors")
     assert set(load_file(tmp_path / "x.safetensors")) == {"0.weight", "0.bias"}
     loaded = load(tmp_path / "x.safetensors")
@@ -82,7 +80,7 @@ def test_a_flat_state_dict_is_plain_safetensors(tmp_path: Path) -> None:
 
 def test_optimizer_state(tmp_path: Path) -> None:
     state = {
-        "state": {0: {"step": Tensor(np.array(3)), "exp_avg": Tensor(np.ones((2, 3)))}},
+        "state": {0: {"step": wrap(np.array(3)), "exp_avg": wrap(np.ones((2, 3)))}},
         "param_groups": [{"lr": 1e-3, "betas": (0.5, 0.999), "params": [0], "amsgrad": False}],
         "numpy": np.arange(3), "scalar": np.float64(0.1),
     }  # fmt: skip
@@ -100,7 +98,7 @@ def test_names_that_collide(tmp_path: Path) -> None:
 
 
 def test_devices(tmp_path: Path, device: str) -> None:
-    x = Tensor(np.arange(6.0).reshape(2, 3)).to(device)
+    x = wrap(np.arange(6.0).reshape(2, 3)).to(device)
     save({"x": x, "list": [x]}, tmp_path / "x")
     assert load(tmp_path / "x")["x"].device.type == "cpu"
     moved = load(tmp_path / "x", map_location=device)
@@ -118,7 +116,7 @@ def test_what_cannot_be_saved(tmp_path: Path) -> None:
 
 def test_broken_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    save({"x": Tensor(np.arange(100.0)), "n": 3}, path)
+    save({"x": wrap(np.arange(100.0)), "n": 3}, path)
     whole = path.read_bytes()
     damaged = bytearray(whole)
     damaged[-3] ^= 1

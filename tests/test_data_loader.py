@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygan
-from tinygan.autograd import Tensor
+from tinygan.autograd import wrap
 from tinygan.data import (
     DataError,
     DataLoader,
@@ -58,7 +58,7 @@ def threads() -> int:
 
 
 def test_a_tensor_dataset_gives_tuples() -> None:
-    x, y = Tensor(np.arange(12.0).reshape(6, 2)), Tensor(np.arange(6))
+    x, y = wrap(np.arange(12.0).reshape(6, 2)), wrap(np.arange(6))
     data = TensorDataset(x, y)
     assert len(data) == 6
     assert data[2][0].tolist() == [4, 5] and data[2][1].item() == 2
@@ -67,7 +67,7 @@ def test_a_tensor_dataset_gives_tuples() -> None:
         isinstance(first, tuple) and first[0].shape == (4, 2) and first[1].tolist() == [0, 1, 2, 3]
     )
     with pytest.raises(DataError, match=r"lengths \[6, 3\]"):
-        TensorDataset(x, Tensor(np.arange(3)))
+        TensorDataset(x, wrap(np.arange(3)))
     with pytest.raises(DataError, match="equal length"):
         TensorDataset()
 
@@ -158,13 +158,13 @@ def test_a_subset_gathers_as_its_dataset_does() -> None:
 
 def test_collate_goes_through_structures() -> None:
     pair = namedtuple("pair", "a b")
-    items = [{"x": Tensor(np.float32([i])), "y": (i, [float(i)]), "z": "s"} for i in range(3)]
+    items = [{"x": wrap(np.float32([i])), "y": (i, [float(i)]), "z": "s"} for i in range(3)]
     batch = default_collate(items)
     assert batch["x"].shape == (3, 1) and batch["y"][0].dtype == np.int64
     assert batch["y"][1][0].dtype == np.float64 and batch["z"] == ["s"] * 3
     assert default_collate([pair(1, 2), pair(3, 4)]).b.tolist() == [2, 4]
     with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
-        default_collate([Tensor(np.zeros(2)), Tensor(np.zeros(3))])
+        default_collate([wrap(np.zeros(2)), wrap(np.zeros(3))])
     with pytest.raises(TypeError, match="collate_fn"):
         default_collate([object()])
     with pytest.raises(ValueError, match="different lengths"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.autograd import Tensor
+from tinygan.autograd import wrap
 from tinygan.data import DataError, Grid, Moons, Ring, SwissRoll, Toy, load
 
 TOYS: list[Any] = [Ring(), Grid(), Moons(), SwissRoll(0.1), Ring(5, 2.0, 0.1), Moons(0.2)]
@@ -111,7 +111,7 @@ def test_seeds() -> None:
 
 def test_tensors_are_points_too() -> None:
     points = Moons().sample(5)
-    np.testing.assert_allclose(Moons().log_prob(Tensor(points)), Moons().log_prob(points))
+    np.testing.assert_allclose(Moons().log_prob(wrap(points)), Moons().log_prob(points))
     assert Moons().log_prob(np.empty((0, 2))).shape == (0,)
     with pytest.raises(DataError, match=r"shape N 2, got \(3,\)"):
         Ring().log_prob(np.zeros(3))

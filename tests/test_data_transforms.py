@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinygan.autograd import Tensor
+from tinygan.autograd import wrap
 from tinygan.data import DataLoader, Images, transforms
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -22,7 +22,7 @@ def test_to_tensor() -> None:
 
 
 def test_normalize(device: str) -> None:
-    x = Tensor(np.ones((2, 1, 1), np.float32)).to(device)
+    x = wrap(np.ones((2, 1, 1), np.float32)).to(device)
     y = transforms.Normalize([0.5, 0.0], [0.5, 2.0])(x)
     assert y.device.type == device and y.cpu().numpy().ravel().tolist() == [1, 0.5]
     assert transforms.Normalize(0.5, 0.5)(x).dtype == np.float32

@@ -10,7 +10,7 @@ import pytest
 
 import tinygan
 from tinygan import nn, optim
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import Tensor, grad, wrap
 from tinygan.backend import Device, DeviceError
 from tinygan.cli.gradients import TABLE, Row
 from tinygan.data import DataLoader, TensorDataset
@@ -50,7 +50,7 @@ def test_every_row_computes_the_same_on_both(case: Row) -> None:
         random = np.random.default_rng(0)
         backend = tinygan.backend.backend_for(device)
         tinygan.manual_seed(0)
-        inputs = [Tensor(backend.from_host(d(random))) for d in case.domains]
+        inputs = [wrap(backend.from_host(d(random))) for d in case.domains]
         varied = [x.requires_grad_() for x in inputs if x.is_floating_point()]
         y = case.function(*inputs)
         y = y if isinstance(y, Tensor) else next(iter(y))

@@ -7,7 +7,7 @@ from math import log
 import numpy as np
 import pytest
 
-from tinygan.autograd import Tensor, grad, gradcheck
+from tinygan.autograd import grad, gradcheck, wrap
 from tinygan.losses import GAMES, PENALTIES, game, gradient_penalty, penalty, r1, r2
 from tinygan.ops import tanh
 
@@ -15,7 +15,7 @@ LOGITS = np.array([-30.0, -3.0, -0.7, 0.0, 0.4, 2.5, 30.0])
 
 
 def leaf(values, dtype=np.float64):
-    return Tensor(np.array(values, dtype=dtype), requires_grad=True)
+    return wrap(np.array(values, dtype=dtype)).requires_grad_()
 
 
 def sigmoid(x):
@@ -65,7 +65,7 @@ def second(name, x):
 def terms(name):
     """The three terms of a game as sums over logits, the other batch's logits being fixed."""
     g = game(name)
-    other = Tensor(np.zeros(1))
+    other = wrap(np.zeros(1))
 
     def on_real(x):
         return (g.discriminator(x, other) - g.discriminator(other, other)) * x.numel()
@@ -86,8 +86,8 @@ def test_the_value_is_the_formula(name):
     real, fake = LOGITS, LOGITS[1:] * 0.9
     g = game(name)
     expected = d_real(real).mean() + d_fake(fake).mean()
-    assert g.discriminator(Tensor(real), Tensor(fake)).item() == pytest.approx(expected, rel=1e-12)
-    assert g.generator(Tensor(fake)).item() == pytest.approx(g_fake(fake).mean(), rel=1e-12)
+    assert g.discriminator(wrap(real), wrap(fake)).item() == pytest.approx(expected, rel=1e-12)
+    assert g.generator(wrap(fake)).item() == pytest.approx(g_fake(fake).mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -119,7 +119,7 @@ def test_the_derivative_by_the_logit_is_what_stands_beside_the_loss(name, which)
     ],
 )
 def test_the_value_at_equilibrium(name, logit, discriminator, generator):
-    x = Tensor(np.full((6, 1), logit))
+    x = wrap(np.full((6, 1), logit))
     assert game(name).discriminator(x, x).item() == pytest.approx(discriminator, rel=1e-14)
     assert game(name).generator(x).item() == pytest.approx(generator, rel=1e-14)
 
@@ -151,7 +151,7 @@ def test_it_is_finite_at_logits_of_a_thousand(name, dtype):
 
 def test_small_probabilities_keep_their_precision():
     """-log(sigmoid(40)) is exp(-40), not -log(1)."""
-    x = Tensor(np.array([40.0], dtype=np.float32))
+    x = wrap(np.array([40.0], dtype=np.float32))
     assert game("non_saturating").generator(x).item() == pytest.approx(np.exp(-40.0), rel=1e-6)
 
 
@@ -164,8 +164,8 @@ def test_minimax_saturates_and_non_saturating_does_not():
 def test_logits_of_any_shape_count_alike():
     x = np.linspace(-2, 2, 12)
     for g in GAMES.values():
-        flat = g.discriminator(Tensor(x), Tensor(-x)).item()
-        patches = g.discriminator(Tensor(x.reshape(3, 1, 2, 2)), Tensor(-x)).item()
+        flat = g.discriminator(wrap(x), wrap(-x)).item()
+        patches = g.discriminator(wrap(x.reshape(3, 1, 2, 2)), wrap(-x)).item()
         assert patches == pytest.approx(flat, rel=1e-14)
 
 
@@ -187,7 +187,7 @@ def test_unknown_names_are_answered_with_the_nearest():
 @pytest.fixture
 def batches():
     random = np.random.default_rng(0)
-    return Tensor(random.standard_normal((6, 3))), Tensor(random.standard_normal((6, 3)))
+    return wrap(random.standard_normal((6, 3))), wrap(random.standard_normal((6, 3)))
 
 
 def test_r1_of_a_linear_critic_is_the_squared_norm_of_its_weights(batches):
@@ -230,7 +230,7 @@ def test_the_gradient_penalty_of_a_linear_critic(center, batches):
 def test_the_norm_is_over_all_dimensions_of_a_sample():
     """Images: one norm per sample, not per channel or pixel, nor one for the batch."""
     w = leaf(np.random.default_rng(0).standard_normal((2, 3, 3)))
-    real, fake = Tensor(np.ones((4, 2, 3, 3))), Tensor(np.zeros((4, 2, 3, 3)))
+    real, fake = wrap(np.ones((4, 2, 3, 3))), wrap(np.zeros((4, 2, 3, 3)))
 
     def critic(x):
         return (x * w).sum((1, 2, 3))
@@ -247,7 +247,7 @@ def test_the_points_lie_between_the_batches_one_mix_per_sample():
         seen.append(x.detach().numpy().copy())
         return (x * x).sum((1, 2))
 
-    real, fake = Tensor(np.ones((50, 2, 3))), Tensor(np.zeros((50, 2, 3)))
+    real, fake = wrap(np.ones((50, 2, 3))), wrap(np.zeros((50, 2, 3)))
     gradient_penalty(critic, real, fake)
     (x,) = seen
     assert ((x >= 0) & (x <= 1)).all()
@@ -299,10 +299,10 @@ def test_the_derivative_by_the_weights_to_order_2(name, batches):
 
 def test_batches_of_two_shapes_are_an_error():
     with pytest.raises(ValueError, match=r"real batch has shape \(4, 3\), the generated one \(5"):
-        gradient_penalty(lambda x: x.sum(), Tensor(np.ones((4, 3))), Tensor(np.ones((5, 3))))
+        gradient_penalty(lambda x: x.sum(), wrap(np.ones((4, 3))), wrap(np.ones((5, 3))))
 
 
 def test_a_critic_that_ignores_its_input_is_an_error():
     w = leaf([1.0])
     with pytest.raises(RuntimeError, match="was not used"):
-        r1(lambda x: w * 2.0, Tensor(np.ones((4, 3))))
+        r1(lambda x: w * 2.0, wrap(np.ones((4, 3))))

@@ -9,7 +9,6 @@ from tinygan.autograd import (
     REGISTRY,
     GradcheckError,
     GradcheckReport,
-    Tensor,
     check,
     gradcheck,
     no_grad,
@@ -29,7 +28,7 @@ def _only_here():
 
 def leaf(*shape, low=0.5, high=1.5, seed=0):
     x = np.random.default_rng(seed).uniform(low, high, shape)
-    return Tensor(x, requires_grad=True)
+    return wrap(x).requires_grad_()
 
 
 def cube(rule):
@@ -144,7 +143,7 @@ def step(slope=lambda x: (x > 0).to(x.dtype)):
 def test_a_kink_is_reported_and_not_failed():
     """At 0 relu has two slopes; of abs the first differences agree, and its slope jumps."""
     for f, order in ((step(), 1), (lambda x: abs(x), 2)):
-        x = Tensor(np.array([0.0, 1.0, -2.0]), requires_grad=True)
+        x = wrap(np.array([0.0, 1.0, -2.0])).requires_grad_()
         report = check(f, x)
         assert report.kinks == {order}
         assert set(report.errors) == set(range(1, order))
@@ -160,20 +159,20 @@ def test_an_f_that_changes_between_calls_is_an_error():
 @pytest.mark.parametrize("distance", [1e-2, 1e-3, 3e-4, 1e-4])
 def test_near_a_kink_the_right_rule_passes_and_a_wrong_one_is_caught(distance):
     x = np.array([distance, -distance, 1.0])
-    report = check(step(), Tensor(x, requires_grad=True))
+    report = check(step(), wrap(x).requires_grad_())
     assert not report.kinks
     assert report.worst < 1e-7
     del REGISTRY["ramp"]
     wrong = step(lambda x: (x > 0).to(x.dtype) * 1.01)
     with pytest.raises(GradcheckError, match="order 1"):
-        gradcheck(wrong, Tensor(x, requires_grad=True))
+        gradcheck(wrong, wrap(x).requires_grad_())
 
 
 def test_summands_that_cancel_raise_no_false_alarm():
     """Along v the derivative of w . x can be as near to 0 as rounding errors are."""
     w = np.array([1.0, -1.0, 1e8, -1e8])
     for seed in range(20):
-        x = Tensor(np.ones(4), requires_grad=True)
+        x = wrap(np.ones(4)).requires_grad_()
         assert gradcheck(lambda x: (x * wrap(w)).sum(), x, seed=seed)
 
 
@@ -183,7 +182,7 @@ def test_a_derivative_that_is_zero_passes():
 
 
 def test_several_outputs_and_an_input_that_is_not_varied():
-    constant = Tensor(np.arange(3.0))
+    constant = wrap(np.arange(3.0))
 
     def both(x, c, w):
         return x * w, (x + c) * x
@@ -200,7 +199,7 @@ def test_it_records_also_under_no_grad():
 
 def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match="no input requires a gradient"):
-        check(lambda x: x * x, Tensor(np.ones(2)))
-    x = Tensor(np.ones(2, dtype=np.float32), requires_grad=True)
+        check(lambda x: x * x, wrap(np.ones(2)))
+    x = wrap(np.ones(2, dtype=np.float32)).requires_grad_()
     with pytest.raises(TypeError, match=r"input 0 is float32, expected float64.*double"):
         check(lambda x: x * x, x)

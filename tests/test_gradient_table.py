@@ -12,7 +12,7 @@ import pytest
 import strict_cupy
 
 from tinygan import losses, nn
-from tinygan.autograd import REGISTRY, Node, Primitive, Tensor, grad, observe
+from tinygan.autograd import REGISTRY, Node, Primitive, Tensor, grad, observe, wrap
 from tinygan.backend import backend_for
 from tinygan.cli.gradients import TABLE, Row
 from tinygan.cli.gradients import report as gradient_report
@@ -34,7 +34,7 @@ def inputs_of(row: Row, dtype, device="cpu"):
     for domain in row.domains:
         array = domain(random)
         array = array.astype(dtype) if array.dtype.kind == "f" else array
-        x = Tensor(backend.from_host(array))
+        x = wrap(backend.from_host(array))
         result.append(x.requires_grad_(x.is_floating_point()))
     return result
 
@@ -45,13 +45,13 @@ def differentiated(row: Row, inputs):
     y = row.function(*inputs)
     outputs = [t for t in ([y] if isinstance(y, Tensor) else y) if t.requires_grad]
     xp = backend_for(inputs[0].device).xp
-    seeds = [Tensor(xp.ones_like(t.array), requires_grad=True) for t in outputs]
+    seeds = [wrap(xp.ones_like(t.array)).requires_grad_() for t in outputs]
     found = grad(outputs, varied, seeds, create_graph=True, allow_unused=True)
     first = [g for g in found if g is not None]
     live = [g for g in first if g.requires_grad]
     second = []
     if live:
-        ones = [Tensor(xp.ones_like(g.array)) for g in live]
+        ones = [wrap(xp.ones_like(g.array)) for g in live]
         second = [
             g for g in grad(live, [*varied, *seeds], ones, allow_unused=True) if g is not None
         ]
@@ -139,7 +139,7 @@ def test_the_layout_in_memory_does_not_matter(row, dtype):
     tolerance = 1e-9 if dtype == np.float64 else 2e-3
     for layout in LAYOUTS.values():
         inputs = [
-            Tensor(layout(x.array.astype(dtype) if x.requires_grad else x.array)).requires_grad_(
+            wrap(layout(x.array.astype(dtype) if x.requires_grad else x.array)).requires_grad_(
                 x.requires_grad
             )
             for x in plain

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from strict_cupy import no_synchronization
 
 import tinygan as tg
-from tinygan.autograd import Tensor, grad, no_grad
+from tinygan.autograd import grad, no_grad, wrap
 from tinygan.backend import backend_for, host_array
 from tinygan.ops.indexing import _take_grad, _take_grad_cpu
 
 
-def on(device, array, **keywords):
-    return Tensor(backend_for(device).from_host(np.asarray(array)), **keywords)
+def on(device, array, requires_grad=False):
+    return wrap(backend_for(device).from_host(np.asarray(array))).requires_grad_(requires_grad)
 
 
 def values(x):
@@ -140,7 +140,7 @@ def test_writing_is_numpys(case, device, recorded, data):
         kept[key] = 0
         assert np.array_equal(values(by_x), kept)
         np.testing.assert_allclose(
-            values(by_v), values(Tensor(np.asarray(g[key])).sum_to_size(value.shape)), atol=1e-12
+            values(by_v), values(wrap(np.asarray(g[key])).sum_to_size(value.shape)), atol=1e-12
         )
 
 
@@ -232,7 +232,7 @@ def test_writing_into_what_needs_no_gradient_counts_too(device):
 
 
 def test_a_slice_read_before_does_not_mind_a_later_change():
-    x = Tensor(np.arange(4.0), requires_grad=True)
+    x = wrap(np.arange(4.0)).requires_grad_()
     y = x * 1
     first, rest = y[:2].clone(), y[[2, 3]]
     y[0] = 9.0

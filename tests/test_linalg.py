@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import tinygan as tg
 import tinygan.ops as F
-from tinygan.autograd import Tensor, grad, observe
+from tinygan.autograd import grad, observe, wrap
 from tinygan.backend import backend_for, host_array
 
 
 def tensors(device, *arrays):
-    return [Tensor(backend_for(device).from_host(np.asarray(a))) for a in arrays]
+    return [wrap(backend_for(device).from_host(np.asarray(a))) for a in arrays]
 
 
 def close(x, expected):
@@ -66,7 +66,7 @@ def test_einsum_is_numpys(case):
     equation, shapes = case
     random = np.random.default_rng(0)
     arrays = [random.standard_normal(shape) for shape in shapes]
-    close(F.einsum(equation, *map(Tensor, arrays)), np.einsum(equation, *arrays))
+    close(F.einsum(equation, *map(wrap, arrays)), np.einsum(equation, *arrays))
 
 
 def test_einsum_on_the_device():
@@ -83,28 +83,28 @@ def test_linear_is_x_wt_plus_b(device):
 
 
 def test_linear_and_its_gradients_are_a_product_each():
-    x, w = (Tensor(np.ones(shape), requires_grad=True) for shape in ((4, 3), (2, 3)))
-    b = Tensor(np.ones(2), requires_grad=True)
+    x, w = (wrap(np.ones(shape)).requires_grad_() for shape in ((4, 3), (2, 3)))
+    b = wrap(np.ones(2)).requires_grad_()
     seen = []
     with observe(lambda op, y: seen.append(op.name)):
         y = F.linear(x, w, b)
-        grad(y, (x, w, b), Tensor(np.ones((4, 2))))
+        grad(y, (x, w, b), wrap(np.ones((4, 2))))
     assert sorted(seen) == ["linear", "matmul", "matmul", "permute", "sum_to_size"]
 
 
 def test_linear_writes_into_nothing_of_its_inputs():
-    x, w, b = Tensor(np.ones((2, 3))), Tensor(np.ones((3, 3))), Tensor(np.ones(3))
+    x, w, b = wrap(np.ones((2, 3))), wrap(np.ones((3, 3))), wrap(np.ones(3))
     F.linear(x, w, b)
     for t in (x, w, b):
         assert (t.array == 1).all()
 
 
 def test_the_gradient_of_a_sum_over_a_batch_is_one_product():
-    x = Tensor(np.ones((5, 4, 3)), requires_grad=True)
-    w = Tensor(np.ones((3, 2)), requires_grad=True)
+    x = wrap(np.ones((5, 4, 3))).requires_grad_()
+    w = wrap(np.ones((3, 2))).requires_grad_()
     shapes = []
     with observe(lambda op, y: shapes.append(y.shape) if op.name == "matmul" else None):
-        grad(x @ w, w, Tensor(np.ones((5, 4, 2))))
+        grad(x @ w, w, wrap(np.ones((5, 4, 2))))
     assert (5, 3, 2) not in shapes  # a product for each of the five, summed afterwards
 
 

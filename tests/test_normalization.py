@@ -39,7 +39,7 @@ def test_batch_norm(shape: tuple[int, ...], order, device: str) -> None:  # type
     axes = (0, *range(2, len(shape)))
     by_channel = (slice(None), *[None] * (len(shape) - 2))
     tensors = [tinygan.tensor(v, device=device) for v in (mean, var, weight, bias)]
-    given = tinygan.Tensor(tinygan.backend.backend_for(device).from_host(order(x)))
+    given = tinygan.autograd.wrap(tinygan.backend.backend_for(device).from_host(order(x)))
     y = F.batch_norm(given, *tensors, training=True, momentum=0.2)
     expected = standardized(x, axes) * weight[by_channel] + bias[by_channel]
     assert np.allclose(y.cpu().numpy(), expected)
@@ -72,7 +72,7 @@ def test_batch_norm_of_a_large_offset_keeps_its_variance() -> None:
     x = (normal(64, 4, 7, 7) + 3000).astype(np.float32)
     for order in (np.asarray, last):
         var = tinygan.zeros(4)
-        F.batch_norm(tinygan.Tensor(order(x)), None, var, training=True, momentum=1.0)
+        F.batch_norm(tinygan.from_numpy(order(x)), None, var, training=True, momentum=1.0)
         assert np.allclose(var.numpy(), x.astype(np.float64).var((0, 2, 3), ddof=1), rtol=1e-3)
 
 
@@ -125,7 +125,7 @@ def test_group_and_instance_norm(device: str) -> None:
     expected = standardized(x, (2, 3)) * weight[:, None, None] + bias[:, None, None]
     assert np.allclose(y.cpu().numpy(), expected)
     if device == "cpu":
-        given = tinygan.Tensor(last(x))
+        given = tinygan.from_numpy(last(x))
         for y in (F.group_norm(given, 2, *tensors), F.instance_norm(given)):
             assert y.array.strides == given.array.strides
     with pytest.raises(RuntimeError, match="cannot be divided into 4 groups"):
@@ -226,7 +226,7 @@ def test_kernels(shape: tuple[int, ...], affine: bool) -> None:
 
 def test_kernels_are_those_that_training_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tinygan.backend.kernels, "enabled", True)
-    x = tinygan.Tensor(last(RNG.standard_normal((8, 16, 5, 5)).astype(np.float32)))
+    x = tinygan.from_numpy(last(RNG.standard_normal((8, 16, 5, 5)).astype(np.float32)))
     y = F.batch_norm(x.requires_grad_(), None, None, training=True)
     y.sum().backward()
     for op in OPS:
@@ -244,9 +244,9 @@ def test_a_gradient_in_another_order_is_no_obstacle() -> None:
     x, g = RNG.standard_normal((2, 8, 16, 5, 5)).astype(np.float32)
     results = []
     for given in (g, last(g)):
-        t = tinygan.Tensor(last(x)).requires_grad_()
+        t = tinygan.from_numpy(last(x)).requires_grad_()
         y = F.batch_norm(t, None, None, training=True)
-        (r,) = tinygan.autograd.grad(y, t, tinygan.Tensor(given))
+        (r,) = tinygan.autograd.grad(y, t, tinygan.from_numpy(given))
         assert r.array.strides == t.array.strides
         results.append(r.numpy())
     assert np.array_equal(*results)
@@ -256,5 +256,5 @@ def test_kernels_pass_nan_and_infinity_on() -> None:
     for bad in (np.nan, np.inf):
         x = last(RNG.standard_normal((8, 16, 5, 5)).astype(np.float32))
         x[3, 2, 1, 1] = bad
-        y = F.batch_norm(tinygan.Tensor(x), None, None, training=True).numpy()
+        y = F.batch_norm(tinygan.from_numpy(x), None, None, training=True).numpy()
         assert np.isnan(y[:, 2]).any() and np.isfinite(np.delete(y, 2, axis=1)).all()

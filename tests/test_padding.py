@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygan as tg
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import grad, wrap
 from tinygan.backend import backend_for, host_array
 from tinygan.ops import pad
 
@@ -23,11 +23,11 @@ def test_padding_is_numpys_and_its_gradient_the_adjoint(data, mode, device):
     random = np.random.default_rng(0)
     x = random.standard_normal(shape)
     expected = np.pad(x, widths, NUMPYS[mode])
-    t = Tensor(backend_for(device).from_host(x), requires_grad=True)
+    t = wrap(backend_for(device).from_host(x)).requires_grad_()
     y = pad(t, [n for pair in reversed(widths) for n in pair], mode)
     assert np.array_equal(host_array(y.array), expected)
     g = random.standard_normal(expected.shape)
-    (adjoint,) = grad(y, t, Tensor(backend_for(device).from_host(g)))
+    (adjoint,) = grad(y, t, wrap(backend_for(device).from_host(g)))
     v = random.standard_normal(shape)
     moved = np.pad(v, widths, NUMPYS[mode])
     np.testing.assert_allclose((host_array(adjoint.array) * v).sum(), (g * moved).sum())
@@ -49,7 +49,7 @@ def test_negative_widths_crop():
 @pytest.mark.parametrize("mode", sorted(NUMPYS))
 def test_channels_last_memory_stays_channels_last(mode, device):
     array = np.random.default_rng(0).random((2, 4, 5, 3), np.float32)
-    x = Tensor(backend_for(device).from_host(array)).permute(0, 3, 1, 2).requires_grad_()
+    x = wrap(backend_for(device).from_host(array)).permute(0, 3, 1, 2).requires_grad_()
     y = pad(x, (1, 2, 2, 1), mode)
     assert y.array.transpose(0, 2, 3, 1).flags.c_contiguous
     (g,) = grad(y, x, y)

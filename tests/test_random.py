@@ -215,7 +215,7 @@ def test_integers_and_bernoulli_are_fair() -> None:
     generator = tinygan.Generator().manual_seed(4)
     counts = np.bincount(tinygan.randint(7, (70_000,), generator=generator).numpy(), minlength=7)
     assert ((counts - 10_000) ** 2 / 10_000).sum() < 22.5  # chi-square with 6 degrees: 0.1 %
-    p = tinygan.Tensor(np.full((3, 20_000), [[0.0], [0.3], [1.0]], dtype=np.float32))
+    p = tinygan.from_numpy(np.full((3, 20_000), [[0.0], [0.3], [1.0]], dtype=np.float32))
     means = tinygan.bernoulli(p, generator=generator).numpy().mean(1)
     assert means[0] == 0 and means[2] == 1 and abs(means[1] - 0.3) < 0.013
     assert abs(tinygan.bernoulli(p, 0.7, generator=generator).numpy().mean() - 0.7) < 0.01
@@ -272,7 +272,7 @@ def test_sizes_and_filling_order(size: tuple[int, ...]) -> None:
 
 def channels_last(*shape: int, dtype: type = np.float32) -> tinygan.Tensor:
     n, c, h, w = shape
-    return tinygan.Tensor(np.zeros((n, h, w, c), dtype).transpose(0, 3, 1, 2))
+    return tinygan.from_numpy(np.zeros((n, h, w, c), dtype).transpose(0, 3, 1, 2))
 
 
 def test_like_keeps_memory_order_and_fills_in_logical_order() -> None:
@@ -297,8 +297,8 @@ def test_dtypes_and_requires_grad() -> None:
 
 
 def test_normal_takes_tensors() -> None:
-    mean = tinygan.Tensor(np.array([[0.0], [100.0]], np.float32))
-    std = tinygan.Tensor(np.array([0.0, 1.0, 2.0], np.float32), requires_grad=True)
+    mean = tinygan.from_numpy(np.array([[0.0], [100.0]], np.float32))
+    std = tinygan.from_numpy(np.array([0.0, 1.0, 2.0], np.float32)).requires_grad_()
     x = tinygan.normal(mean, std, generator=tinygan.Generator())
     assert x.shape == (2, 3) and not x.requires_grad
     assert x.numpy()[:, 0].tolist() == [0, 100]
@@ -314,7 +314,7 @@ def test_normal_takes_tensors() -> None:
 
 
 def test_in_place() -> None:
-    x = tinygan.Tensor(np.zeros((40, 50), np.float32))
+    x = tinygan.from_numpy(np.zeros((40, 50), np.float32))
     array, version = x.array, x.version[0]
     assert x.uniform_(2.0, 3.0) is x
     assert x.array is array and x.version[0] > version
@@ -323,7 +323,7 @@ def test_in_place() -> None:
     assert abs(array.mean() - 10) < 0.02
     x.bernoulli_(0.25)
     assert set(array.reshape(-1).tolist()) == {0.0, 1.0} and abs(array.mean() - 0.25) < 0.05
-    x.bernoulli_(tinygan.Tensor(np.ones((40, 50), np.float32)))
+    x.bernoulli_(tinygan.from_numpy(np.ones((40, 50), np.float32)))
     assert (array == 1).all()
     x.random_(3, 6)
     assert set(array.reshape(-1).tolist()) == {3.0, 4.0, 5.0}
@@ -331,7 +331,7 @@ def test_in_place() -> None:
     assert set(array.reshape(-1).tolist()) == {0.0, 1.0, 2.0, 3.0}
     x.random_()
     assert array.max() > 2**22 and array.max() <= 2**24 and (array == np.floor(array)).all()
-    i = tinygan.Tensor(np.zeros(100, np.int64)).random_()
+    i = tinygan.from_numpy(np.zeros(100, np.int64)).random_()
     assert i.numpy().min() >= 0 and i.numpy().max() > 2**60
     with pytest.raises(RuntimeError, match="low <= high"):
         x.uniform_(1.0, 0.0)

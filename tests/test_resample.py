@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import grad, wrap
 from tinygan.backend import backend_for, host_array
 from tinygan.ops.columns import fold, unfold
 from tinygan.ops.conv_trio import _conv2d
@@ -20,7 +20,7 @@ random = np.random.default_rng(0)
 
 def test_nearest_repeats_pixels(device: str) -> None:
     x = random.standard_normal((2, 3, 4, 5))
-    y = interpolate(Tensor(backend_for(device).from_host(x)), scale_factor=(2, 3))
+    y = interpolate(wrap(backend_for(device).from_host(x)), scale_factor=(2, 3))
     np.testing.assert_array_equal(host_array(y.array), x.repeat(2, axis=2).repeat(3, axis=3))
 
 
@@ -29,11 +29,11 @@ def test_nearest_repeats_pixels(device: str) -> None:
 def test_bilinear_keeps_constants_and_within_the_image_planes(
     size: tuple[int, int], align_corners: bool
 ) -> None:
-    ones = Tensor(np.ones((1, 2, 5, 6)))
+    ones = wrap(np.ones((1, 2, 5, 6)))
     y = interpolate(ones, size=size, mode="bilinear", align_corners=align_corners)
     np.testing.assert_allclose(y.numpy(), 1)
     rows = np.linspace(0, 1, 5)[:, None] + np.linspace(0, 2, 6)
-    y = interpolate(Tensor(rows[None, None]), size=(9, 11), mode="bilinear", align_corners=True)
+    y = interpolate(wrap(rows[None, None]), size=(9, 11), mode="bilinear", align_corners=True)
     expected = np.linspace(0, 1, 9)[:, None] + np.linspace(0, 2, 11)
     np.testing.assert_allclose(y.numpy()[0, 0], expected, atol=1e-14)
 
@@ -41,17 +41,17 @@ def test_bilinear_keeps_constants_and_within_the_image_planes(
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "area"])
 def test_the_same_size_is_the_identity(mode: str) -> None:
     x = random.standard_normal((2, 3, 4, 5))
-    np.testing.assert_allclose(interpolate(Tensor(x), size=(4, 5), mode=mode).numpy(), x)
+    np.testing.assert_allclose(interpolate(wrap(x), size=(4, 5), mode=mode).numpy(), x)
 
 
 def test_the_gradient_of_nearest_is_a_sum_over_the_copies() -> None:
-    x = Tensor(np.zeros((1, 1, 2, 2))).requires_grad_()
+    x = wrap(np.zeros((1, 1, 2, 2))).requires_grad_()
     (dx,) = grad(interpolate(x, scale_factor=3).sum(), x)
     assert dx is not None and dx.tolist() == [[[[9, 9], [9, 9]]]]
 
 
 def test_resampling_keeps_channels_last_memory_and_type() -> None:
-    x = Tensor(np.ones((2, 6, 7, 4), np.float32).transpose(0, 3, 1, 2))
+    x = wrap(np.ones((2, 6, 7, 4), np.float32).transpose(0, 3, 1, 2))
     for y in (
         interpolate(x, scale_factor=2),
         interpolate(x, size=(5, 9)),
@@ -66,7 +66,7 @@ def test_resampling_keeps_channels_last_memory_and_type() -> None:
 
 def test_pixel_shuffle_is_its_definition_and_unshuffle_its_inverse(device: str) -> None:
     x = random.standard_normal((2, 12, 3, 4))
-    y = pixel_shuffle(Tensor(backend_for(device).from_host(x)), 2)
+    y = pixel_shuffle(wrap(backend_for(device).from_host(x)), 2)
     shuffled = host_array(y.array)
     assert shuffled.shape == (2, 3, 6, 8)
     for c, h, w in np.ndindex(3, 6, 8):
@@ -89,23 +89,23 @@ def test_fold_is_the_adjoint_of_unfold(geometry: Any, n: int, c: int, more: int)
     kernel, dilation, _, _ = geometry
     size = (dilation * (kernel[0] - 1) + 1 + more, dilation * (kernel[1] - 1) + 2)
     x = random.standard_normal((n, c, *size))
-    y = unfold(Tensor(x), *geometry).numpy()
+    y = unfold(wrap(x), *geometry).numpy()
     g = random.standard_normal(y.shape)
-    dx = fold(Tensor(g), size, *geometry).numpy()
+    dx = fold(wrap(g), size, *geometry).numpy()
     np.testing.assert_allclose(np.vdot(g, y), np.vdot(dx, x), atol=1e-12)
 
 
 def test_convolution_is_a_product_with_the_unfolded_image() -> None:
     x, w = random.standard_normal((2, 3, 6, 5)), random.standard_normal((4, 3, 3, 2))
-    columns = unfold(Tensor(x), (3, 2), padding=(1, 0), stride=(2, 1)).numpy()
+    columns = unfold(wrap(x), (3, 2), padding=(1, 0), stride=(2, 1)).numpy()
     y = _conv2d(
-        Tensor(x), Tensor(w), stride=(2, 1), padding=((1, 1), (0, 0)), dilation=(1, 1), groups=1
+        wrap(x), wrap(w), stride=(2, 1), padding=((1, 1), (0, 0)), dilation=(1, 1), groups=1
     )
     np.testing.assert_allclose(w.reshape(4, -1) @ columns, y.numpy().reshape(2, 4, -1))
 
 
 def test_fold_of_unfold_counts_the_windows_that_see_a_pixel() -> None:
-    ones = Tensor(np.ones((1, 3, 3)))
+    ones = wrap(np.ones((1, 3, 3)))
     assert fold(unfold(ones, 2), (3, 3), 2).tolist() == [[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]
 
 
@@ -134,4 +134,4 @@ def test_misuse_is_an_error_that_says_what_was_expected(
     call: Any, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        call(Tensor(np.zeros((1, 3, 4, 5))))
+        call(wrap(np.zeros((1, 3, 4, 5))))

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygan as tg
-from tinygan.autograd import REGISTRY, Tensor, grad
+from tinygan.autograd import REGISTRY, grad, wrap
 from tinygan.backend import backend_for, host_array
 from tinygan.ops import pad
 
 
 def on(device, array, **keywords):
-    return Tensor(backend_for(device).from_host(np.asarray(array)), **keywords)
+    return wrap(backend_for(device).from_host(np.asarray(array)), **keywords)
 
 
 def values(x):
@@ -55,7 +55,7 @@ def test_views_look_into_the_same_memory(name, device):
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_of_memory_that_numpy_does_not_own_is_a_view(name):
-    x = Tensor(np.frombuffer(bytearray(24 * 8)).reshape(2, 3, 4))
+    x = wrap(np.frombuffer(bytearray(24 * 8)).reshape(2, 3, 4))
     assert VIEWS[name](x).version is x.version
 
 
@@ -95,7 +95,7 @@ def test_flattening_channels_last_memory_gives_logical_order(device):
 @pytest.mark.parametrize("f", [lambda x: x.flip(2), lambda x: x.roll((1, 1), (2, 3)),
                                lambda x: tg.cat([x, x], 1), lambda x: x[:, :, 1:]])  # fmt: skip
 def test_channels_last_memory_stays_channels_last(f):
-    x = Tensor(np.zeros((2, 4, 5, 3), np.float32)).permute(0, 3, 1, 2).requires_grad_()
+    x = wrap(np.zeros((2, 4, 5, 3), np.float32)).permute(0, 3, 1, 2).requires_grad_()
     y = f(x)
     assert np.argsort(y.array.strides)[0] == 1
     (g,) = grad(y, x, y)
@@ -117,16 +117,16 @@ def broadcasts(draw):
 def test_sum_to_size_is_the_adjoint_of_expand(pair):
     shape, small = pair
     x, y = np.random.default_rng(0).random(shape), np.random.default_rng(1).random(small)
-    summed = Tensor(x).sum_to_size(small)
+    summed = wrap(x).sum_to_size(small)
     assert summed.shape == small
-    expanded = Tensor(y).expand(shape)
+    expanded = wrap(y).expand(shape)
     assert np.array_equal(expanded.array, np.broadcast_to(y, shape))
     assert np.allclose((x * expanded.array).sum(), (summed.array * y).sum())
 
 
 @given(st.permutations(range(4)))
 def test_permute_is_undone_by_its_gradient(order):
-    x = Tensor(np.random.default_rng(0).random((2, 3, 4, 5)), requires_grad=True)
+    x = wrap(np.random.default_rng(0).random((2, 3, 4, 5))).requires_grad_()
     y = x.permute(order)
     assert np.array_equal(y.detach().numpy(), x.array.transpose(order))
     assert np.array_equal(grad(y, x, y.detach())[0].array, x.array)
@@ -137,7 +137,7 @@ def test_cat_undoes_split(parts, dim):
     shape = [2, 3, 2]
     shape[dim] = sum(parts)
     x = np.random.default_rng(0).random(shape)
-    pieces = Tensor(x).split(parts, dim)
+    pieces = wrap(x).split(parts, dim)
     assert [piece.shape[dim] for piece in pieces] == parts
     assert np.array_equal(tg.cat(pieces, dim).array, x)
 
@@ -148,22 +148,22 @@ def test_repeat_and_roll_are_numpys(data):
     shape = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple))
     x = np.arange(float(np.prod(shape))).reshape(shape)
     counts = data.draw(st.lists(st.integers(0, 3), min_size=len(shape), max_size=4))
-    assert np.array_equal(Tensor(x).repeat(counts).array, np.tile(x, counts))
+    assert np.array_equal(wrap(x).repeat(counts).array, np.tile(x, counts))
     shifts = tuple(
         data.draw(st.lists(st.integers(-7, 7), min_size=len(shape), max_size=len(shape)))
     )
     dims = tuple(range(len(shape)))
-    assert np.array_equal(Tensor(x).roll(shifts, dims).array, np.roll(x, shifts, dims))
+    assert np.array_equal(wrap(x).roll(shifts, dims).array, np.roll(x, shifts, dims))
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(-5, 5))
 def test_triangles_and_diagonals_are_numpys(rows, columns, k):
     x = np.random.default_rng(0).random((2, rows, columns))
-    assert np.array_equal(Tensor(x).tril(k).array, np.tril(x, k))
-    assert np.array_equal(Tensor(x).triu(k).array, np.triu(x, k))
-    assert np.array_equal(Tensor(x).diagonal(k, 1, 2).array, np.diagonal(x, k, 1, 2))
-    assert np.array_equal(Tensor(x[0]).diag(k).array, np.diag(x[0], k))
-    assert np.array_equal(Tensor(x[0, 0]).diag(k).array, np.diag(x[0, 0], k))
+    assert np.array_equal(wrap(x).tril(k).array, np.tril(x, k))
+    assert np.array_equal(wrap(x).triu(k).array, np.triu(x, k))
+    assert np.array_equal(wrap(x).diagonal(k, 1, 2).array, np.diagonal(x, k, 1, 2))
+    assert np.array_equal(wrap(x[0]).diag(k).array, np.diag(x[0], k))
+    assert np.array_equal(wrap(x[0, 0]).diag(k).array, np.diag(x[0, 0], k))
 
 
 ERRORS = [

@@ -30,7 +30,7 @@ def test_extremes() -> None:
 
 
 def test_dtype_and_errors() -> None:
-    i = tinygan.Tensor(np.array([1, 2, 3]))
+    i = tinygan.from_numpy(np.array([1, 2, 3]))
     y = F.softmax(i, 0, dtype=tinygan.float64)
     assert y.dtype == np.float64 and np.isclose(y.numpy().sum(), 1)
     assert F.log_softmax(tinygan.ones(3), 0, dtype=tinygan.float64).dtype == np.float64

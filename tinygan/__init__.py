@@ -1,11 +1,14 @@
 """A neural-net engine from scratch, whose subject is the generative adversarial network."""
 
+import importlib as _importlib
+
 from tinygan import autograd, losses, nn, optim
 from tinygan.autograd import (
     Parameter,
     Size,
     Tensor,
     enable_grad,
+    inference_mode,
     is_grad_enabled,
     no_grad,
     set_grad_enabled,
@@ -36,3 +39,10 @@ from tinygan.ops import *
 from tinygan.ops.files import load, save
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """`tinygan.data` and `tinygan.utils` without an import of their own, loaded at first use."""
+    if name in ("data", "utils"):
+        return _importlib.import_module(f"tinygan.{name}")
+    raise AttributeError(f"module 'tinygan' has no attribute {name!r}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import grad, wrap
 from tinygan.ops import convolution
 
 torch = pytest.importorskip("torch")
@@ -20,7 +20,7 @@ def both(name: str, shapes: list[tuple[int, ...]], dtype: Any, **options: Any) -
     """Compare values and the gradients by every input of the function `name`."""
     arrays = [random.standard_normal(shape).astype(dtype) for shape in shapes]
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
-    ours = [Tensor(a).requires_grad_() for a in arrays]
+    ours = [wrap(a).requires_grad_() for a in arrays]
     expected = getattr(torch.nn.functional, name)(*theirs, **options)
     y = getattr(convolution, name)(*ours, **options)
     tolerance = 1e-10 if dtype == np.float64 else 2e-4
@@ -28,7 +28,7 @@ def both(name: str, shapes: list[tuple[int, ...]], dtype: Any, **options: Any) -
     np.testing.assert_allclose(y.array, expected.detach(), atol=tolerance)
     g = random.standard_normal(y.shape).astype(dtype)
     for a, b in zip(
-        grad(y, ours, Tensor(g)),
+        grad(y, ours, wrap(g)),
         torch.autograd.grad(expected, theirs, torch.tensor(g)),
         strict=True,
     ):
@@ -115,7 +115,7 @@ def test_second_order_through_a_critic() -> None:
         return ((dx * dx).sum() - 1) ** 2
 
     theirs = [torch.tensor(a, requires_grad=True) for a in (x, *w)]
-    ours = [Tensor(a).requires_grad_() for a in (x, *w)]
+    ours = [wrap(a).requires_grad_() for a in (x, *w)]
     expected = penalty(
         torch.nn.functional.conv2d,
         theirs[0],
@@ -153,4 +153,4 @@ def test_what_pytorch_refuses_is_refused(
     with pytest.raises((RuntimeError, ValueError)):
         getattr(torch.nn.functional, name)(*[torch.zeros(s) for s in shapes], **options)
     with pytest.raises(RuntimeError, match=name):
-        getattr(convolution, name)(*[Tensor(np.zeros(s)) for s in shapes], **options)
+        getattr(convolution, name)(*[wrap(np.zeros(s)) for s in shapes], **options)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.autograd import Tensor
+from tinygan.autograd import wrap
 from tinygan.data import DataLoader, TensorDataset, default_collate, random_split
 
 torch = pytest.importorskip("torch")
@@ -44,7 +44,7 @@ def test_collate(items: list[Any]) -> None:
 
 def test_collate_tensors() -> None:
     arrays = np.random.default_rng(0).normal(size=(3, 2, 4, 5))
-    ours = default_collate([(Tensor(x), i) for i, x in enumerate(arrays)])
+    ours = default_collate([(wrap(x), i) for i, x in enumerate(arrays)])
     theirs = data.default_collate([(torch.tensor(x), i) for i, x in enumerate(arrays)])
     assert same(ours, theirs)
 
@@ -53,7 +53,7 @@ def test_collate_tensors() -> None:
 @pytest.mark.parametrize("size", [1, 3, 5, 10])
 def test_batches(size: int, drop_last: bool) -> None:
     x = np.arange(20.0).reshape(10, 2)
-    ours = DataLoader(TensorDataset(Tensor(x)), size, drop_last=drop_last)
+    ours = DataLoader(TensorDataset(wrap(x)), size, drop_last=drop_last)
     theirs = data.DataLoader(data.TensorDataset(torch.tensor(x)), size, drop_last=drop_last)
     assert len(ours) == len(theirs)
     assert all(same(a, b) for a, b in zip(ours, theirs, strict=True))

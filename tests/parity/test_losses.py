@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinygan import losses
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import grad, wrap
 from tinygan.ops import from_numpy
 
 torch = pytest.importorskip("torch")
@@ -30,7 +30,7 @@ def compare(name, arrays, varied, dtype=np.float64, **options):
         ours.append(None if a is None else from_numpy(a).requires_grad_(i in varied))
         theirs.append(None if a is None else torch.from_numpy(a).requires_grad_(i in varied))
     extra = {k: v.astype(dtype) for k, v in options.items() if isinstance(v, np.ndarray)}
-    y = getattr(losses, name)(*ours, **{**options, **{k: Tensor(v) for k, v in extra.items()}})
+    y = getattr(losses, name)(*ours, **{**options, **{k: wrap(v) for k, v in extra.items()}})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of kl_div's mean, and of targets that broadcast
         z = getattr(F, name)(
@@ -52,18 +52,18 @@ def compare(name, arrays, varied, dtype=np.float64, **options):
     check(y, z)
     xs, ts = [ours[i] for i in varied], [theirs[i] for i in varied]
     u = np.array(random.standard_normal(y.shape), dtype)
-    first = grad(y, xs, Tensor(u), create_graph=True)
+    first = grad(y, xs, wrap(u), create_graph=True)
     expected = torch.autograd.grad(z, ts, torch.from_numpy(u), create_graph=True)
     for a, b in zip(first, expected, strict=True):
         check(a, b)
     vs = [np.array(random.standard_normal(x.shape), dtype) for x in xs]
-    total = sum((g * Tensor(v)).sum() for g, v in zip(first, vs, strict=True))
+    total = sum((g * wrap(v)).sum() for g, v in zip(first, vs, strict=True))
     other = sum((g * torch.from_numpy(v)).sum() for g, v in zip(expected, vs, strict=True))
     if not other.requires_grad:
         return
     second = grad(total, xs, allow_unused=True) if total.requires_grad else [None] * len(xs)
     for a, b, x in zip(second, torch.autograd.grad(other, ts, allow_unused=True), xs, strict=True):
-        a = Tensor(np.zeros(x.shape, dtype)) if a is None else a
+        a = wrap(np.zeros(x.shape, dtype)) if a is None else a
         b = torch.zeros(tuple(x.shape), dtype=other.dtype) if b is None else b
         check(a, b, slack=100)  # PyTorch keeps binary cross-entropy off 0 by an epsilon
 
@@ -112,9 +112,9 @@ def test_regression_at_equality(name):
 @pytest.mark.parametrize("name", ["smooth_l1_loss", "huber_loss"])
 def test_regression_at_the_joints(name):
     x = np.array([-1.0, 0.0, 1.0])
-    ours, theirs = Tensor(x, requires_grad=True), torch.from_numpy(x).requires_grad_()
+    ours, theirs = wrap(x).requires_grad_(), torch.from_numpy(x).requires_grad_()
     zeros = np.zeros(3)
-    (a,) = grad(getattr(losses, name)(ours, Tensor(zeros), reduction="sum"), ours)
+    (a,) = grad(getattr(losses, name)(ours, wrap(zeros), reduction="sum"), ours)
     getattr(F, name)(theirs, torch.from_numpy(zeros), reduction="sum").backward()
     np.testing.assert_allclose(a.numpy(), theirs.grad.numpy())
 
@@ -159,8 +159,8 @@ def test_binary(reduction, weighted, dtype):
 def test_binary_at_certainty():
     """The value is cut off at 100, and the first derivative at 1e12."""
     p, t = np.array([0.0, 1.0, 0.0, 1.0, 0.5, 1e-20]), np.array([1.0, 0.0, 0.0, 1.0, 0.3, 1.0])
-    ours, theirs = Tensor(p, requires_grad=True), torch.from_numpy(p).requires_grad_()
-    y = losses.binary_cross_entropy(ours, Tensor(t), reduction="none")
+    ours, theirs = wrap(p).requires_grad_(), torch.from_numpy(p).requires_grad_()
+    y = losses.binary_cross_entropy(ours, wrap(t), reduction="none")
     z = F.binary_cross_entropy(theirs, torch.from_numpy(t), reduction="none")
     np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy())
     (a,) = grad(y.sum(), ours)
@@ -267,4 +267,4 @@ def test_both_refuse_the_same_misuse(name, arrays, options):
     with pytest.raises((ValueError, RuntimeError, IndexError)):
         getattr(F, name)(*(torch.from_numpy(a) for a in arrays), **options)
     with pytest.raises((ValueError, RuntimeError, IndexError, TypeError)):
-        getattr(losses, name)(*(Tensor(a) for a in arrays), **options)
+        getattr(losses, name)(*(wrap(a) for a in arrays), **options)

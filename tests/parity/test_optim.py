@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan import Tensor, optim
-from tinygan.autograd import Parameter
+from tinygan import optim
+from tinygan.autograd import Parameter, wrap
 
 torch = pytest.importorskip("torch")
 
@@ -41,7 +41,7 @@ SHAPES = [(3, 4), (5,), (2, 3, 2, 2), ()]
 def _pair(name: str, options: dict[str, Any], dtype: str) -> Any:
     random = np.random.default_rng(0)
     values = [random.standard_normal(shape).astype(dtype) for shape in SHAPES]
-    ours = [Parameter(Tensor(np.array(v))) for v in values]
+    ours = [Parameter(wrap(np.array(v))) for v in values]
     theirs = [torch.nn.Parameter(torch.tensor(v)) for v in values]
     return (
         ours,
@@ -55,7 +55,7 @@ def _pair(name: str, options: dict[str, Any], dtype: str) -> Any:
 def _set_gradients(ours: Any, theirs: Any, random: Any, dtype: str) -> None:
     for x, y in zip(ours, theirs, strict=True):
         g = np.asarray(random.standard_normal(x.shape), dtype=dtype)
-        x.grad, y.grad = Tensor(g), torch.tensor(g)
+        x.grad, y.grad = wrap(g), torch.tensor(g)
 
 
 def _assert_equal(ours: Any, theirs: Any, dtype: str, tolerance: float = 1e-6) -> None:
@@ -124,7 +124,7 @@ def test_loads_a_state_dict_of_pytorch_and_goes_on(name: str, options: dict[str,
         _set_gradients(ours, theirs, random, "float64")
         reference.step()
     for x, y in zip(ours, theirs, strict=True):
-        x.data = Tensor(y.detach().numpy().copy())
+        x.data = wrap(y.detach().numpy().copy())
     optimizer.load_state_dict(reference.state_dict())
     for _ in range(3):
         _set_gradients(ours, theirs, random, "float64")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import grad, wrap
 from tinygan.ops import pooling
 
 torch = pytest.importorskip("torch")
@@ -20,7 +20,7 @@ def both(name: str, shape: tuple[int, ...], dtype: Any, *arguments: Any) -> None
     """Compare values, places if there are any, and gradients, on an input with many ties."""
     array = random.integers(0, 6, shape).astype(dtype)
     theirs = torch.tensor(array, requires_grad=True)
-    ours = Tensor(array).requires_grad_()
+    ours = wrap(array).requires_grad_()
     try:
         expected = getattr(torch.nn.functional, name)(theirs, *arguments)
     except RuntimeError:
@@ -36,7 +36,7 @@ def both(name: str, shape: tuple[int, ...], dtype: Any, *arguments: Any) -> None
     assert y.dtype == dtype and y.shape == tuple(expected.shape)
     np.testing.assert_allclose(y.array, expected.detach(), atol=tolerance)
     g = random.standard_normal(y.shape).astype(dtype)
-    (dx,) = grad(y, ours, Tensor(g))
+    (dx,) = grad(y, ours, wrap(g))
     (expected_dx,) = torch.autograd.grad(expected, theirs, torch.tensor(g))
     assert dx is not None
     np.testing.assert_allclose(dx.array, expected_dx, atol=tolerance)

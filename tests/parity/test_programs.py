@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import grad, wrap
 
 torch = pytest.importorskip("torch")
 
@@ -76,8 +76,8 @@ def differentiated(y, inputs, differentiate, constant):
 
 
 def ours(steps, *arrays):
-    inputs = [Tensor(a.copy(), requires_grad=True) for a in arrays]
-    return differentiated(run(steps, *inputs), inputs, grad, Tensor)
+    inputs = [wrap(a.copy()).requires_grad_() for a in arrays]
+    return differentiated(run(steps, *inputs), inputs, grad, wrap)
 
 
 def theirs(steps, *arrays):

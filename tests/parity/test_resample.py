@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.autograd import Tensor, grad
+from tinygan.autograd import grad, wrap
 from tinygan.ops import columns, resample
 
 torch = pytest.importorskip("torch")
@@ -21,7 +21,7 @@ FUNCTIONS = {**vars(resample), **vars(columns)}
 def both(name: str, shape: tuple[int, ...], dtype: Any, *arguments: Any, **options: Any) -> None:
     array = random.standard_normal(shape).astype(dtype)
     theirs = torch.tensor(array, requires_grad=True)
-    ours = Tensor(array).requires_grad_()
+    ours = wrap(array).requires_grad_()
     expected = getattr(torch.nn.functional, name)(theirs, *arguments, **options)
     y = FUNCTIONS[name](ours, *arguments, **options)
     tolerance = 1e-11 if dtype == np.float64 else 5e-5
@@ -30,7 +30,7 @@ def both(name: str, shape: tuple[int, ...], dtype: Any, *arguments: Any, **optio
     if options.get("mode", "").startswith("nearest"):
         np.testing.assert_array_equal(y.array, expected.detach())
     g = random.standard_normal(y.shape).astype(dtype)
-    (dx,) = grad(y, ours, Tensor(g))
+    (dx,) = grad(y, ours, wrap(g))
     (expected_dx,) = torch.autograd.grad(expected, theirs, torch.tensor(g))
     assert dx is not None
     np.testing.assert_allclose(dx.array, expected_dx, atol=tolerance)
@@ -63,7 +63,7 @@ def test_nearest_picks_the_same_pixel_over_many_sizes(mode: str, dtype: Any) -> 
     for source, target in product(range(1, 24), range(1, 40, 3)):
         x = np.arange(source, dtype=dtype)[None, None]
         expected = torch.nn.functional.interpolate(torch.tensor(x), size=target, mode=mode)
-        y = resample.interpolate(Tensor(x), size=target, mode=mode)
+        y = resample.interpolate(wrap(x), size=target, mode=mode)
         np.testing.assert_array_equal(y.array, expected)
 
 

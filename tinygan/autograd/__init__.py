@@ -4,6 +4,7 @@ from tinygan.autograd.gradcheck import GradcheckError, GradcheckReport, check, g
 from tinygan.autograd.graph import backward, grad
 from tinygan.autograd.mode import (
     enable_grad,
+    inference_mode,
     is_grad_enabled,
     no_grad,
     observe,
@@ -29,6 +30,7 @@ __all__ = [
     "enable_grad",
     "grad",
     "gradcheck",
+    "inference_mode",
     "is_grad_enabled",
     "may_change",
     "no_grad",

@@ -81,6 +81,12 @@ class no_grad(_GradMode):
     mode = False
 
 
+class inference_mode(_GradMode):
+    """`no_grad` under the name that newer scripts use."""
+
+    mode = False
+
+
 class enable_grad(_GradMode):
     """Within it operations are recorded again, also inside `no_grad`."""
 

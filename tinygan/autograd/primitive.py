@@ -32,6 +32,7 @@ from tinygan.backend.kernels import Kernels
 REGISTRY: dict[str, Primitive] = {}
 
 _NUMBERS = frozenset((float, int, bool))
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # which PyTorch takes too
 
 
 class Rule:
@@ -235,8 +236,11 @@ class Primitive:
                 args = (*args, *(static.pop(name, None) for name in self.inputs[len(args) :]))
                 if any(x is None for x in args[: self.required]):
                     raise TypeError(f"{self.name}: expected the inputs {', '.join(self.inputs)}")
-        for name in static:
+        for name in tuple(static):
             if name not in self.statics:
+                if _NUMPY_NAMES.get(name) in self.statics:
+                    static[_NUMPY_NAMES[name]] = static.pop(name)
+                    continue
                 known = self.inputs + self.statics
                 near = get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"

@@ -32,22 +32,29 @@ class Tensor:
     grad: Tensor | None
     version: list[Any]
 
-    def __init__(self, data: Any = (), *, requires_grad: bool = False) -> None:
-        """From nested sequences of numbers, which become the default dtype, or from an array."""
-        if isinstance(data, (int, float)):
-            raise TypeError(
-                f"Tensor({data}): PyTorch reads a number here as a size; use tinygan.empty({data}) "
-                f"or tinygan.tensor({data}), whichever is meant"
-            )
+    def __init__(self, *data: Any, requires_grad: bool = False) -> None:
+        """Of the default dtype: uninitialised, from sizes, or a copy of an array or of numbers.
+
+        A Tensor shares its memory and keeps its dtype; `tinygan.tensor(data)` keeps an array's.
+        """
         self.version = [0]
-        if isinstance(data, Tensor):
-            data, self.version = data.array, data.version
-        if type(data).__module__ == "builtins":
-            data = np.asarray(data, dtype=get_default_dtype())
-        self.array = data
         self.node = None
         self.grad = None
-        backend_of(data)  # refuses what is no array
+        source: Any = data[0] if data else ()
+        if isinstance(source, int):
+            self.array = np.empty(data, get_default_dtype())
+        elif len(data) > 1 or isinstance(source, float):
+            raise TypeError(
+                "Tensor: expected sizes, or one array or sequence of numbers; for a number use "
+                "tinygan.tensor(...)"
+            )
+        elif isinstance(source, Tensor):
+            self.array, self.version = source.array, source.version
+        elif type(source).__module__ == "builtins":
+            self.array = np.array(source, get_default_dtype())
+        else:
+            backend_of(source)  # refuses what is no array
+            self.array = source.astype(get_default_dtype())
         if requires_grad:
             self.requires_grad_()
 
@@ -241,6 +248,10 @@ class Tensor:
         copy.array, copy.node, copy.version = self.array.copy(order="K"), None, [0]
         copy.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         return copy.requires_grad_(self.requires_grad)
+
+    def __format__(self, spec: str) -> str:
+        """As a Python number where there is one element without dimensions: f"{loss:.3f}"."""
+        return format(self.item(), spec) if not self.array.ndim else super().__format__(spec)
 
     def __hash__(self) -> int:
         return id(self)

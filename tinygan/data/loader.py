@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, wrap
-from tinygan.backend import Device, backend_for, backend_of
+from tinygan.autograd.tensor import to_device
+from tinygan.backend import Device
 from tinygan.data.collate import default_collate
 from tinygan.data.errors import DataError
 from tinygan.data.shuffle import permutation, seed_of
@@ -26,7 +27,8 @@ class DataLoader:
     Generator or an int; by default the one given to `manual_seed`). With `num_workers` above 0 one
     background thread prepares batches ahead of their use; a number above 1 is not more, for the
     work is done by NumPy and Pillow outside of the interpreter's lock. `collate_fn` turns a list of
-    items into a batch. Tensors of a batch are moved to `device`.
+    items into a batch. Tensors of a batch are moved to `device`. `pin_memory` and
+    `persistent_workers` are there for scripts written for PyTorch and change nothing.
 
     `state_dict()` tells where the batches delivered so far end; a loader with the same arguments
     and `load_state_dict` of it gives exactly the batches that would have come.
@@ -40,8 +42,10 @@ class DataLoader:
         *,
         num_workers: int = 1,
         collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
         drop_last: bool = False,
         generator: Any = None,
+        persistent_workers: bool = False,
         device: str | Device | None = None,
     ) -> None:
         count = len(dataset)
@@ -246,7 +250,7 @@ def _work(
 def moved(batch: Any, device: str | Device) -> Any:
     """The batch with its tensors on a device."""
     if isinstance(batch, Tensor):
-        return wrap(_placed(batch, device))
+        return wrap(to_device(batch, device))
     if isinstance(batch, dict):
         return {name: moved(x, device) for name, x in batch.items()}
     if isinstance(batch, (list, tuple)):
@@ -255,18 +259,8 @@ def moved(batch: Any, device: str | Device) -> Any:
     return batch
 
 
-def _placed(x: Tensor, device: str | Device) -> Any:
-    """The array of `x` on a device, images in channels-last memory there as here."""
-    source, target = backend_of(x.array), backend_for(device)
-    if source is target:
-        return x.array
-    array = source.to_host(x.array)
-    if array.ndim == 4 and not array.flags.c_contiguous:  # a plain move would reorder the memory
-        return target.from_host(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    return target.from_host(array)
-
-
 def too_large(batch_size: int, count: int) -> DataError:
+    """The error for a batch that the data cannot fill."""
     return DataError(
         f"a batch of {batch_size} is larger than the data, which has {count} items; choose a batch "
         f"size of {count} or less"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from tinygan import ops
-from tinygan.autograd import Parameter, Tensor, no_grad, primitive
+from tinygan.autograd import Parameter, Tensor, no_grad, primitive, wrap
 from tinygan.backend import backend_of
 from tinygan.nn.conv import ConvTranspose1d, ConvTranspose2d
 from tinygan.nn.module import Module
@@ -94,7 +94,7 @@ def spectral_norm(
     hook = SpectralNorm(name, n_power_iterations, eps, dim)
     rows, columns = hook.matrix(weight.detach()).shape
     drawn = [ops.randn(n, dtype=weight.dtype, device=weight.device) for n in (rows, columns)]
-    u, v = (Tensor(_unit(backend_of(x.array).xp, x.array, eps)) for x in drawn)
+    u, v = (wrap(_unit(backend_of(x.array).xp, x.array, eps)) for x in drawn)
     del module._parameters[name]
     module.register_parameter(f"{name}_orig", weight)
     setattr(module, name, weight.detach())  # a plain attribute, until the hook sets it

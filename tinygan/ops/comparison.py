@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import promote, result_dtype
@@ -28,6 +31,7 @@ __all__ = [
     "logical_xor",
     "lt",
     "masked_fill",
+    "nan_to_num",
     "ne",
     "where",
 ]
@@ -193,3 +197,27 @@ masked_fill.vjp(
 
 for _op in (where, masked_fill):
     _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
+
+
+def nan_to_num(
+    x: Tensor,
+    nan: float = 0.0,
+    posinf: float | None = None,
+    neginf: float | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """x with numbers for NaN, infinity and -infinity; by default 0 and the largest that it holds.
+
+    The gradient passes only where x is finite. `out` is the tensor to write into, often x itself.
+    """
+    y = x
+    if x.is_floating_point():
+        most = float(np.finfo(x.dtype).max)
+        y = masked_fill(y, isnan(x), nan)
+        y = masked_fill(y, eq(x, math.inf), most if posinf is None else posinf)
+        y = masked_fill(y, eq(x, -math.inf), -most if neginf is None else neginf)
+    if out is None:
+        return y
+    copied: Tensor = out.copy_(y)
+    return copied

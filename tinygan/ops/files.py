@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor
+from tinygan.autograd import Tensor, wrap
 from tinygan.backend import Device, backend_for, host_array
 from tinygan.backend.files import FileError, load_arrays, save_arrays
 
@@ -40,7 +40,7 @@ def load(f: str | os.PathLike[str], map_location: str | Device | None = None) ->
     arrays, notes = load_arrays(f)
     backend = backend_for("cpu" if map_location is None else map_location)
     if _TREE not in notes:
-        return {name: Tensor(backend.from_host(array)) for name, array in arrays.items()}
+        return {name: wrap(backend.from_host(array)) for name, array in arrays.items()}
     try:
         return _nest(notes[_TREE], arrays, backend.from_host)
     except (KeyError, TypeError, IndexError) as error:
@@ -82,7 +82,7 @@ def _nest(value: Any, arrays: dict[str, np.ndarray], place: Any) -> Any:
         return value
     [(kind, content)] = value.items()
     if kind == "tensor":
-        return Tensor(place(arrays[content]))
+        return wrap(place(arrays[content]))
     if kind == "array":
         return arrays[content]
     if kind == "dict":

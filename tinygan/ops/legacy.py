@@ -1,4 +1,4 @@
-"""PyTorch's old constructors of typed tensors, which many GAN scripts still use."""
+"""What GAN scripts call out of habit: the old constructors of typed tensors, and switches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tinygan.autograd import Tensor
 from tinygan.backend.dtypes import float32, float64, int64
 from tinygan.ops.creation import empty, tensor
 
-__all__ = ["DoubleTensor", "FloatTensor", "LongTensor", "is_tensor"]
+__all__ = ["DoubleTensor", "FloatTensor", "LongTensor", "is_tensor", "use_deterministic_algorithms"]
 
 
 class TypedTensor:
@@ -31,3 +31,7 @@ LongTensor = TypedTensor(int64)
 def is_tensor(x: Any) -> bool:
     """Whether x is a Tensor."""
     return isinstance(x, Tensor)
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Nothing: on a CPU every op gives the same bits every time, whatever the number of threads."""

@@ -31,7 +31,7 @@ _METHODS = """
     true_divide trunc
     leaky_relu logsigmoid prelu relu sigmoid softplus
     allclose bitwise_and bitwise_not bitwise_or bitwise_xor eq equal ge gt isclose isfinite isinf
-    isnan le logical_and logical_not logical_or logical_xor lt masked_fill ne
+    isnan le logical_and logical_not logical_or logical_xor lt masked_fill nan_to_num ne
     all amax amin any argmax argmin count_nonzero cumsum logsumexp max mean min norm prod std sum
     var
     clone
@@ -48,8 +48,9 @@ _METHODS = """
 
 _IN_PLACE = """
     abs add addcdiv addcmul ceil clamp clamp_max clamp_min clip div exp expm1 floor floor_divide
-    index_add leaky_relu lerp log log1p masked_fill mul neg pow reciprocal relu remainder round
-    rsqrt scatter scatter_add sigmoid sign sin cos sqrt square sub tanh tril triu trunc
+    index_add leaky_relu lerp log log1p masked_fill mul nan_to_num neg pow reciprocal relu
+    remainder round rsqrt scatter scatter_add sigmoid sign sin cos sqrt square sub tanh tril triu
+    trunc
 """
 
 _OPERATORS = {

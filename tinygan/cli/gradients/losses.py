@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygan import losses
-from tinygan.autograd import Tensor
+from tinygan.autograd import Tensor, wrap
 from tinygan.cli.gradients.table import Domain, integers, normal, row, uniform
 from tinygan.losses import GAMES, PENALTIES, Game
 from tinygan.ops import Generator, tanh
@@ -132,7 +132,7 @@ row("losses.hinge", _both(GAMES["hinge"]), uniform(1.2, 2.0, 4), uniform(-2.0, -
 def _penalized(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     def f(w1: Tensor, w2: Tensor) -> Tensor:
         random = np.random.default_rng(1)
-        batches = (Tensor(random.standard_normal((4, 3))).to(w1) for _ in range(2))
+        batches = (wrap(random.standard_normal((4, 3))).to(w1) for _ in range(2))
         extra = {}
         if name == "gradient_penalty":  # the same points between the batches at every call
             extra["generator"] = Generator(w1.device).manual_seed(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import GradcheckReport, Tensor, check
+from tinygan.autograd import GradcheckReport, check, wrap
 from tinygan.backend import backend_for
 
 Domain = Callable[[np.random.Generator], np.ndarray]
@@ -31,7 +31,7 @@ class Row:
         """Check this row on a device."""
         random = np.random.default_rng(seed)
         backend = backend_for(device)
-        inputs = [Tensor(backend.from_host(domain(random))) for domain in self.domains]
+        inputs = [wrap(backend.from_host(domain(random))) for domain in self.domains]
         for x in inputs:
             x.requires_grad_(x.is_floating_point())
         return check(self.function, inputs, self.order, seed=seed)
