@@ -127,12 +127,13 @@ def test_every_model_has_the_shapes_it_says() -> None:
         assert discriminator(samples).shape == (3,)
 
 
-def test_the_dcgan_of_28_pixels_has_the_classic_number_of_weights() -> None:
+def test_the_dcgan_of_28_pixels_has_the_weights_that_its_description_says() -> None:
     generator, discriminator = build("dcgan", (1, 28, 28), 100, 64)
-    # linear, batch norm, transposed convolution, batch norm, transposed convolution with bias
-    expected = 100 * 6272 + 2 * 128 + 128 * 64 * 16 + 2 * 64 + 64 * 16 + 1
+    # linear, then three times batch norm and (transposed) convolution, the last with bias
+    expected = 100 * 6272 + 2 * 128 + 128 * 64 * 16 + 2 * 64 + 64 * 32 * 16 + 2 * 32 + 32 * 9 + 1
     assert sum(p.numel() for p in generator.parameters()) == expected
-    expected = 64 * 16 + 64 + 64 * 128 * 16 + 2 * 128 + 6272 + 1
+    # convolution with bias, twice convolution and batch norm, linear
+    expected = 64 * 16 + 64 + 64 * 128 * 16 + 2 * 128 + 128 * 256 * 16 + 2 * 256 + 256 * 9 + 1
     assert sum(p.numel() for p in discriminator.parameters()) == expected
 
 

@@ -47,7 +47,7 @@ def train(
     batch_size: Annotated[int | None, _option("Images in a batch. [64]")] = None,
     n_critic: Annotated[int | None, _option("Steps of D for one of G. [1]")] = None,
     size: Annotated[int | None, _option("Side of the images, in pixels. [28]")] = None,
-    width: Annotated[int | None, _option("Channels (dcgan) or units (mlp). [64]")] = None,
+    width: Annotated[int | None, _option("Channels (dcgan) or units (mlp). [48]")] = None,
     latent: Annotated[int | None, _option("Dimensions of the noise. [100]")] = None,
     normalize: Annotated[
         str | None, _option("Batch normalisation in D: auto, yes or no. [auto]")

@@ -35,7 +35,7 @@ class Config:
     batch_size: int = 64
     n_critic: int = 1
     size: int = 28
-    width: int = 64
+    width: int = 48
     latent: int = 100
     normalize: str = "auto"
     lr_g: float = 1e-3
