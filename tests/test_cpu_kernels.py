@@ -32,6 +32,8 @@ CASES = [  # n, c, height, width, o, kernel, stride, padding, dilation
     (2, 64, 7, 7, 1, 7, 1, 0, 1),
     (65, 4, 2, 2, 8, 2, 2, 0, 1),
     (3, 20, 4, 4, 30, 4, 1, 0, 1),
+    (3, 20, 6, 5, 2, 3, 1, 2, 1),
+    (3, 20, 6, 5, 2, 3, 1, 3, 1),
 ]
 
 
@@ -86,7 +88,7 @@ def test_results_are_the_references(case: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"])
-@pytest.mark.parametrize("case", [(2, 64, 8, 8, 128, 4, 2, 1, 1), (2, 1, 28, 28, 64, 4, 2, 1, 1)])
+@pytest.mark.parametrize("case", [CASES[0], CASES[1], (2, 24, 28, 28, 1, 3, 1, 1, 1)])
 def test_the_layers_of_a_dcgan_are_compiled(name: str, case: Any) -> None:
     arguments, static = problem(*case)[name]
     agree(name, arguments, static)

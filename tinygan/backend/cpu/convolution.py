@@ -79,6 +79,19 @@ def conv2d_weight_grad(
     out: Any = None,
 ) -> Any:
     o, c = g.shape[1], x.shape[1]
+    if o < LANES // 4 <= c and groups == 1 and stride == dilation == (1, 1):
+        last, (rows, columns) = (kernel[0] - 1, kernel[1] - 1), padding
+        mirrored = (
+            (last[0] - rows[0], last[0] - rows[1]),
+            (last[1] - columns[0], last[1] - columns[1]),
+        )
+        if min(map(min, mirrored)) >= 0:  # exchanged, the many channels are in the lanes
+            swapped = conv2d_weight_grad(
+                g, x, kernel=kernel, stride=stride, padding=mirrored, dilation=dilation, groups=1
+            )
+            if swapped is NotImplemented:
+                return swapped
+            return _delivered(np.ascontiguousarray(swapped[..., ::-1, ::-1].swapaxes(0, 1)), out)
     shape = (o, c, *kernel)
     work = g.size * c * kernel[0] * kernel[1]
     if groups != 1 or work < SMALL or o < LANES // 4 or not _suit(x, g):
