@@ -1,8 +1,9 @@
 """A neural-net engine from scratch, whose subject is the generative adversarial network."""
 
 import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from tinygan import autograd, losses, nn, optim
+from tinygan import autograd
 from tinygan.autograd import (
     Parameter,
     Size,
@@ -41,8 +42,12 @@ from tinygan.ops.files import load, save
 __version__ = "0.1.0"
 
 
+if _TYPE_CHECKING:
+    from tinygan import data, losses, nn, optim, utils
+
+
 def __getattr__(name: str) -> object:
-    """`tinygan.data` and `tinygan.utils` without an import of their own, loaded at first use."""
-    if name in ("data", "utils"):
+    """The packages above the ops, loaded at first use: the command line's help needs none."""
+    if name in ("data", "losses", "nn", "optim", "utils"):
         return _importlib.import_module(f"tinygan.{name}")
     raise AttributeError(f"module 'tinygan' has no attribute {name!r}")
