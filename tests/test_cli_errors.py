@@ -42,6 +42,16 @@ def test_config_files_that_are_none(tmp_path: Path) -> None:
     assert "steps must be int" in refused("train", "--config", tmp_path / "c.toml")
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["--steps=-3", "--steps=0", "--batch-size=0", "--lr-g=nan", "--lr-d=inf", "--lr-d=0",
+     "--beta1=1.5", "--ema=1", "--penalty-weight=nan", "--latent=0", "--size=0"],
+)  # fmt: skip
+def test_numbers_out_of_range_are_refused(option: str) -> None:
+    name = option.partition("=")[0].strip("-").replace("-", "_")
+    assert name in refused("train", option)
+
+
 def test_folders_without_images(tmp_path: Path) -> None:
     assert "missing" in refused("train", "--data", tmp_path / "missing")
     (tmp_path / "empty").mkdir()

@@ -141,3 +141,18 @@ def test_scripts_from_before_2018_find_what_they_use() -> None:
     assert x.dtype == tinygan.float32 and x.requires_grad and tinygan.is_tensor(x)
     assert tinygan.LongTensor([1, 2]).dtype == tinygan.int64
     assert isinstance(tinygan.cuda.is_available(), bool) and tinygan.cuda.device_count() >= 0
+
+
+def test_habits_of_scripts_are_served() -> None:
+    x = tinygan.tensor([[1.0, float("nan")], [float("inf"), -float("inf")]])
+    assert x.nan_to_num(nan=5.0, posinf=6.0, neginf=7.0).tolist() == [[1, 5], [6, 7]]
+    assert x.nan_to_num_(0.0).array is x.array and np.isfinite(x.numpy()).all()
+    assert f"{tinygan.tensor(1.23456):.2f}" == "1.23"
+    y = tinygan.ones(2, 3)
+    assert y.sum(axis=1, keepdims=True).shape == (2, 1)
+    with pytest.raises(TypeError, match="axes"):
+        y.sum(axes=1)
+    data = tinygan.utils.data.TensorDataset(y)
+    loader = tinygan.utils.data.DataLoader(data, 2, pin_memory=True, persistent_workers=True)
+    assert next(iter(loader))[0].tolist() == y.tolist()
+    assert tinygan.data is not tinygan.utils.data

@@ -714,6 +714,7 @@ LEVELS = {
     "models": 5,
     "metrics": 6,
     "train": 6,
+    "utils": 6,
     "cli": 7,
 }
 
@@ -754,6 +755,17 @@ def test_imports_point_one_way(package):
 def test_every_package_has_its_place_in_the_order():
     packages = {p.parent.name for p in ROOT.glob("*/__init__.py")}
     assert packages <= set(LEVELS)
+
+
+def test_inference_mode_is_no_grad_once_entered():
+    x = leaf(2.0)
+    mode = tinygan.inference_mode()
+    assert (x * x).requires_grad
+    with mode:
+        assert not (x * x).requires_grad
+    assert (x * x).requires_grad and tinygan.inference_mode()(lambda: x * x)().node is None
+    with tinygan.no_grad(), tinygan.inference_mode(False):
+        assert (x * x).requires_grad
 
 
 def test_importing_tinygan_is_light():

@@ -81,16 +81,17 @@ class no_grad(_GradMode):
     mode = False
 
 
-class inference_mode(_GradMode):
-    """`no_grad` under the name that newer scripts use."""
-
-    mode = False
-
-
 class enable_grad(_GradMode):
     """Within it operations are recorded again, also inside `no_grad`."""
 
     mode = True
+
+
+def inference_mode(mode: bool = True) -> set_grad_enabled:
+    """`no_grad()` under the name that newer scripts use, as a context or a decorator."""
+    enabled = set_grad_enabled(not mode)
+    state.recording = enabled.before  # unlike set_grad_enabled it does nothing until entered
+    return enabled
 
 
 def is_grad_enabled() -> bool:

@@ -34,4 +34,4 @@ def is_tensor(x: Any) -> bool:
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Nothing: on a CPU every op gives the same bits every time, whatever the number of threads."""
+    """Nothing: what there is on the CPU repeats itself bit for bit as it is."""

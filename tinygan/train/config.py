@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import asdict, dataclass, fields
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,10 @@ class Config:
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("lr_g", "lr_d"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} must be positive, got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < inf:
+                raise UserError(f"{name} must be a positive number, got {getattr(self, name)}")
+        if not isfinite(self.penalty_weight):
+            raise UserError(f"penalty_weight must be a number, got {self.penalty_weight}")
         for name in ("beta1", "beta2", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} must be in [0, 1), got {getattr(self, name)}")

@@ -30,7 +30,7 @@ def leaky_relu_grad(g: Any, sign: Any, *, negative_slope: float, out: Any = None
 
 
 def where(condition: Any, x: Any, other: Any, *, out: Any = None) -> Any:
-    if condition.dtype != BOOL:
+    if condition.size < SMALL or condition.dtype != BOOL:
         return NotImplemented
     arrays = tuple([a for a in (x, other) if isinstance(a, np.ndarray)])
     if len(arrays) == 2:

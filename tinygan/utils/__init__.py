@@ -1,5 +1,5 @@
 """Where scripts written for PyTorch look for `utils.data`."""
 
-from tinygan import data
+from tinygan.utils import data
 
 __all__ = ["data"]
