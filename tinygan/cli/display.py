@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from types import TracebackType
 from typing import Any
 
@@ -14,13 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tinygan.backend.cpu.progress import on_compile
 from tinygan.cli.halfblock import can_show, half_blocks
 
+RECENT = 10  # reports that the speed is taken over: the first step compiles and tells little
+
 
 class Display:
     """Shows metrics and samples as they come; a context manager around the training."""
 
     def __init__(self, console: Console, steps: int, start: int, tile: int) -> None:
         self.console, self.steps, self.tile = console, steps, tile
-        self.started, self.start = time.perf_counter(), start
+        self.recent = deque([(start, time.perf_counter())], RECENT)
         self.shows_pictures = can_show(console)
         self.progress = Progress(
             BarColumn(None),
@@ -54,7 +57,10 @@ class Display:
 
     def metrics(self, record: dict[str, Any]) -> None:
         step = record["step"]
-        rate = (step - self.start) / (time.perf_counter() - self.started)
+        now = time.perf_counter()
+        since, then = self.recent[0]
+        rate = (step - since) / (now - then)
+        self.recent.append((step, now))
         self.line = (
             f"loss D {record['d_loss']:.3f}  G {record['g_loss']:.3f}   "
             f"D(x) {record['d_real']:.2f}  D(G(z)) {record['d_fake']:.2f}   "

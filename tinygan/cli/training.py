@@ -70,6 +70,7 @@ def _play(console: Console, training: Training, run: Run) -> None:
         f"{config.model} on {config.data} ({len(training.loader.dataset)} samples), game "
         f"{config.game}, {training.device}, into {run.path}",
         highlight=False,
+        soft_wrap=True,
     )
     tile = config.size + 2
     with interruptible() as interrupted:
