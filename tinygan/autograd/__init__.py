@@ -2,6 +2,7 @@
 
 from tinygan.autograd.gradcheck import GradcheckError, GradcheckReport, check, gradcheck
 from tinygan.autograd.graph import backward, grad
+from tinygan.autograd.memory import change, may_change
 from tinygan.autograd.mode import (
     enable_grad,
     inference_mode,
@@ -12,7 +13,7 @@ from tinygan.autograd.mode import (
 )
 from tinygan.autograd.node import Node
 from tinygan.autograd.primitive import REGISTRY, Primitive, primitive
-from tinygan.autograd.tensor import Parameter, Size, Tensor, Variable, change, may_change, wrap
+from tinygan.autograd.tensor import Parameter, Size, Tensor, Variable, wrap
 
 __all__ = [
     "REGISTRY",

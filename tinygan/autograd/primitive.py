@@ -22,9 +22,10 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygan.autograd.memory import share
 from tinygan.autograd.mode import state
 from tinygan.autograd.node import Node, _counter
-from tinygan.autograd.tensor import Tensor, share, wrap
+from tinygan.autograd.tensor import Tensor, wrap
 from tinygan.backend import Backend, DeviceError, backend_of
 from tinygan.backend.dtypes import promote
 from tinygan.backend.kernels import Kernels

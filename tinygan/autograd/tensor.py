@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygan.autograd.mode import state
 from tinygan.backend import Device, backend_for, backend_of, host_array
-from tinygan.backend.dtypes import can_store, get_default_dtype
+from tinygan.backend.dtypes import get_default_dtype
 
 if TYPE_CHECKING:
     from tinygan.autograd.node import Node
@@ -349,63 +348,6 @@ def wrap(array: Any, node: Node | None = None, version: list[Any] | None = None)
     x.grad = None
     x.version = [0] if version is None else version
     return x
-
-
-def change(x: Tensor, result: Tensor) -> Tensor:
-    """Write `result` into the memory of `x` and let `x` be what made `result`: an in-place op."""
-    array = x.array
-    if result.array.shape != array.shape:
-        raise RuntimeError(
-            f"in-place operation: the result has shape {tuple(result.shape)} and does not fit "
-            f"into the tensor's {tuple(x.shape)}"
-        )
-    if not can_store(result.array.dtype, array.dtype):
-        raise RuntimeError(
-            f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
-        )
-    may_change(x, result.node is not None or x.node is not None)
-    store(x, ..., result.array.astype(array.dtype, copy=False))
-    if state.recording:
-        x.node = result.node  # None if a constant was written: no gradient flows any more
-    return x
-
-
-def store(x: Tensor, key: Any, value: Any) -> None:
-    """x.array[key] = value, of a shape that fits, counted as a change of x."""
-    try:
-        x.array[key] = value
-    except ValueError:
-        raise RuntimeError(
-            f"in-place operation: the memory of this tensor, of shape {tuple(x.shape)}, is "
-            "read-only, as it is after expand(), where elements share a place; work on a clone()"
-        ) from None
-    x.version[0] += 1
-
-
-def may_change(x: Tensor, recorded: bool) -> None:
-    """Refuse the in-place changes after which a gradient would be wrong."""
-    if not state.recording:
-        return
-    if x.node is not None and x.node.op is None:
-        raise RuntimeError(
-            "a leaf tensor that requires a gradient is changed in place; do it under "
-            "tinygan.no_grad(), or on x.data"
-        )
-    if recorded and any(view() is not x and view() is not None for view in x.version[1:]):
-        raise RuntimeError(
-            "memory that another live tensor looks into is changed in place while gradients are "
-            "recorded, and that tensor would not know of it; assign through the tensor that owns "
-            "it, as in base[index] = value, or work out of place"
-        )
-
-
-def share(version: list[Any], x: Tensor, view: Tensor) -> None:
-    """Note that `x` and `view` look into the same memory, and forget the tensors that are gone."""
-    if len(version) == 1:
-        version.append(weakref.ref(x))
-    elif len(version) & (len(version) - 1) == 0:  # now and then: at 2, 4, 8, ...
-        version[1:] = [seen for seen in version[1:] if seen() is not None]
-    version.append(weakref.ref(view))
 
 
 def to_device(x: Tensor, device: str | Device) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, change, is_grad_enabled, primitive, wrap
-from tinygan.autograd.tensor import store
+from tinygan.autograd.memory import store
 from tinygan.backend import DeviceError, backend_of
 from tinygan.ops.dims import common_shape, dimension, laid_out_like
 from tinygan.ops.keys import Key, parse
