@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import gc
-import subprocess
-import sys
 import threading
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +22,6 @@ from tinygan.autograd import (
     set_grad_enabled,
     wrap,
 )
-
-ROOT = Path(tinygan.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -633,6 +627,17 @@ def test_threads_differentiate_side_by_side():
         equal(results[i], i * np.arange(1.0, 101.0) ** (i - 1))
 
 
+def test_inference_mode_is_no_grad_once_entered():
+    x = leaf(2.0)
+    mode = tinygan.inference_mode()
+    assert (x * x).requires_grad
+    with mode:
+        assert not (x * x).requires_grad
+    assert (x * x).requires_grad and tinygan.inference_mode()(lambda: x * x)().node is None
+    with tinygan.no_grad(), tinygan.inference_mode(False):
+        assert (x * x).requires_grad
+
+
 # -- tensors ----------------------------------------------------------------------------------
 
 
@@ -698,78 +703,3 @@ def test_python_numbers_are_weak():
     x = leaf(1.0, dtype=np.float32)
     for y in (x * 0.5, 0.5 * x, x + 1, 2 / x, x**2.0, x - np.float64(0.5)):
         assert y.dtype == np.float32
-
-
-# -- modules ----------------------------------------------------------------------------------
-
-# a package imports from itself and from lower levels
-LEVELS = {
-    "backend": 0,
-    "autograd": 1,
-    "ops": 2,
-    "losses": 3,
-    "nn": 4,
-    "optim": 4,
-    "data": 5,
-    "models": 5,
-    "metrics": 6,
-    "train": 6,
-    "utils": 6,
-    "cli": 7,
-}
-
-
-def imports(path):
-    """The packages of tinygan that a file imports, also inside functions, but not for types."""
-    tree = ast.parse(path.read_text())
-    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
-    for_types = [n for n in blocks if ast.unparse(n.test) == "TYPE_CHECKING"]
-    skipped = {inner for block in for_types for inner in ast.walk(block)}
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{a.name}" for a in node.names]
-            names = names if node.module == "tinygan" else [node.module]
-        elif isinstance(node, ast.Import):
-            names = [a.name for a in node.names]
-        else:
-            continue
-        for name in names:
-            if name.split(".")[0] == "tinygan" and len(name.split(".")) > 1:
-                yield name.split(".")[1]
-
-
-@pytest.mark.parametrize("package", LEVELS)
-def test_imports_point_one_way(package):
-    below = {package} | {name for name, level in LEVELS.items() if level < LEVELS[package]}
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in sorted((ROOT / package).rglob("*.py"))
-        for name in imports(path)
-        if name in LEVELS and name not in below
-    ]
-    assert not wrong
-
-
-def test_every_package_has_its_place_in_the_order():
-    packages = {p.parent.name for p in ROOT.glob("*/__init__.py")}
-    assert packages <= set(LEVELS)
-
-
-def test_inference_mode_is_no_grad_once_entered():
-    x = leaf(2.0)
-    mode = tinygan.inference_mode()
-    assert (x * x).requires_grad
-    with mode:
-        assert not (x * x).requires_grad
-    assert (x * x).requires_grad and tinygan.inference_mode()(lambda: x * x)().node is None
-    with tinygan.no_grad(), tinygan.inference_mode(False):
-        assert (x * x).requires_grad
-
-
-def test_importing_tinygan_is_light():
-    heavy = ["numba", "llvmlite", "cupy", "matplotlib", "PIL", "rich", "typer", "safetensors"]
-    code = f"import sys, tinygan; print([m for m in {heavy} if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"

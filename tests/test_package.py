@@ -1,0 +1,74 @@
+"""The house: which package may import which, and what `import tinygan` costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygan
+
+ROOT = Path(tinygan.__file__).parent
+
+# a package imports from itself and from lower levels
+LEVELS = {
+    "backend": 0,
+    "autograd": 1,
+    "ops": 2,
+    "losses": 3,
+    "nn": 4,
+    "optim": 4,
+    "data": 5,
+    "models": 5,
+    "train": 6,
+    "utils": 6,
+    "cli": 7,
+}
+
+
+def imports(path):
+    """The packages of tinygan that a file imports, also inside functions, but not for types."""
+    tree = ast.parse(path.read_text())
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
+    for_types = [n for n in blocks if ast.unparse(n.test) == "TYPE_CHECKING"]
+    skipped = {inner for block in for_types for inner in ast.walk(block)}
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{a.name}" for a in node.names]
+            names = names if node.module == "tinygan" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "tinygan" and len(name.split(".")) > 1:
+                yield name.split(".")[1]
+
+
+@pytest.mark.parametrize("package", LEVELS)
+def test_imports_point_one_way(package):
+    below = {package} | {name for name, level in LEVELS.items() if level < LEVELS[package]}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for name in imports(path)
+        if name in LEVELS and name not in below
+    ]
+    assert not wrong
+
+
+def test_every_package_has_its_place_in_the_order():
+    packages = {p.parent.name for p in ROOT.glob("*/__init__.py")}
+    assert packages <= set(LEVELS)
+
+
+def test_importing_tinygan_is_light():
+    heavy = ["numba", "llvmlite", "cupy", "matplotlib", "PIL", "rich", "typer", "safetensors"]
+    code = f"import sys, tinygan; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
