@@ -35,3 +35,12 @@ class Kernels:
 
     def __iter__(self) -> Any:
         return iter(self._found)
+
+
+def launches(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a kernel whose Python code reads no values: all it does is to launch compiled code.
+
+    Such a kernel can be recorded: its launches, repeated with the same arguments, are the kernel.
+    """
+    kernel.launches = True  # type: ignore[attr-defined]
+    return kernel
