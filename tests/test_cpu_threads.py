@@ -58,20 +58,63 @@ def test_the_number_of_threads_comes_from_the_environment(monkeypatch: Any) -> N
 
 
 def test_nobody_waits_for_a_thread_that_comes_late() -> None:
-    """The chunks are done by those who are there, while the other threads are kept busy."""
+    """The chunks are done by those who are there, while another job has the pool."""
     threads.set_num_threads(3)
-    total(3)
-    release = time.perf_counter() + 0.5
+    release = threading.Event()
+    started = threading.Semaphore(0)
 
     def occupy(chunk: int) -> None:
-        while time.perf_counter() < release:
-            time.sleep(0.01)
+        started.release()
+        release.wait(5)
 
-    jobs = [threads.Job(threads._each, 1, (occupy, iter([0]), iter([0]))) for _ in range(2)]
-    for job in jobs:
-        threads._pool.queue.put(job)
+    other = threading.Thread(target=threads.run_each, args=(occupy, 3, 3))
+    other.start()
+    for _ in range(3):
+        assert started.acquire(timeout=5)
+    assert total(3) == list(range(40)) and not release.is_set()
+    release.set()
+    other.join()
     assert total(3) == list(range(40))
-    assert time.perf_counter() < release
+
+
+def test_many_callers_at_once() -> None:
+    threads.set_num_threads(4)
+    seen: list[list[int]] = []
+
+    def call() -> None:
+        for _ in range(50):
+            seen.append(total(4))
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert seen == [list(range(40))] * 200
+
+
+def test_threads_without_work_sleep() -> None:
+    threads.set_num_threads(4)
+    total(4)
+    time.sleep(0.05)
+    before = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - before < 0.02
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_without_a_futex(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the operating system has none, Python's conditions put threads to sleep."""
+    from tinygan.backend.cpu import pool as pools
+
+    monkeypatch.setattr(pools, "CALLS", {})
+    pool = pools.Pool()
+    pool.limit(number)
+    monkeypatch.setattr(threads, "_pool", pool)
+    for pause in (0, 0.01):
+        for _ in range(20):
+            assert total(number) == list(range(40))
+            time.sleep(pause)
 
 
 def test_an_interrupted_caller_waits_for_the_others() -> None:

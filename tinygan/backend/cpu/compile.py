@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import shutil
 import time
@@ -14,9 +15,9 @@ import llvmlite.binding
 import numba
 from numba import types
 from numba.core import event
-from numba.extending import intrinsic
 
 from tinygan.backend.cpu import blas, memory  # noqa: F401  they set up the process
+from tinygan.backend.cpu.native import generated, launch
 from tinygan.backend.cpu.progress import announce
 from tinygan.backend.files import cache_directory
 
@@ -72,25 +73,47 @@ def _cache_directory() -> str | None:
 _directory = _cache_directory()
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a kernel when it is first called, or load it from the cache on disk."""
+def _cached(function: Callable[..., Any], decorator: Callable[..., Any], *what: Any) -> Any:
+    """The function as one of Numba's decorators makes it, kept in our folder."""
     before = settings.CACHE_DIR
     settings.CACHE_DIR = _directory or before  # is read while decorating, so only ours get it
     try:
-        return numba.njit(
-            nogil=True, fastmath=FAST, error_model="numpy", cache=_directory is not None
-        )(function)
+        return decorator(*what, nogil=True, cache=_directory is not None)(function)
     finally:
         settings.CACHE_DIR = before
-
-
-# For functions that write their own LLVM code; an integer constant is told to them as such.
-generated: Any = intrinsic(prefer_literal=True)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call."""
     return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+
+
+def native(*words: Any) -> Any:
+    """Compile a function of words, with an address of its own that others can call."""
+    return lambda function: _cached(function, numba.cfunc, types.int64(*words))
+
+
+LAUNCHER = """
+def {name}(_control, _chunks, _threads, {parameters}):
+    return _launch(_control, _chunks, _threads, _kernel, ({parameters},))
+"""
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a kernel (counters, ...) when it is first launched, or load it from the disk.
+
+    What is returned launches it: (control, chunks, threads, ...), where control is the address of
+    a pool's control block, or of a tape's.
+    """
+    parameters = ", ".join(list(inspect.signature(function).parameters)[1:])
+    text = LAUNCHER.strip().format(name=function.__name__, parameters=parameters)
+    line = function.__code__.co_firstlineno  # tells the cache one kernel of a file from the other
+    code = compile("\n" * (line - 1) + text, function.__code__.co_filename, "exec")
+    names: dict[str, Any] = {"_launch": launch, "_kernel": inlined(function)}
+    exec(code, names)
+    launcher = names[function.__name__]
+    launcher.__module__, launcher.__qualname__ = function.__module__, function.__qualname__
+    return _cached(launcher, numba.njit)
 
 
 class _Announcer(event.Listener):

@@ -1,0 +1,58 @@
+"""Launches that are noted on a tape and run again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygan.backend.cpu import elementwise, threads
+from tinygan.backend.cpu.tape import Tape
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Any:
+    number = threads.get_num_threads()
+    yield
+    threads.set_num_threads(number)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_tape_does_what_was_noted(number: int) -> None:
+    threads.set_num_threads(number)
+    x, y, z = (np.zeros(1 << 15, np.float32) for _ in range(3))
+    tape = Tape()
+    with tape:
+        elementwise.leaky_relu(x, negative_slope=0.5, out=y)
+        elementwise.relu(y, out=z)
+        assert not y.any()
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        x[:] = rng.standard_normal(x.size)
+        tape.play(64, tape.end)
+        np.testing.assert_array_equal(y, np.where(x > 0, x, x * np.float32(0.5)))
+        np.testing.assert_array_equal(z, np.maximum(x, 0))
+
+
+def test_a_tape_grows_and_rewinds() -> None:
+    x = np.full(1 << 14, -1, np.float32)
+    outputs = [np.zeros_like(x) for _ in range(1000)]
+    tape = Tape()
+    places = []
+    with tape:
+        for y in outputs:
+            places.append(tape.end)
+            elementwise.leaky_relu(x, negative_slope=0.5, out=y)
+    tape.play(places[0], places[10])
+    assert [y[0] for y in outputs[:11]] == [-0.5] * 10 + [0]
+    tape.rewind(places[999])
+    tape.play(places[10], tape.end)
+    assert [y[0] for y in outputs[998:]] == [-0.5, 0]
+
+
+def test_only_one_tape_at_a_time() -> None:
+    with Tape(), pytest.raises(RuntimeError, match="recorded already"), Tape():
+        pass
+    with Tape():
+        pass

@@ -1,0 +1,95 @@
+"""A tape of launches: kernels with their arguments, to be run again by one call.
+
+While a tape records, a launch copies its job to the tape instead of having it done: the address of
+the compiled code and the block of its arguments. Playing it is a loop in compiled code, without
+Python between one kernel and the next. The arrays are the same each time; their contents are what
+changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from tinygan.backend.cpu import threads
+from tinygan.backend.cpu.compile import native
+from tinygan.backend.cpu.native import load, store
+from tinygan.backend.cpu.pool import FUNCTION, WORDS4, share_out
+
+# The head of a tape, in bytes; after it the jobs: chunks, threads, entrance, size, block
+USED, SPACE, START = 8, 16, 64
+JOB = 32
+
+
+@native(*[types.int64] * 6)
+def note(tape, chunks, wanted, entrance, block, size):
+    """Copy a job to the end of a tape, if there is space; how much more space is wanted."""
+    length = JOB + (size + 15) // 16 * 16
+    used = load(tape + USED)
+    missing = used + length - load(tape + SPACE)
+    if missing > 0:
+        return missing
+    job = tape + used
+    store(job, chunks)
+    store(job + 8, wanted)
+    store(job + 16, entrance)
+    store(job + 24, length)
+    for i in range(0, size, 8):
+        store(job + JOB + i, load(block + i))
+    store(tape + USED, used + length)
+    return 0
+
+
+@native(*[types.int64] * 4)
+def play(control, tape, start, end):
+    """Have the jobs between two places on a tape done; not 0 if memory ran out."""
+    error = 0
+    while start < end:
+        job = tape + start
+        error |= share_out(control, load(job), load(job + 8), load(job + 16), job + JOB)
+        start += load(job + 24)
+    return error
+
+
+class Tape:
+    """Launches in the order in which they were noted; `with tape:` notes those of this thread."""
+
+    def __init__(self) -> None:
+        self._words = np.zeros(1 << 12, np.int64)
+        self._words[[FUNCTION // 8, USED // 8, SPACE // 8]] = note.address, START, 8 << 12
+        self._alive: list[Any] = []  # what the blocks have addresses of
+
+    @property
+    def end(self) -> int:
+        """The place where the next launch will be noted."""
+        return int(self._words[USED // 8])
+
+    def rewind(self, place: int) -> None:
+        """Forget the launches from a place on."""
+        self._words[USED // 8] = place
+
+    def note(self, kernel: Any, chunks: int, arguments: tuple[Any, ...], threads: int) -> None:
+        while missing := kernel(self._words.ctypes.data, chunks, threads, *arguments):
+            space = self._words.nbytes + max(missing, self._words.nbytes)
+            self._words = np.concatenate([self._words, np.zeros(space // 8 + 1, np.int64)])
+            self._words[SPACE // 8] = self._words.nbytes
+        self._alive.append((kernel, arguments))
+
+    def play(self, start: int, end: int) -> None:
+        """Run what was noted between two places."""
+        if _play(threads.pool().control, self._words.ctypes.data, start, end):
+            raise MemoryError("a recorded step: no memory for scratch arrays")
+
+    def __enter__(self) -> Tape:
+        if threads.recording.tape is not None:
+            raise RuntimeError("launches are being recorded already")
+        threads.recording.tape = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        threads.recording.tape = None
+
+
+_play = WORDS4(play.address)
