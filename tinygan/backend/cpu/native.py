@@ -157,7 +157,8 @@ def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         array.parent = cgutils.get_null_value(array.parent.type)
         return array._getvalue()
     if isinstance(kind, types.BaseTuple):
-        for i, item in enumerate(kind.types):
+        items: Any = kind
+        for i, item in enumerate(items):
             part = _borrowed(context, builder, item, builder.extract_value(value, i))
             value = builder.insert_value(value, part, i)
     return value
