@@ -8,6 +8,7 @@ from tinygan.autograd import (
     Parameter,
     Size,
     Tensor,
+    compile,
     enable_grad,
     inference_mode,
     is_grad_enabled,

@@ -13,7 +13,9 @@ from tinygan.autograd.mode import (
 )
 from tinygan.autograd.node import Node
 from tinygan.autograd.primitive import REGISTRY, Primitive, primitive
+from tinygan.autograd.replay import compile
 from tinygan.autograd.tensor import Parameter, Size, Tensor, Variable, wrap
+from tinygan.autograd.trace import before_replay, perform
 
 __all__ = [
     "REGISTRY",
@@ -26,8 +28,10 @@ __all__ = [
     "Tensor",
     "Variable",
     "backward",
+    "before_replay",
     "change",
     "check",
+    "compile",
     "enable_grad",
     "grad",
     "gradcheck",
@@ -36,6 +40,7 @@ __all__ = [
     "may_change",
     "no_grad",
     "observe",
+    "perform",
     "primitive",
     "set_grad_enabled",
     "wrap",

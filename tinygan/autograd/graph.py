@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from operator import attrgetter, iadd
 from typing import Any
 
 from tinygan.autograd.mode import set_grad_enabled
 from tinygan.autograd.node import Node
 from tinygan.autograd.tensor import Tensor, wrap
+from tinygan.autograd.trace import perform
 from tinygan.backend import backend_of
 
 
@@ -78,13 +79,12 @@ def backward(
             shared = g.array.base is not None or id(g.array) in given
             given.add(id(g.array))
             if shared:
-                g = wrap(g.array.copy(order="K")) if g.node is None else g.clone()
+                g = g.clone()
             tensor.grad = g
         elif create_graph or tensor.grad.node is not None:
             tensor.grad = tensor.grad + g
         else:
-            tensor.grad.array += g.array
-            tensor.grad.version[0] += 1
+            perform(iadd, tensor.grad.array, g.array, changed=[tensor.grad])
 
 
 def _walk(

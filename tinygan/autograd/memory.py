@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import Any
 
 from tinygan.autograd.mode import state
 from tinygan.autograd.tensor import Tensor
+from tinygan.autograd.trace import perform
 from tinygan.backend.dtypes import can_store
 
 
@@ -23,7 +25,7 @@ def change(x: Tensor, result: Tensor) -> Tensor:
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )
     may_change(x, result.node is not None or x.node is not None)
-    store(x, ..., result.array.astype(array.dtype, copy=False))
+    store(x, ..., result.array)
     if state.recording:
         x.node = result.node  # None if a constant was written: no gradient flows any more
     return x
@@ -32,13 +34,16 @@ def change(x: Tensor, result: Tensor) -> Tensor:
 def store(x: Tensor, key: Any, value: Any) -> None:
     """x.array[key] = value, of a shape that fits, counted as a change of x."""
     try:
-        x.array[key] = value
+        perform(partial(_assign, key), x.array, value, changed=[x])
     except ValueError:
         raise RuntimeError(
             f"in-place operation: the memory of this tensor, of shape {tuple(x.shape)}, is "
             "read-only, as it is after expand(), where elements share a place; work on a clone()"
         ) from None
-    x.version[0] += 1
+
+
+def _assign(key: Any, array: Any, value: Any) -> None:
+    array[key] = value
 
 
 def may_change(x: Tensor, recorded: bool) -> None:

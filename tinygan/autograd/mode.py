@@ -6,7 +6,10 @@ import threading
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tinygan.autograd.trace import Trace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -14,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _State(threading.local):
     recording: bool = True
     observer: Callable[[Any, Any], None] | None = None
+    trace: Trace | None = None
 
 
 state = _State()

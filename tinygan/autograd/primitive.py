@@ -88,6 +88,7 @@ class Primitive:
         elementwise: bool = False,
         real: bool = False,
         view: bool = False,
+        changes_inputs: bool = False,
     ) -> None:
         self.reference = reference
         self.name = self.__name__ = reference.__name__.strip("_")
@@ -102,6 +103,7 @@ class Primitive:
         self.statics = [p.name for p in keywords]
         self.defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         self.elementwise, self.real, self.view = elementwise, real, view
+        self.changes_inputs = changes_inputs
         self.rules: dict[int, Rule] = {}
         self.joint: Rule | None = None
         self.saves: frozenset[int] = frozenset()
@@ -164,6 +166,8 @@ class Primitive:
         y = self.compute(arrays, static)
         if state.observer is not None:
             state.observer(self, y)
+        if state.trace is not None:
+            state.trace.computed(self, arrays, static, y)
         if self.view:
             x = arrays[0]
             base = y.base
@@ -319,7 +323,11 @@ class Primitive:
 def primitive(reference: Callable[..., Any], /) -> Primitive: ...
 @overload
 def primitive(
-    *, elementwise: bool = False, real: bool = False, view: bool = False
+    *,
+    elementwise: bool = False,
+    real: bool = False,
+    view: bool = False,
+    changes_inputs: bool = False,
 ) -> Callable[[Callable[..., Any]], Primitive]: ...
 
 
@@ -328,7 +336,7 @@ def primitive(reference: Callable[..., Any] | None = None, **kind: bool) -> Any:
 
     `elementwise`: its inputs are cast to their common type, as PyTorch does. `real`: integers
     become the default floating-point type first. `view`: the result may share the memory of the
-    first input.
+    first input. `changes_inputs`: it is called for what it does to their memory.
     """
     if reference is None:
         return lambda function: Primitive(function, **kind)

@@ -46,7 +46,7 @@ def batch_moments(xp: Any, x: Any) -> Any:
     return moments
 
 
-@primitive
+@primitive(changes_inputs=True)
 def move_running(xp: Any, moments: Any, mean: Any, var: Any, *, momentum: float, count: int) -> Any:
     """running = (1 - momentum) running + momentum moment, in place, with the unbiased variance.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from operator import iadd
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tinygan.autograd import Tensor, wrap
+from tinygan.autograd import Tensor, perform, wrap
 from tinygan.backend import backend_of
 from tinygan.optim.optimizer import check_range, step_count
 from tinygan.optim.rule import Numbers, rule, scalar
@@ -56,15 +57,13 @@ class EMA(Generic[M]):
 
     def update(self) -> None:
         """Move the average towards the module's present weights."""
-        self.step.array += 1
-        self.step.version[0] += 1
+        perform(iadd, self.step.array, 1, changed=[self.step])
         for a, w in zip(self.module.parameters(), self.source.parameters(), strict=True):
             hyper = self._numbers.on(backend_of(a.array), (self.decay,))
             average(a.array, w.array, self.step.array, hyper, warmup=self.warmup)
             a.version[0] += 1
         for ours, theirs in zip(self.module.buffers(), self.source.buffers(), strict=True):
-            ours.array[...] = theirs.array
-            ours.version[0] += 1
+            ours.copy_(theirs)
 
     def state_dict(self) -> dict[str, Tensor]:
         """{"step": t, "module.NAME": average, ...}, sharing memory."""

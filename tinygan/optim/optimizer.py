@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import iadd
 from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor, enable_grad, wrap
+from tinygan.autograd import Tensor, before_replay, enable_grad, perform, wrap
 from tinygan.backend import backend_of
 from tinygan.ops import zeros_like
 from tinygan.optim.rule import Numbers
@@ -122,6 +123,7 @@ class Optimizer:
             raise ValueError(
                 f"update: got {len(gradients)} gradients for {len(parameters)} parameters"
             )
+        before_replay(self.refresh)
         remaining = iter(gradients)
         for numbers, group in zip(self._hyper, self.param_groups, strict=True):
             values = self._numbers(group)
@@ -134,8 +136,7 @@ class Optimizer:
                 if state is None:
                     state = self.state[p] = self._new_state(p, group)
                 if "step" in state:
-                    state["step"].array += 1
-                    state["step"].version[0] += 1
+                    perform(iadd, state["step"].array, 1, changed=[state["step"]])
                 hyper = numbers.on(backend_of(p.array), values)
                 self._update(p, gradient.array, state, hyper, group)
                 p.version[0] += 1

@@ -14,10 +14,12 @@ returns NotImplemented (having changed nothing) the reference computes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tinygan.autograd import perform
 from tinygan.backend import Backend, backend_of
 from tinygan.backend.kernels import Kernels
 
@@ -38,7 +40,10 @@ class Rule:
         """Set a faster implementation for a backend: a function, or "module:function" to load."""
         self.kernels[backend] = kernel
 
-    def __call__(self, p: Any, g: Any, *arrays: Any, **static: Any) -> None:
+    def __call__(self, *arrays: Any, **static: Any) -> None:
+        perform(partial(self._compute, **static), *arrays)
+
+    def _compute(self, p: Any, g: Any, *arrays: Any, **static: Any) -> None:
         backend = backend_of(p)
         kernel = self.kernels.find(backend.name)
         if kernel is not None and kernel(p, g, *arrays, **static) is not NotImplemented:

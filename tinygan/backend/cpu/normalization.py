@@ -29,7 +29,7 @@ def batch_moments(x: Any, *, out: Any = None) -> Any:
     rows, chunks, number = _split(matrix)
     partial = np.empty((chunks, 3, matrix.shape[1]), FLOAT)
     threads.run(_moments, chunks, (matrix, rows, partial), number)
-    _merge_moments(partial, rows, len(matrix), result)
+    threads.run(_merge_moments, 1, (partial, rows, len(matrix), result), 1)
     return result
 
 
@@ -150,7 +150,7 @@ def _moments(counters, x, rows, partial):
 
 
 @compiled
-def _merge_moments(partial, rows, total, result):
+def _merge_moments(counters, partial, rows, total, result):
     """The moments of all rows from those of the blocks. Source: Chan, Golub, LeVeque, 1979."""
     channels = result.shape[1]
     mean, squares = np.zeros(channels), np.zeros(channels)

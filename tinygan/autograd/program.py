@@ -1,0 +1,138 @@
+"""Program: a trace made ready to be run again, in memory of its own and from a tape."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygan.autograd.primitive import Primitive
+from tinygan.autograd.trace import Buffer, Call, Place, Trace
+from tinygan.backend.dtypes import promote
+
+ALIGNMENT = 64  # bytes, of every buffer: a cache line
+
+
+class Program:
+    """The calls of a trace, on buffers that stay where they are.
+
+    A call whose kernel only launches compiled code goes to the tape; any other is made from
+    Python, between two pieces of the tape.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._before, self._versions = trace.refreshers, trace.versions
+        self._alive: list[Any] = []
+        self._addresses = self._place_buffers(trace.buffers)
+        self.steps: list[Callable[[], Any]] = []
+        self._lower(trace.calls)
+
+    def run(self) -> None:
+        for refresh in self._before:
+            refresh()
+        for step in self.steps:
+            step()
+        for version in self._versions:
+            version[0] += 1
+
+    def array(self, place: Place) -> np.ndarray:
+        """What is at a place, in this program's memory."""
+        if 0 in place.shape:
+            return np.empty(place.shape, place.dtype)
+        reach = [s * (n - 1) for s, n in zip(place.strides, place.shape, strict=True)]
+        before = -sum(min(s, 0) for s in reach)
+        size = before + sum(max(s, 0) for s in reach) + place.dtype.itemsize
+        start = self._addresses[place.buffer] + place.offset - before
+        memory: Any = (ctypes.c_char * size).from_address(start)
+        return np.ndarray(place.shape, place.dtype, memory, before, place.strides)
+
+    def _place_buffers(self, buffers: Sequence[Buffer]) -> list[int]:
+        """The address of every buffer: its own if it lives on, else one that it shares in turns."""
+        places = [0] * len(buffers)
+        shared: list[int] = []
+        for number, buffer in enumerate(buffers):
+            owner = buffer.owner()
+            if owner is None:
+                shared.append(number)
+            else:
+                self._alive.append(owner)
+                places[number] = owner.ctypes.data
+        offsets, size = share_out([buffers[number] for number in shared])
+        arena = np.empty(size + ALIGNMENT, np.uint8)
+        self._alive.append(arena)
+        start = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+        for number, offset in zip(shared, offsets, strict=True):
+            places[number] = start + offset
+        return places
+
+    def _lower(self, calls: Sequence[Call]) -> None:
+        from tinygan.backend.cpu.tape import Tape
+
+        tape = Tape()
+        played = tape.end
+        for call in calls:
+            arguments = [self._argument(a) for a in call.arguments]
+            out = None if call.result is None else self.array(call.result)
+            place = tape.end
+            if _noted(tape, call, arguments, out):
+                continue
+            tape.rewind(place)
+            if place > played:
+                self.steps.append(partial(tape.play, played, place))
+                played = place
+            if isinstance(call.function, Primitive):
+                self.steps.append(partial(call.function.compute, arguments, call.static, out))
+            else:
+                self.steps.append(partial(call.function, *arguments))
+        if tape.end > played:
+            self.steps.append(partial(tape.play, played, tape.end))
+
+    def _argument(self, argument: Any) -> Any:
+        if isinstance(argument, Place):
+            return self.array(argument)
+        return [self._argument(a) for a in argument] if isinstance(argument, list) else argument
+
+
+def _noted(tape: Any, call: Call, arguments: list[Any], out: Any) -> bool:
+    """Whether a call is on the tape now: its kernel did nothing but launch compiled code."""
+    kernel: Any = call.function
+    keywords = call.static
+    if isinstance(call.function, Primitive):
+        if call.function.elementwise:
+            promoted = promote(arguments, call.function.real)
+            if any(a is not b for a, b in zip(promoted, arguments, strict=True)):
+                return False
+        kernel = call.function.kernels.find("cpu")
+        keywords = {**keywords, "out": out}
+    if not getattr(kernel, "launches", False):
+        return False
+    with tape:
+        return kernel(*arguments, **keywords) is not NotImplemented
+
+
+def share_out(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
+    """Offsets in one block of memory for buffers that are not needed at the same time, its size.
+
+    The largest come first, each at the lowest place that is free from its first to its last call.
+    """
+    offsets = [0] * len(buffers)
+    placed: list[int] = []
+    total = 0
+    for number in sorted(range(len(buffers)), key=lambda n: -buffers[n].size):
+        buffer = buffers[number]
+        offset = 0
+        for other in sorted(placed, key=offsets.__getitem__):
+            theirs = buffers[other]
+            if theirs.last < buffer.first or buffer.last < theirs.first:
+                continue
+            if offset + buffer.size <= offsets[other]:
+                break
+            end = offsets[other] + theirs.size
+            offset = max(offset, -(-end // ALIGNMENT) * ALIGNMENT)
+        offsets[number] = offset
+        placed.append(number)
+        total = max(total, offset + buffer.size)
+    return offsets, total

@@ -1,0 +1,163 @@
+"""Trace: what a function did, call by call, and in which memory.
+
+While a trace is taken the function runs as always; its arrays come and go as always too. The trace
+holds none of them, only where each one was: in which buffer, at which offset, with which strides.
+Views need no call of their own, they are other places in the same buffer. A buffer that is gone
+when the function returns was needed between two calls only, and can be given other memory.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tinygan.autograd.mode import state
+
+if TYPE_CHECKING:
+    from tinygan.autograd.primitive import Primitive
+    from tinygan.autograd.tensor import Tensor
+
+
+class Place(NamedTuple):
+    """Where an array is: its buffer by number, and how it lies there, in bytes."""
+
+    buffer: int
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class Call(NamedTuple):
+    """An operation, or a change in place (a function of arrays, without a result)."""
+
+    function: Primitive | Callable[..., None]
+    arguments: list[Any]  # Places, lists of them, and what is no array
+    static: dict[str, Any]
+    result: Place | None
+
+
+class Buffer:
+    """Memory that calls read and write: made by a call, or there before."""
+
+    __slots__ = ("array", "first", "last", "size")
+
+    def __init__(self, array: Any, size: int, first: int) -> None:
+        self.array = array  # itself if it was there before, else a weak reference
+        self.size = size
+        self.first = self.last = first  # calls; -1 if it was there before
+
+    def owner(self) -> np.ndarray | None:
+        """The array that owns the memory, None if it is gone."""
+        found: np.ndarray | None = self.array() if self.first >= 0 else self.array
+        return found
+
+
+class Untraceable(Exception):
+    """Why a function cannot be replayed."""
+
+
+class Trace:
+    """The calls of this thread: `with Trace() as trace: ...`"""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.buffers: list[Buffer] = []
+        self.versions: list[list[Any]] = []  # of the tensors that were changed in place
+        self.refreshers: list[Callable[[], None]] = []  # to call before a replay
+        self._known: dict[int, int] = {}  # id of the owner of a buffer -> its number
+
+    def __enter__(self) -> Trace:
+        if state.trace is not None:
+            raise RuntimeError("a function that is being recorded calls another recorded one")
+        state.trace = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        state.trace = None
+
+    # -- what happens -------------------------------------------------------------------------
+
+    def computed(
+        self, op: Primitive, arrays: Sequence[Any], static: dict[str, Any], y: Any
+    ) -> None:
+        """Note a call of an operation with its result."""
+        owner = _owner(y)
+        if id(owner) in self._known:
+            if not op.changes_inputs:
+                return  # a view, or the input itself
+            self.calls.append(Call(op, self._read(arrays), static, None))
+            return
+        arguments = self._read(arrays)
+        if any(id(_owner(a)) == id(owner) for a in arrays if isinstance(a, np.ndarray)):
+            return  # a view of what was there before
+        number, index = len(self.buffers), len(self.calls)
+        gone = weakref.ref(owner, partial(self._forget, id(owner)))
+        self.buffers.append(Buffer(gone, owner.nbytes, index))
+        self._known[id(owner)] = number
+        self.calls.append(Call(op, arguments, static, _place(number, owner, y)))
+
+    def _forget(self, key: int, gone: Any) -> None:
+        self._known.pop(key, None)
+
+    def performed(
+        self, function: Callable[..., None], arrays: Sequence[Any], changed: Sequence[Tensor]
+    ) -> None:
+        """Note a change in place."""
+        self.calls.append(Call(function, self._read(arrays), {}, None))
+        self.versions += [x.version for x in changed]
+
+    def _read(self, arrays: Sequence[Any]) -> list[Any]:
+        """The places of arrays that the next call uses."""
+        return [
+            self._read(a) if isinstance(a, (list, tuple)) else
+            a if a is None or isinstance(a, (bool, int, float)) else self.find(a)
+            for a in arrays
+        ]  # fmt: skip
+
+    def find(self, array: Any) -> Place:
+        """Where an array is that is used now, or returned."""
+        owner = _owner(array)
+        number = self._known.get(id(owner))
+        if number is None:  # was there before, and has to stay
+            number = self._known[id(owner)] = len(self.buffers)
+            self.buffers.append(Buffer(owner, owner.nbytes, -1))
+        self.buffers[number].last = len(self.calls)
+        return _place(number, owner, array)
+
+
+def perform(function: Callable[..., None], *arrays: Any, changed: Sequence[Tensor] = ()) -> None:
+    """function(*arrays), which changes some of them in place; their tensors' versions are counted.
+
+    Changes that are no operations go through here, so that a recorded function repeats them. An
+    argument may also be a list of arrays.
+    """
+    function(*arrays)
+    for x in changed:
+        x.version[0] += 1
+    if state.trace is not None:
+        state.trace.performed(function, arrays, changed)
+
+
+def before_replay(refresh: Callable[[], None]) -> None:
+    """Have `refresh` called before the function that is being recorded is replayed."""
+    if state.trace is not None:
+        state.trace.refreshers.append(refresh)
+
+
+def _owner(array: Any) -> np.ndarray:
+    """The array whose memory it is in."""
+    if not isinstance(array, np.ndarray):
+        raise Untraceable(f"{type(array).__module__} arrays are not replayed")
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _place(number: int, owner: np.ndarray, array: np.ndarray) -> Place:
+    offset = array.ctypes.data - owner.ctypes.data
+    return Place(number, offset, array.shape, array.strides, array.dtype)
