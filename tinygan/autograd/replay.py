@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinygan.autograd.mode import state
 from tinygan.autograd.program import Program
 from tinygan.autograd.tensor import Tensor, wrap
 from tinygan.autograd.trace import Trace, Untraceable
@@ -30,9 +31,10 @@ def compile(function: F) -> F:
     states, running moments), on the same memory. What else Python did is not repeated: the
     branches taken, the values of numbers and of arrays that are not arguments are those of the
     recorded call. Learning rates and the other numbers of `param_groups` are read anew.
-    A recorded function must not read values back (`item()`). Results are copies.
+    A recorded function must not read values back (`item()`). Its results are copies, through which
+    no gradient flows.
 
-    On a device other than the CPU the function is called as it is.
+    On a device other than the CPU, and under `observe`, the function is called as it is.
     """
     return functools.wraps(function)(_Compiled(function))  # type: ignore[return-value]
 
@@ -49,7 +51,11 @@ class _Compiled:
         tensors: list[Tensor] = []
         form = _form((args, keywords), tensors)
         arrays = [x.array for x in tensors]
-        if self.refused or not all(isinstance(a, np.ndarray) for a in arrays):
+        if (
+            self.refused
+            or state.observer is not None
+            or not all(isinstance(a, np.ndarray) for a in arrays)
+        ):
             return self.function(*args, **keywords)
         key = (form, *[(a.shape, a.strides, a.dtype) for a in arrays])
         if key not in self.programs:
@@ -82,9 +88,10 @@ class _Recorded:
             y.requires_grad_(x.requires_grad)
         with Trace() as trace:
             args, keywords = _filled(form, own)
-            self.first = function(*args, **keywords)
+            value = function(*args, **keywords)
         results: list[Tensor] = []
-        self.form = _form(self.first, results)
+        self.form = _form(value, results)
+        self.first = _filled(self.form, [wrap(x.array.copy(order="K")) for x in results])
         places = [trace.find(x.array) for x in results]
         self.program = Program(trace)
         self.outputs = [self.program.array(place) for place in places]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygan.autograd.trace import may_read
 from tinygan.backend import Device, backend_for, backend_of, host_array
 from tinygan.backend.dtypes import get_default_dtype
 
@@ -181,6 +182,7 @@ class Tensor:
             )
         if self.device.type != "cpu":
             raise TypeError(f"numpy(): this tensor is on {self.device}; use x.cpu().numpy()")
+        may_read("numpy")
         array: np.ndarray = self.array
         return array
 
@@ -194,9 +196,11 @@ class Tensor:
                 f"item(): a tensor with {self.array.size} elements cannot be converted to a "
                 "number; one element is expected"
             )
+        may_read("item")
         return host_array(self.array).item()
 
     def tolist(self) -> Any:
+        may_read("tolist")
         return host_array(self.array).tolist()
 
     def __float__(self) -> float:

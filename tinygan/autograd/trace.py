@@ -149,6 +149,15 @@ def before_replay(refresh: Callable[[], None]) -> None:
         state.trace.refreshers.append(refresh)
 
 
+def may_read(method: str) -> None:
+    """Refuse to read a value back to the host while a function is being recorded."""
+    if state.trace is not None:
+        raise RuntimeError(
+            f"{method}(): a function that is being recorded reads a value, which would be the same "
+            "in every replay; return the tensor and read it outside"
+        )
+
+
 def _owner(array: Any) -> np.ndarray:
     """The array whose memory it is in."""
     if not isinstance(array, np.ndarray):

@@ -7,7 +7,7 @@ from functools import partial
 from math import cos, pi
 from typing import Any
 
-from tinygan.autograd import Tensor, no_grad
+from tinygan.autograd import Tensor, compile, no_grad
 from tinygan.data import DataLoader
 from tinygan.losses import GAMES, PENALTIES
 from tinygan.models import build
@@ -61,13 +61,22 @@ class Training:
             device=device,
         )
         self.batches = self.loader.forever()
+        self._round = compile(self._play)
         fixed = Generator(device=device).manual_seed(noise)
         self.fixed_noise = randn(SAMPLES, config.latent, generator=fixed, device=device)
         manual_seed(training)
 
     def advance(self) -> dict[str, Tensor]:
         """One step of the game on the next batches; what happened, as tensors."""
-        reals = (next(self.batches)[0] for _ in range(self.config.n_critic))
+        reals = [next(self.batches)[0] for _ in range(self.config.n_critic)]
+        metrics: dict[str, Tensor] = self._round(*reals)
+        for scheduler in self.schedulers:
+            scheduler.step()
+        self.step += 1
+        return metrics
+
+    def _play(self, *reals: Tensor) -> dict[str, Tensor]:
+        """What `advance` records and replays."""
         metrics = gan_step(
             self.generator,
             self.discriminator,
@@ -78,10 +87,7 @@ class Training:
             self.game,
             self.penalty,
         )
-        for scheduler in self.schedulers:
-            scheduler.step()
         self.average.update()
-        self.step += 1
         return metrics
 
     def draw(self, noise: Tensor) -> Tensor:
@@ -109,6 +115,7 @@ class Training:
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
         self.batches = self.loader.forever()
+        self._round = compile(self._play)  # on the memory of the loaded state
         set_rng_state(state["random"], self.device)
         self.step = int(state["step"])
 
