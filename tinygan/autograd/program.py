@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygan.autograd.fusion import fuse, named
 from tinygan.autograd.primitive import Primitive
 from tinygan.autograd.trace import Buffer, Call, Place, Trace
 from tinygan.backend.dtypes import promote
@@ -26,9 +27,10 @@ class Program:
     def __init__(self, trace: Trace) -> None:
         self._before, self._versions = trace.refreshers, trace.versions
         self._alive: list[Any] = []
+        calls = fuse(trace.calls, trace.buffers)
         self._addresses = self._place_buffers(trace.buffers)
         self.steps: list[Callable[[], Any]] = []
-        self._lower(trace.calls)
+        self._lower(calls)
 
     def run(self) -> None:
         for refresh in self._before:
@@ -83,10 +85,9 @@ class Program:
             if place > played:
                 self.steps.append(partial(tape.play, played, place))
                 played = place
-            if isinstance(call.function, Primitive):
-                self.steps.append(partial(call.function.compute, arguments, call.static, out))
-            else:
-                self.steps.append(partial(call.function, *arguments))
+            self.steps.append(_made_from_python(call, arguments, out))
+            if call.activation is not None:
+                self.steps.append(_made_from_python(call.activation, [out], out))
         if tape.end > played:
             self.steps.append(partial(tape.play, played, tape.end))
 
@@ -94,6 +95,12 @@ class Program:
         if isinstance(argument, Place):
             return self.array(argument)
         return [self._argument(a) for a in argument] if isinstance(argument, list) else argument
+
+
+def _made_from_python(call: Call, arguments: list[Any], out: Any) -> Callable[[], Any]:
+    if isinstance(call.function, Primitive):
+        return partial(call.function.compute, arguments, call.static, out)
+    return partial(call.function, *arguments)
 
 
 def _noted(tape: Any, call: Call, arguments: list[Any], out: Any) -> bool:
@@ -107,6 +114,8 @@ def _noted(tape: Any, call: Call, arguments: list[Any], out: Any) -> bool:
                 return False
         kernel = call.function.kernels.find("cpu")
         keywords = {**keywords, "out": out}
+        if call.activation is not None:
+            keywords["activation"] = named(call.activation)
     if not getattr(kernel, "launches", False):
         return False
     with tape:

@@ -39,6 +39,7 @@ class Call(NamedTuple):
     arguments: list[Any]  # Places, lists of them, and what is no array
     static: dict[str, Any]
     result: Place | None
+    activation: Call | None = None  # that is applied to the result
 
 
 class Buffer:
