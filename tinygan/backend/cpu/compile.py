@@ -15,6 +15,8 @@ import llvmlite.binding
 import numba
 from numba import types
 from numba.core import event
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 
 from tinygan.backend.cpu import blas, memory  # noqa: F401  they set up the process
 from tinygan.backend.cpu.native import generated, launch
@@ -73,14 +75,23 @@ def _cache_directory() -> str | None:
 _directory = _cache_directory()
 
 
-def _cached(function: Callable[..., Any], decorator: Callable[..., Any], *what: Any) -> Any:
-    """The function as one of Numba's decorators makes it, kept in our folder."""
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = _directory or before  # is read while decorating, so only ours get it
-    try:
-        return decorator(*what, nogil=True, cache=_directory is not None)(function)
-    finally:
-        settings.CACHE_DIR = before
+class _Cache(FunctionCache):
+    """A cache in our folder; what it cannot read, as after a crash, is compiled again."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        before = settings.CACHE_DIR
+        settings.CACHE_DIR = _directory
+        try:
+            super().__init__(function)
+        finally:
+            settings.CACHE_DIR = before
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            self.flush()
+            return None
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -90,7 +101,15 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def native(*words: Any) -> Any:
     """Compile a function of words, with an address of its own that others can call."""
-    return lambda function: _cached(function, numba.cfunc, types.int64(*words))
+
+    def compile(function: Callable[..., Any]) -> Any:
+        result: Any = CFunc(function, (words, types.int64), locals={}, options={"nogil": True})
+        if _directory is not None:
+            result._cache = _Cache(function)
+        result.compile()
+        return result
+
+    return compile
 
 
 LAUNCHER = """
@@ -113,7 +132,10 @@ def compiled(function: Callable[..., Any]) -> Any:
     exec(code, names)
     launcher = names[function.__name__]
     launcher.__module__, launcher.__qualname__ = function.__module__, function.__qualname__
-    return _cached(launcher, numba.njit)
+    result: Any = numba.njit(nogil=True)(launcher)
+    if _directory is not None:
+        result._cache = _Cache(launcher)
+    return result
 
 
 class _Announcer(event.Listener):
