@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinygan.backend.cpu import elementwise, threads
+from tinygan.backend.cpu.memory import scratch
 from tinygan.backend.cpu.tape import Tape
 
 
@@ -49,6 +50,21 @@ def test_a_tape_grows_and_rewinds() -> None:
     tape.rewind(places[999])
     tape.play(places[10], tape.end)
     assert [y[0] for y in outputs[998:]] == [-0.5, 0]
+
+
+def test_scratch_memory_is_shared_between_recordings_but_not_within_one() -> None:
+    tape = Tape()
+    given = []
+    for sizes in ((100, 50), (80, 40, 30), (200,)):
+        with tape:
+            given.append([scratch((n, 2), np.float32) for n in sizes])
+            for i, x in enumerate(given[-1]):
+                x[:] = i
+            assert all((x == i).all() and x.flags.aligned for i, x in enumerate(given[-1]))
+    (a, b), (c, d, e), (f,) = given
+    assert np.shares_memory(a, c) and np.shares_memory(b, d)
+    assert not any(np.shares_memory(x, y) for x in (e, f) for y in (a, b))
+    assert scratch(3, np.float64).shape == (3,)
 
 
 def test_only_one_tape_at_a_time() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygan.backend.cpu import threads
+
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 LARGEST = 32 << 20  # that it accepts as a threshold
 KEPT = 512 << 20
@@ -30,6 +32,15 @@ def keep_freed_memory() -> None:
 
 
 keep_freed_memory()
+
+
+def scratch(shape: Any, dtype: Any) -> np.ndarray:
+    """Memory that a kernel needs until its last launch is done.
+
+    While a step is recorded all kernels are given the same: they will run one after the other.
+    """
+    tape = threads.recording.tape
+    return np.empty(shape, dtype) if tape is None else tape.scratch(shape, dtype)
 
 
 def address(array: np.ndarray) -> int:

@@ -59,7 +59,21 @@ class Tape:
     def __init__(self) -> None:
         self._words = np.zeros(1 << 12, np.int64)
         self._words[[FUNCTION // 8, USED // 8, SPACE // 8]] = note.address, START, 8 << 12
+        self._blocks: list[np.ndarray] = []  # of scratch memory
+        self._free: list[np.ndarray] = []  # of them, in this recording
         self._alive: list[Any] = []  # what the blocks have addresses of
+
+    def scratch(self, shape: Any, dtype: Any) -> np.ndarray:
+        """Memory for this recording, which the next one may be given as well."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        large = [block for block in self._free if block.nbytes >= size]
+        if large:
+            block = min(large, key=lambda block: block.nbytes)
+            self._free = [other for other in self._free if other is not block]
+        else:
+            block = np.empty(size, np.uint8)
+            self._blocks.append(block)
+        return block[:size].view(dtype).reshape(shape)
 
     @property
     def end(self) -> int:
@@ -86,6 +100,7 @@ class Tape:
         if threads.recording.tape is not None:
             raise RuntimeError("launches are being recorded already")
         threads.recording.tape = self
+        self._free = list(self._blocks)
         return self
 
     def __exit__(self, *_: object) -> None:
