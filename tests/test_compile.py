@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -201,3 +204,17 @@ def test_buffers_share_memory_only_when_they_may() -> None:
             apart = offsets[i] + a.size <= offsets[j] or offsets[j] + b.size <= offsets[i]
             assert apart or not together
     assert size < sum(buffer.size for buffer in buffers) / 5
+
+
+def test_without_kernels_a_step_is_replayed_by_numpy() -> None:
+    script = (
+        "import sys, tinygan\n"
+        "f = tinygan.compile(lambda x: (x * 2 + 1).relu().sum())\n"
+        "print([float(f(tinygan.full((3,), float(i)))) for i in range(4)])\n"
+        "print('numba' in sys.modules)\n"
+    )
+    environment = {**os.environ, "TINYGAN_KERNELS": "reference"}
+    output = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert output.stdout == "[3.0, 9.0, 15.0, 21.0]\nFalse\n"

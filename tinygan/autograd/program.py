@@ -71,25 +71,32 @@ class Program:
         return places
 
     def _lower(self, calls: Sequence[Call]) -> None:
-        from tinygan.backend.cpu.tape import Tape
+        tape: Any = None  # is made for the first launch: without kernels no compiler is loaded
+        played = 0
 
-        tape = Tape()
-        played = tape.end
+        def play() -> None:
+            nonlocal played
+            if tape is not None and tape.end > played:
+                self.steps.append(partial(tape.play, played, tape.end))
+                played = tape.end
+
         for call in calls:
             arguments = [self._argument(a) for a in call.arguments]
             out = None if call.result is None else self.array(call.result)
-            place = tape.end
-            if _noted(tape, call, arguments, out):
-                continue
-            tape.rewind(place)
-            if place > played:
-                self.steps.append(partial(tape.play, played, place))
-                played = place
+            launch = _launch(call, arguments, out)
+            if launch is not None:
+                if tape is None:
+                    from tinygan.backend.cpu.tape import Tape
+
+                    tape = Tape()
+                    played = tape.end
+                if tape.record(launch):
+                    continue
+            play()
             self.steps.append(_made_from_python(call, arguments, out))
             if call.activation is not None:
                 self.steps.append(_made_from_python(call.activation, [out], out))
-        if tape.end > played:
-            self.steps.append(partial(tape.play, played, tape.end))
+        play()
 
     def _argument(self, argument: Any) -> Any:
         if isinstance(argument, Place):
@@ -103,23 +110,22 @@ def _made_from_python(call: Call, arguments: list[Any], out: Any) -> Callable[[]
     return partial(call.function, *arguments)
 
 
-def _noted(tape: Any, call: Call, arguments: list[Any], out: Any) -> bool:
-    """Whether a call is on the tape now: its kernel did nothing but launch compiled code."""
+def _launch(call: Call, arguments: list[Any], out: Any) -> Callable[[], Any] | None:
+    """The call of a kernel that does nothing but launch compiled code, None where there is none."""
     kernel: Any = call.function
     keywords = call.static
     if isinstance(call.function, Primitive):
         if call.function.elementwise:
             promoted = promote(arguments, call.function.real)
             if any(a is not b for a, b in zip(promoted, arguments, strict=True)):
-                return False
+                return None
         kernel = call.function.kernels.find("cpu")
         keywords = {**keywords, "out": out}
         if call.activation is not None:
             keywords["activation"] = named(call.activation)
     if not getattr(kernel, "launches", False):
-        return False
-    with tape:
-        return kernel(*arguments, **keywords) is not NotImplemented
+        return None
+    return partial(kernel, *arguments, **keywords)
 
 
 def share_out(buffers: Sequence[Buffer]) -> tuple[list[int], int]:

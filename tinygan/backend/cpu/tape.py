@@ -8,6 +8,7 @@ changes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,15 @@ class Tape:
         """The place where the next launch will be noted."""
         return int(self._words[USED // 8])
 
-    def rewind(self, place: int) -> None:
-        """Forget the launches from a place on."""
-        self._words[USED // 8] = place
+    def record(self, call: Callable[[], Any]) -> bool:
+        """Note the launches of a kernel; False, and none of them, if it declined."""
+        place, alive = self.end, len(self._alive)
+        with self:
+            done = call() is not NotImplemented
+        if not done:
+            self._words[USED // 8] = place
+            del self._alive[alive:]
+        return done
 
     def note(self, kernel: Any, chunks: int, arguments: tuple[Any, ...], threads: int) -> None:
         while missing := kernel(self._words.ctypes.data, chunks, threads, *arguments):
