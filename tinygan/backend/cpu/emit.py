@@ -23,77 +23,113 @@ def word(value: int) -> Any:
     return ir.Constant(WORD, value)
 
 
-class Writer:
-    """Appends to a function that is being built; addresses are of floats."""
+DOUBLE = ir.DoubleType()
 
-    def __init__(self, builder: Any) -> None:
+
+class Writer:
+    """Appends to a function that is being built; addresses are of floats, or of doubles."""
+
+    def __init__(self, builder: Any, double: bool = False) -> None:
         self.builder = builder
+        self.scalar = DOUBLE if double else FLOAT
+        self.bytes = 8 if double else BYTES
+        self.lanes = LANES // 2 if double else LANES
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.suffix = f"v{self.lanes}f{8 * self.bytes}"
         self.fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fmuladd.v{LANES}f32"
+            builder.module,
+            ir.FunctionType(self.vector, [self.vector] * 3),
+            f"llvm.fmuladd.{self.suffix}",
         )
 
     def floats(self, address: Any) -> Any:
-        return self.builder.inttoptr(address, FLOAT.as_pointer())
+        return self.builder.inttoptr(address, self.scalar.as_pointer())
 
     def at(self, pointer: Any, index: Any) -> Any:
         return self.builder.gep(pointer, [index if isinstance(index, ir.Value) else word(index)])
 
     def load(self, pointer: Any, index: Any = 0) -> Any:
         """A vector from any float's address."""
-        place = self.builder.bitcast(self.at(pointer, index), VECTOR.as_pointer())
-        return self.builder.load(place, align=BYTES)
+        place = self.builder.bitcast(self.at(pointer, index), self.vector.as_pointer())
+        return self.builder.load(place, align=self.bytes)
 
     def store(self, value: Any, pointer: Any, index: Any = 0) -> None:
-        place = self.builder.bitcast(self.at(pointer, index), VECTOR.as_pointer())
-        self.builder.store(value, place, align=BYTES)
+        """A vector, of any number of lanes, to any float's address."""
+        place = self.builder.bitcast(self.at(pointer, index), value.type.as_pointer())
+        self.builder.store(value, place, align=self.bytes)
 
     def broadcast(self, pointer: Any, index: Any = 0) -> Any:
         """One float in all lanes."""
-        value = self.builder.load(self.at(pointer, index), align=BYTES)
+        value = self.builder.load(self.at(pointer, index), align=self.bytes)
         return self.spread(value)
 
     def spread(self, value: Any) -> Any:
-        kind = ir.VectorType(value.type, LANES)
+        kind = ir.VectorType(value.type, self.lanes)
         undefined = ir.Constant(kind, ir.Undefined)
         first = self.builder.insert_element(undefined, value, ir.Constant(INT, 0))
-        zeros = ir.Constant(ir.VectorType(INT, LANES), [0] * LANES)
+        zeros = ir.Constant(ir.VectorType(INT, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, undefined, zeros)
+
+    def chosen(self, a: Any, b: Any, lanes: list[int]) -> Any:
+        """Lanes of two vectors, those of b counted on from those of a."""
+        return self.builder.shuffle_vector(
+            a, b, ir.Constant(ir.VectorType(INT, len(lanes)), lanes)
+        )
+
+    def transposed(self, vectors: list[Any]) -> list[Any]:
+        """The numbers of so many vectors, a power of two, lane after lane.
+
+        Each step halves the distance between the numbers that belong together.
+        """
+        half, lanes = len(vectors) // 2, self.lanes
+        starts = (0, lanes // 2)
+        pairs = [[s + i // 2 + i % 2 * lanes for i in range(lanes)] for s in starts]
+        for _ in range(half.bit_length()):
+            vectors = [
+                self.chosen(vectors[i], vectors[i + half], pair)
+                for i in range(half)
+                for pair in pairs
+            ]
+        return vectors
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         return self.builder.call(self.fma, [a, b, c])
 
     def first_lanes(self, count: Any) -> Any:
         """A mask of the lanes below `count`."""
-        lanes = ir.Constant(ir.VectorType(INT, LANES), list(range(LANES)))
+        lanes = ir.Constant(ir.VectorType(INT, self.lanes), list(range(self.lanes)))
         limit = self.spread(self.builder.trunc(count, INT))
         return self.builder.icmp_signed("<", lanes, limit)
 
     def masked(self, what: str) -> Any:
-        mask = ir.VectorType(BIT, LANES)
-        pointer = VECTOR.as_pointer()
+        mask = ir.VectorType(BIT, self.lanes)
+        pointer = self.vector.as_pointer()
         if what == "store":
-            kind = ir.FunctionType(ir.VoidType(), [VECTOR, pointer, INT, mask])
+            kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer, INT, mask])
         else:
-            kind = ir.FunctionType(VECTOR, [pointer, INT, mask, VECTOR])
-        name = f"llvm.masked.{what}.v{LANES}f32.p0"
+            kind = ir.FunctionType(self.vector, [pointer, INT, mask, self.vector])
+        name = f"llvm.masked.{what}.{self.suffix}.p0"
         return cgutils.get_or_insert_function(self.builder.module, kind, name)
 
     def store_first(self, value: Any, pointer: Any, index: int, mask: Any) -> None:
-        place = self.builder.bitcast(self.at(pointer, index), VECTOR.as_pointer())
-        self.builder.call(self.masked("store"), [value, place, ir.Constant(INT, BYTES), mask])
+        place = self.builder.bitcast(self.at(pointer, index), self.vector.as_pointer())
+        align = ir.Constant(INT, self.bytes)
+        self.builder.call(self.masked("store"), [value, place, align, mask])
 
     def load_first(self, pointer: Any, index: int, mask: Any) -> Any:
-        place = self.builder.bitcast(self.at(pointer, index), VECTOR.as_pointer())
-        zeros = ir.Constant(VECTOR, [0.0] * LANES)
-        return self.builder.call(self.masked("load"), [place, ir.Constant(INT, BYTES), mask, zeros])
+        place = self.builder.bitcast(self.at(pointer, index), self.vector.as_pointer())
+        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        return self.builder.call(
+            self.masked("load"), [place, ir.Constant(INT, self.bytes), mask, zeros]
+        )
 
     def sum(self, value: Any) -> Any:
         function = cgutils.get_or_insert_function(
             self.builder.module,
-            ir.FunctionType(FLOAT, [FLOAT, VECTOR]),
-            f"llvm.vector.reduce.fadd.v{LANES}f32",
+            ir.FunctionType(self.scalar, [self.scalar, self.vector]),
+            f"llvm.vector.reduce.fadd.{self.suffix}",
         )
-        start = ir.Constant(FLOAT, -0.0)
+        start = ir.Constant(self.scalar, -0.0)
         return self.builder.call(function, [start, value], fastmath=tuple(sorted(SUMS)))
 
     def repeat(self, count: Any, initial: list[Any], body: Callable[..., list[Any]]) -> list[Any]:
