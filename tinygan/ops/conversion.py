@@ -29,6 +29,7 @@ def clone(xp: Any, x: Any) -> Any:
 
 
 clone.vjp(x=lambda g: g)
+clone.kernel("cpu", "tinygan.backend.cpu.copy:clone")
 
 
 @primitive
@@ -37,6 +38,7 @@ def _contiguous(xp: Any, x: Any) -> Any:
 
 
 _contiguous.vjp(x=lambda g: g)
+_contiguous.kernel("cpu", "tinygan.backend.cpu.copy:contiguous")
 
 
 def contiguous(x: Tensor) -> Tensor:
