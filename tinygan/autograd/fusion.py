@@ -10,7 +10,7 @@ from tinygan.autograd.primitive import Primitive
 from tinygan.autograd.trace import Buffer, Call, Place
 
 # Activations that kernels know, and the name of their parameter
-ACTIVATIONS = {"relu": None, "leaky_relu": "negative_slope", "tanh": None, "sigmoid": None}
+ACTIVATIONS = {"relu": None, "leaky_relu": "negative_slope"}
 
 
 def fuse(calls: Sequence[Call], buffers: Sequence[Buffer]) -> list[Call]:

@@ -1,98 +1,161 @@
-"""Products of matrices: NumPy's BLAS, called for pieces of the result by the kernels' threads."""
+"""Products of matrices: which kernel computes them, and how they are cut into chunks."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygan.backend.cpu import blas, threads
+from tinygan.backend.cpu import threads
+from tinygan.backend.cpu.compile import LANES
+from tinygan.backend.cpu.memory import address, scratch
+from tinygan.backend.cpu.product import PLAN, pack_panels, panels, product
+from tinygan.backend.cpu.product_tiles import ROWS
+from tinygan.backend.kernels import launches
 
-LEAST = 1 << 16  # multiplications; below that NumPy is called directly
-PARALLEL = 1 << 22  # multiplications from which splitting pays
-PIECES = 8  # a product is split into, whatever the number of threads
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+PARALLEL = 1 << 18  # multiplications for which waking other threads costs less than it brings
+PARALLEL_PACK = 1 << 16  # numbers to pack
+CHUNK = 1 << 17  # multiplications in a chunk, at least
+PACKING_ROWS = 64  # in a chunk that packs its panel itself, at least
+CHUNKS = 32  # more than there are threads, so that a busy core takes fewer
 
 
+@launches
 def matmul(x: Any, w: Any, *, out: Any = None) -> Any:
     if x.ndim < 2 or w.ndim < 2 or x.shape[-1] != w.shape[-2]:
         return NotImplemented
     if w.ndim == 2:
-        return _rows(x, w, out)
+        return _rows(x, w, None, out, None)
     if x.ndim == w.ndim == 3 and len(x) == len(w):
-        return _batch(x, w, out)
+        return _product(x, w, None, out, None)
     return NotImplemented
 
 
-def linear(x: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
+@launches
+def linear(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    out: Any = None,
+    activation: tuple[str, float] | None = None,
+) -> Any:
     if x.ndim < 2 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         return NotImplemented
     if bias is not None and (bias.dtype != x.dtype or bias.shape != weight.shape[:1]):
         return NotImplemented
-    y = _rows(x, weight.T, out)
-    if y is not NotImplemented and bias is not None:
-        with np.errstate(all="ignore"):
-            y += bias
-    return y
+    return _rows(x, weight.T, bias, out, activation)
 
 
-def _rows(x: Any, w: Any, out: Any) -> Any:
-    """x (..., i, j) @ w (j, k), as the product of two matrices."""
-    if x.ndim == 2:
-        return _product(x, w, out)
-    if out is not None or not x.size:
+def _rows(x: Any, w: Any, bias: Any, out: Any, activation: tuple[str, float] | None) -> Any:
+    """x (..., k) @ w (k, n), as the product of two matrices."""
+    shape = (*x.shape[:-1], w.shape[1])
+    if x.ndim > 2:
+        x = x.reshape(-1, x.shape[-1]) if x.size and _mergeable(x) else None
+        if out is not None and x is not None:
+            out = out.reshape(-1, shape[-1]) if _mergeable(out) else None
+            if out is None:
+                return NotImplemented
+    if x is None:
         return NotImplemented
-    y = _product(x.reshape(-1, x.shape[-1]), w, None)
-    return y if y is NotImplemented else y.reshape(*x.shape[:-1], w.shape[1])
+    y = _product(x[None], w[None], bias, None if out is None else out[None], activation)
+    return y if y is NotImplemented else y.reshape(shape)
 
 
-def _batch(x: Any, w: Any, out: Any) -> Any:
-    """x (n, i, j) @ w (n, j, k); the batch is split."""
-    n, rows, inner = x.shape
-    if not blas.OURS or n * rows * inner * w.shape[2] < PARALLEL:
+def _mergeable(x: Any) -> bool:
+    """Whether all dimensions but the last lie as one in memory."""
+    return all(x.strides[i] == x.strides[i + 1] * x.shape[i + 1] for i in range(x.ndim - 2))
+
+
+class _Form(NamedTuple):
+    """How a product is computed: what is known without its memory."""
+
+    plan: np.ndarray
+    across: bool
+    packed: int  # numbers to pack before
+    packing: int  # chunks of that
+    chunks: int
+    parallel: bool
+
+
+@lru_cache(maxsize=1024)
+def _form(
+    size: int,
+    batch: int,
+    m: int,
+    k: int,
+    n: int,
+    left: tuple[int, ...],
+    right: tuple[int, ...],
+    out: tuple[int, ...],
+    relu: bool,
+) -> _Form | None:
+    """For numbers of `size` bytes and these strides; None where neither order of w suits."""
+    lanes = 4 * LANES // size
+    across = right[2] != size and m <= n and size in left[1:]
+    if across:  # the transposed product
+        m, n = n, m
+        left, right = (right[0], right[2], right[1]), (left[0], left[2], left[1])
+    if right[2] != size and right[1] != size:
+        return None
+    packs = right[2] != size
+    vectors = -(-n // lanes)
+    count = panels(vectors)
+    work = batch * m * k * n
+    wanted = -(-min(CHUNKS, max(1, work // CHUNK)) // (batch * count))
+    least = ROWS if packs else PACKING_ROWS
+    blocks = max(1, min(wanted, m // least))
+    height = -(-m // (blocks * ROWS)) * ROWS
+    blocks = -(-m // height)
+    depth = -(-k // lanes)
+    packed = depth * vectors * lanes * lanes if packs else 0
+    values = (m, n, k, size, *left[1:], left[0], *right[1:], right[0], packed * size, *out[1:2],
+              out[0], across, relu, vectors, count, blocks, height)  # fmt: skip
+    return _Form(
+        np.array([values], PLAN),
+        across,
+        packed * batch,
+        depth * batch,
+        batch * count * blocks,
+        work > PARALLEL,
+    )
+
+
+def _product(x: Any, w: Any, bias: Any, out: Any, activation: tuple[str, float] | None) -> Any:
+    """f(x (b, m, k) @ w (b, k, n) + bias)."""
+    batch, m, k = x.shape
+    n, dtype = w.shape[2], x.dtype
+    if dtype not in FLOATS or w.dtype != dtype or not (batch and m and k and n):
         return NotImplemented
-    if out is not None or x.dtype not in FLOATS or w.dtype != x.dtype:
+    if out is not None and (out.dtype != dtype or out.strides[2] != dtype.itemsize):
         return NotImplemented
-    y = np.empty((n, rows, w.shape[2]), x.dtype)
-    step = -(-n // PIECES)
-
-    def piece(i: int) -> None:
-        part = slice(i * step, (i + 1) * step)
-        with np.errstate(all="ignore"):
-            np.matmul(x[part], w[part], out=y[part])
-
-    threads.run_each(piece, PIECES, threads.get_num_threads())
-    return y
-
-
-def _product(x: Any, w: Any, out: Any) -> Any:
-    """x @ w of two matrices; the longer side of the result is split."""
-    rows, inner = x.shape
-    columns = w.shape[1]
-    work = rows * columns * inner
-    if not blas.OURS or work < LEAST or (work < PARALLEL and inner > 1):
+    if bias is not None and bias.strides[0] != dtype.itemsize:
         return NotImplemented
-    if x.dtype not in FLOATS or w.dtype != x.dtype:
+    if not all(a is None or a.flags.aligned for a in (x, w, bias, out)):
         return NotImplemented
-    if out is None:
-        y = np.empty((rows, columns), x.dtype)
-    elif out.dtype != x.dtype or np.may_share_memory(out, x) or np.may_share_memory(out, w):
+    relu = activation is not None and activation[0] == "relu"
+    slope = activation[1] if activation is not None and not relu else 1.0
+    y = np.empty((batch, m, n), dtype) if out is None else out
+    form = _form(dtype.itemsize, batch, m, k, n, x.strides, w.strides, y.strides, relu)
+    if form is None:
         return NotImplemented
-    else:
-        y = out
-    if inner == 1:  # no BLAS is at its best there
-        with np.errstate(all="ignore"):
-            return np.multiply(x, w, out=y)
-    tall = rows >= columns
-    step = -(-max(rows, columns) // PIECES)
-
-    def piece(i: int) -> None:
-        part = slice(i * step, (i + 1) * step)
-        with np.errstate(all="ignore"):  # every thread has a state of its own
-            if tall:
-                np.matmul(x[part], w, out=y[part])
-            else:
-                np.matmul(x, w[:, part], out=y[:, part])
-
-    threads.run_each(piece, PIECES, threads.get_num_threads())
+    one = dtype.type(1)
+    number = threads.get_num_threads() if form.parallel else 1
+    left, right = (w, x) if form.across else (x, w)
+    panel = 0
+    if form.packed:
+        packed = scratch(form.packed, dtype)
+        panel = address(packed)
+        helpers = number if form.packed > PARALLEL_PACK else 1
+        threads.run(pack_panels, form.packing, (form.plan, address(right), packed, one), helpers)
+    addresses = (address(left), address(right), panel, address(y))
+    shift = 0 if bias is None else address(bias)
+    threads.run(
+        product,
+        form.chunks,
+        (form.plan, *addresses, shift, dtype.type(slope), one),
+        number,
+    )
     return y
