@@ -1,4 +1,4 @@
-"""The convolution trio on float32: what `tinygan.ops.conv_trio` defines, by compiled kernels."""
+"""The convolution trio: what `tinygan.ops.conv_trio` defines, by compiled kernels."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import fold, gather, outer, plans, threads
-from tinygan.backend.cpu.compile import LANES
-from tinygan.backend.cpu.memory import address
+from tinygan.backend.cpu import depthwise, gather, outer, plans, threads, weights
+from tinygan.backend.cpu.copy import copy, fits, ordered
+from tinygan.backend.cpu.memory import address, scratch
+from tinygan.backend.kernels import launches
 
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 
-FLOAT = np.dtype(np.float32)
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 SMALL = 1 << 15  # multiplications that are not worth a compiler
-PARALLEL = 1 << 21  # multiplications from which waking other threads costs less than it brings
-LARGE_PACK = 1 << 16  # the same for weights to be laid out
+PARALLEL = 1 << 19  # multiplications from which waking other threads costs less than it brings
+LARGE_PACK = 1 << 15  # the same for weights to be laid out
+KERNELS = {plans.SUMS: gather.gather, plans.DOTS: gather.dots, plans.DEPTHS: gather.depths}
 
 
+@launches
 def conv2d(
     x: Any,
     w: Any,
@@ -33,15 +36,16 @@ def conv2d(
     axes = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
     height, width = ((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
     work = x.shape[0] * height * width * w.size
-    if groups != 1 or work < SMALL or min(height, width) < 1 or not _suit(x, w, bias):
+    if _small(work) or min(height, width) < 1 or not _suit(x, w, bias, out):
         return NotImplemented
-    image, merged = _image(x, w.shape, padding, dilation)
+    image = _channels_last(x)
     tables = plans.forward(
-        image.shape, w.shape, (height, width), stride, _start(padding), dilation, merged
+        image.shape, w.shape, (height, width), stride, _start(padding), dilation, groups, x.dtype
     )
     return _gather(tables, image, w, bias, (x.shape[0], height, width, w.shape[0]), work, out)
 
 
+@launches
 def conv2d_input_grad(
     g: Any,
     w: Any,
@@ -55,18 +59,17 @@ def conv2d_input_grad(
     out: Any = None,
 ) -> Any:
     work = g.shape[0] * g.shape[2] * g.shape[3] * w.size
-    if groups != 1 or work < SMALL or min(size) < 1 or not _suit(g, w, bias):
+    if _small(work) or min(size) < 1 or not _suit(g, w, bias, out):
         return NotImplemented
     image = _channels_last(g)
-    taps = w.shape[2] * w.shape[3]
-    tables = None
-    if w.shape[1] > LANES // 4:
-        tables = plans.backward(image.shape, w.shape, size, stride, _start(padding), dilation)
-    if tables is None or tables.visits > 2 * g.shape[2] * g.shape[3] * taps:
-        return _fold(image, w, bias, size, stride, _start(padding), dilation, work, out)
-    return _gather(tables, image, w, bias, (g.shape[0], *size, w.shape[1]), work, out)
+    tables = plans.backward(
+        image.shape, w.shape, size, stride, _start(padding), dilation, groups, g.dtype
+    )
+    shape = (g.shape[0], *size, w.shape[1] * groups)
+    return _gather(tables, image, w, bias, shape, work, out)
 
 
+@launches
 def conv2d_weight_grad(
     x: Any,
     g: Any,
@@ -78,38 +81,55 @@ def conv2d_weight_grad(
     groups: int,
     out: Any = None,
 ) -> Any:
-    o, c = g.shape[1], x.shape[1]
-    if o < LANES // 4 <= c and groups == 1 and stride == dilation == (1, 1):
-        last, (rows, columns) = (kernel[0] - 1, kernel[1] - 1), padding
-        mirrored = (
-            (last[0] - rows[0], last[0] - rows[1]),
-            (last[1] - columns[0], last[1] - columns[1]),
-        )
-        if min(map(min, mirrored)) >= 0:  # exchanged, the many channels are in the lanes
-            swapped = conv2d_weight_grad(
-                g, x, kernel=kernel, stride=stride, padding=mirrored, dilation=dilation, groups=1
-            )
-            if swapped is NotImplemented:
-                return swapped
-            return _delivered(np.ascontiguousarray(swapped[..., ::-1, ::-1].swapaxes(0, 1)), out)
-    shape = (o, c, *kernel)
+    o, c = g.shape[1], x.shape[1] // groups
     work = g.size * c * kernel[0] * kernel[1]
-    if groups != 1 or work < SMALL or o < LANES // 4 or not _suit(x, g):
+    if _small(work) or not _suit(x, g, out):
         return NotImplemented
-    image, merged = _image(x, shape, padding, dilation)
-    right = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
+    image, right, exchanged = _channels_last(x), _channels_last(g), False
+    kind = x.dtype
+    if groups > 1 and c == 1 and o == groups:
+        depth = depthwise.tables(
+            image.shape, right.shape, kernel, stride, _start(padding), dilation, kind
+        )
+        sums = scratch(depth.sums, kind)
+        memory = outer.Memory(*_place(image), *_place(right))
+        arguments = (depth.plan, memory, depth.offsets, sums, depth.zeros)
+        number = threads.get_num_threads() if work > PARALLEL else 1
+        threads.run(depthwise.depth_outer, depth.chunks, arguments, number)
+        return _unpack(depth, sums, (o, c, *kernel), out)
+    if o < plans.lanes_of(kind) // 2 < c and groups == 1 and stride == dilation == (1, 1):
+        # with the sides exchanged the many channels are in the lanes; the taps are mirrored
+        padding = tuple(  # type: ignore[assignment]
+            (k - 1 - a, k - 1 - b) for k, (a, b) in zip(kernel, padding, strict=True)
+        )
+        image, right, exchanged = right, image, True
     tables = outer.tables(
-        image.shape, right.shape, kernel, stride, _start(padding), dilation, merged
-    )
-    plan = tables.plan
-    zeros = np.zeros(plan.run, FLOAT)
-    memory = outer.Memory(*_place(image), address(right), address(zeros))
-    sums = np.empty((plan.splits, len(tables.targets), -(-o // LANES) * LANES), FLOAT)
+        image.shape, right.shape, kernel, stride, _start(padding), dilation, groups, exchanged,
+        kind,
+    )  # fmt: skip
+    memory = outer.Memory(*_place(image), *_place(right))
+    sums = scratch(tables.sums, kind)
     number = threads.get_num_threads() if work > PARALLEL else 1
-    threads.run(outer.outer, tables.chunks, (plan, memory, tables.taps, sums), number)
-    result = out if out is not None and _in_order(out) else np.empty(shape, FLOAT)
-    number = number if result.size > LARGE_PACK else 1
-    threads.run(outer.unpack, o, (sums, tables.targets, result.reshape(o, -1)), number)
+    threads.run(
+        outer.outer,
+        tables.chunks,
+        (tables.plan, memory, tables.groups, tables.parts, sums, tables.zeros),
+        number,
+    )
+    return _unpack(tables, sums, (o, c, *kernel), out)
+
+
+def _unpack(
+    tables: outer.Tables | depthwise.Tables, sums: np.ndarray, shape: tuple[int, ...], out: Any
+) -> Any:
+    """The weights of `shape` from their sums."""
+    kind = sums.dtype
+    result = np.empty(shape, kind) if out is None else out
+    if not result.flags.c_contiguous:
+        result = scratch(shape, kind)
+    number = threads.get_num_threads() if sums.size > LARGE_PACK else 1
+    arguments = (tables.plan, sums, tables.rows, result.reshape(-1))
+    threads.run(weights.unpack, tables.unpack_chunks, arguments, number)
     return _delivered(result, out)
 
 
@@ -123,62 +143,30 @@ def _gather(
     out: Any,
 ) -> Any:
     """The images of `shape` (N, H, W, C) that the tables describe, as N C H W."""
-    plan, columns = tables.plan, tables.packed_columns
+    plan, kind = tables.plan, image.dtype
     number = threads.get_num_threads() if work > PARALLEL else 1
-    packed = np.empty(len(tables.sources) * columns, FLOAT)
-    w = np.ascontiguousarray(w).reshape(-1)
+    packed = scratch(plan.groups * tables.rows * plan.packed, kind)
+    start = scratch(plan.groups * plan.packed, kind)
+    w = ordered(w, (0, 1, 2, 3))
+    bias = None if bias is None else ordered(bias, (0,))
+    given = (address(w), 0 if bias is None else address(bias))
+    if plan.mode == plans.DOTS:
+        more = (plan, tables.steps, tables.phases, tables.sources, *given, packed, start)
+        threads.run(weights.pack_dots, len(tables.phases) * plan.groups, more, 1)
+    else:
+        arguments = (plan, tables.steps, tables.places, *given, packed, start)
+        several = number if packed.size > LARGE_PACK else 1
+        threads.run(weights.pack, tables.pack_chunks, arguments, several)
+    target = np.empty(shape, kind) if out is None else out.transpose(0, 2, 3, 1)
+    if target.strides[3] != kind.itemsize and shape[3] > 1:
+        target = scratch(shape, kind)
+    memory = gather.Memory(*_place(image), *_place(target))
     threads.run(
-        gather.pack,
-        len(tables.taps),
-        (plan, tables.phases, tables.sources, tables.column_step, w, packed, columns),
-        number if packed.size > LARGE_PACK else 1,
+        KERNELS[plan.mode],
+        tables.chunks,
+        (plan, memory, tables.taps, tables.phases, packed, start, tables.zeros),
+        number,
     )
-    start = np.zeros(columns, FLOAT)
-    if bias is not None:
-        start[: plan.columns] = bias
-    zeros = np.zeros(plan.run, FLOAT)
-    target = None if out is None else out.transpose(0, 2, 3, 1)
-    if target is None or target.strides[3] != FLOAT.itemsize or not _suit(target):
-        target = np.empty(shape, FLOAT)
-    memory = gather.Memory(
-        *_place(image), address(packed), address(start), address(zeros), *_place(target)
-    )
-    threads.run(
-        gather.gather, tables.chunks, (plan, memory, tables.taps, tables.phases, columns), number
-    )
-    return _delivered(target.transpose(0, 3, 1, 2), out)
-
-
-def _fold(
-    image: np.ndarray,
-    w: Any,
-    bias: Any,
-    size: Pair,
-    stride: Pair,
-    start: Pair,
-    dilation: Pair,
-    work: int,
-    out: Any,
-) -> Any:
-    """The input gradient by way of columns: a 1 x 1 convolution, then sums."""
-    n, height, width, o = image.shape
-    c, kh, kw = w.shape[1:]
-    one = np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(-1, o, 1, 1)
-    tables = plans.forward(
-        image.shape, one.shape, (height, width), (1, 1), (0, 0), (1, 1), merged=False
-    )
-    columns = _gather(tables, image, one, None, (n, height, width, len(one)), work, None)
-    columns = columns.transpose(0, 2, 3, 1).reshape(n, -1)
-    rows = fold.arrivals(
-        size[0], height, kh, stride[0], start[0], dilation[0], width * len(one), kw * c
-    )
-    across = fold.arrivals(size[1], width, kw, stride[1], start[1], dilation[1], len(one), c)
-    target = None if out is None else out.transpose(0, 2, 3, 1)
-    if target is None or not _in_order(target):
-        target = np.empty((n, *size, c), FLOAT)
-    shift = np.zeros(c, FLOAT) if bias is None else np.ascontiguousarray(bias)
-    number = threads.get_num_threads() if work > PARALLEL else 1
-    threads.run(fold.fold, n, (rows, across, columns, shift, target), number)
     return _delivered(target.transpose(0, 3, 1, 2), out)
 
 
@@ -186,8 +174,13 @@ def _delivered(result: np.ndarray, out: Any) -> Any:
     if out is None:
         return result
     if address(out) != address(result):
-        out[...] = result
+        copy(result, out)
     return out
+
+
+def _small(work: int) -> bool:
+    """Whether the reference is to do so many multiplications, which cannot be recorded."""
+    return not work or (work < SMALL and threads.recording.tape is None)
 
 
 def _start(padding: Pads) -> Pair:
@@ -195,11 +188,10 @@ def _start(padding: Pads) -> Pair:
 
 
 def _suit(*arrays: Any) -> bool:
-    return all(a is None or (a.dtype == FLOAT and a.flags.aligned) for a in arrays)
-
-
-def _in_order(out: Any) -> bool:
-    return bool(out.flags.c_contiguous and _suit(out))
+    kind = arrays[0].dtype
+    return kind in FLOATS and all(
+        a is None or (a.dtype == kind and a.flags.aligned and fits(a)) for a in arrays
+    )
 
 
 def _place(image: np.ndarray) -> tuple[int, int, int, int]:
@@ -210,23 +202,10 @@ def _place(image: np.ndarray) -> tuple[int, int, int, int]:
 def _channels_last(x: Any) -> np.ndarray:
     """(N, H, W, C) with the numbers of a pixel side by side; a view where x allows it."""
     image: np.ndarray = x.transpose(0, 2, 3, 1)
-    if image.shape[3] == 1 or image.strides[3] == FLOAT.itemsize:
+    _, _, columns, channels = image.shape
+    few = channels <= plans.lanes_of(x.dtype) // 2  # so that taps side by side are one run
+    if (channels == 1 or image.strides[3] == image.itemsize) and (
+        not few or columns == 1 or image.strides[2] == channels * image.itemsize
+    ):
         return image
-    return np.ascontiguousarray(image)
-
-
-def _image(
-    x: Any, weight: tuple[int, ...], padding: Pads, dilation: Pair
-) -> tuple[np.ndarray, bool]:
-    """x as the kernels read it, and whether the taps of a row are merged into one run.
-
-    That pays where pixels have few channels; the image is padded then, by a copy that is small.
-    """
-    _, c, _, kw = weight
-    (top, bottom), (left, right) = padding
-    if c > LANES // 2 or kw == 1 or dilation[1] != 1 or min(top, bottom, left, right) < 0:
-        return _channels_last(x), False
-    n, _, h, w = x.shape
-    padded = np.zeros((n, h + top + bottom, w + left + right, c), FLOAT)
-    padded[:, top : top + h, left : left + w] = x.transpose(0, 2, 3, 1)
-    return padded, True
+    return ordered(x, (0, 2, 3, 1)).transpose(0, 2, 3, 1)

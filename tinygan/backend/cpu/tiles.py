@@ -1,8 +1,9 @@
-"""Micro-kernels: small matrix products whose result stays in registers, as LLVM vector code.
+"""Micro-kernels: small products whose result stays in registers, as LLVM vector code.
 
 Plain loops are not kept in registers by the compiler; these are, and reach the machine's peak of
-multiply-adds. Rows and columns of a tile are constants at compile time. Memory is addressed by
-number: pointers to pixels are put together by the caller, and point to zeros where there is none.
+multiply-adds. Rows and columns of a tile are constants at compile time, the type of the numbers is
+that of the array `like`. Memory is addressed by number: pointers to pixels are put together by the
+caller, and point to zeros where there is none.
 """
 
 from __future__ import annotations
@@ -13,57 +14,106 @@ from llvmlite import ir
 from numba import types
 
 from tinygan.backend.cpu.compile import LANES, generated
-from tinygan.backend.cpu.emit import BYTES, VECTOR, WORD, Writer, word
+from tinygan.backend.cpu.emit import WORD, Writer, word
 
-ROWS = 6  # of a gather tile, and of a dot tile
-WIDE = 4 if LANES == 16 else 2  # vectors in the widest gather tile: 32 registers, or 16
-OUTER_ROWS = 8 if LANES == 16 else 4
+ROWS = 6  # of a gather tile, and of a depth tile
+WIDE = 4 if LANES == 16 else 2  # vectors in the widest tile: 32 registers, or 16
+DOT_ROWS = 8 if LANES == 16 else 4
+DOT_COLUMNS = 3  # in the widest dot tile
 
 
-def _literals(*values: Any) -> list[int] | None:
+def literals(*values: Any) -> list[int] | None:
     """The values of arguments that have to be constants, None while they are not."""
     if not all(isinstance(value, types.IntegerLiteral) for value in values):
         return None
     return [value.literal_value for value in values]
 
 
+def writer(builder: Any, like: Any) -> Writer:
+    """A writer for numbers of the type of an array."""
+    return Writer(builder, like.dtype == types.float64)
+
+
+def constant(write: Any, value: float) -> Any:
+    """A number in all lanes."""
+    return ir.Constant(write.vector, [value] * write.lanes)
+
+
+def addresses(write: Any, table: Any, first: Any, count: int) -> list[Any]:
+    """`count` addresses of floats in a table of words, from the index `first`."""
+    words = write.builder.inttoptr(table, WORD.as_pointer())
+    row = write.at(words, first)
+    return [write.floats(write.builder.load(write.at(row, i))) for i in range(count)]
+
+
+def _sums(write: Any, table: Any, rows: int, width: int, columns: Any) -> list[Any]:
+    """The start of rows x width vectors, from a table with the address of each row."""
+    places = addresses(write, table, word(0), rows)
+    result = []
+    for j in range(width):
+        mask = _part(write, columns, j)
+        result.append([write.load_first(place, j * write.lanes, mask) for place in places])
+    return [result[j][i] for i in range(rows) for j in range(width)]
+
+
+def _part(write: Any, columns: Any, j: int) -> Any:
+    """The mask of those of `columns` that are in the j-th vector."""
+    return write.first_lanes(write.builder.sub(columns, word(j * write.lanes)))
+
+
+def _deliver(write: Any, sums: list[Any], table: Any, rows: int, width: int, columns: Any) -> None:
+    """Store rows x width vectors where a table says, `columns` numbers of each row."""
+    builder = write.builder
+    places = addresses(write, table, word(0), rows)
+    whole = builder.icmp_signed(">=", columns, word(width * write.lanes))
+    with builder.if_else(whole) as (all_of_them, some):
+        with all_of_them:
+            for i in range(rows):
+                for j in range(width):
+                    write.store(sums[i * width + j], places[i], j * write.lanes)
+        with some:
+            for j in range(width):
+                mask = _part(write, columns, j)
+                for i in range(rows):
+                    write.store_first(sums[i * width + j], places[i], j * write.lanes, mask)
+
+
 @generated
 def gather_tile(
     context: Any,
     vectors: Any,
+    like: Any,
     taps: Any,
     run: Any,
     pointers: Any,
     weights: Any,
-    bias: Any,
+    starts: Any,
     outputs: Any,
     columns: Any,
 ) -> Any:
-    """out[i][:] = bias + sum over taps t and k < run of pointers[t][i][k] * weights[t][k][:].
+    """out[i][:] = start[i][:] + sum over taps t and k < run of pointers[t][i][k] weights[t][k][:].
 
-    `pointers` is the address of taps x ROWS addresses, `weights` of taps x run x vectors x LANES
-    floats, `outputs` of ROWS addresses; only `columns` floats of a row are written.
+    `pointers` is the address of taps x ROWS addresses, `starts` and `outputs` of ROWS addresses,
+    `weights` of taps x run x vectors x lanes numbers; only `columns` numbers of a row are written.
     """
-    constants = _literals(vectors)
+    constants = literals(vectors)
     if constants is None:
         return None
     (width,) = constants
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, taps, run, pointers, weights, bias, outputs, columns = arguments
-        write = Writer(builder)
-        table = builder.inttoptr(pointers, WORD.as_pointer())
-        weights, bias = write.floats(weights), write.floats(bias)
-        start = [write.load(bias, j * LANES) for j in range(width)]
+        _, _, taps, run, pointers, weights, starts, outputs, columns = arguments
+        write = writer(builder, signature.args[1])
+        step = word(width * write.lanes)
+        weights = write.floats(weights)
 
         def over_taps(t: Any, sums: list[Any]) -> list[Any]:
-            row = write.at(table, builder.mul(t, word(ROWS)))
-            pixels = [write.floats(builder.load(write.at(row, i))) for i in range(ROWS)]
-            panel = write.at(weights, builder.mul(builder.mul(t, run), word(width * LANES)))
+            pixels = addresses(write, pointers, builder.mul(t, word(ROWS)), ROWS)
+            panel = write.at(weights, builder.mul(builder.mul(t, run), step))
 
             def over_channels(k: Any, sums: list[Any]) -> list[Any]:
-                line = write.at(panel, builder.mul(k, word(width * LANES)))
-                right = [write.load(line, j * LANES) for j in range(width)]
+                line = write.at(panel, builder.mul(k, step))
+                right = [write.load(line, j * write.lanes) for j in range(width)]
                 result = []
                 for i in range(ROWS):
                     left = write.broadcast(pixels[i], k)
@@ -73,134 +123,193 @@ def gather_tile(
 
             return write.repeat(run, sums, over_channels)
 
-        sums = write.repeat(taps, start * ROWS, over_taps)
-        table = builder.inttoptr(outputs, WORD.as_pointer())
-        places = [write.floats(builder.load(write.at(table, i))) for i in range(ROWS)]
-        whole = builder.icmp_signed(">=", columns, word(width * LANES))
-        with builder.if_else(whole) as (all_of_them, some):
-            with all_of_them:
-                for i in range(ROWS):
-                    for j in range(width):
-                        write.store(sums[i * width + j], places[i], j * LANES)
-            with some:
-                for j in range(width):
-                    mask = write.first_lanes(builder.sub(columns, word(j * LANES)))
-                    for i in range(ROWS):
-                        write.store_first(sums[i * width + j], places[i], j * LANES, mask)
+        start = _sums(write, starts, ROWS, width, columns)
+        sums = write.repeat(taps, start, over_taps)
+        _deliver(write, sums, outputs, ROWS, width, columns)
         return context.get_dummy_value()
 
-    return types.void(vectors, *[types.intp] * 7), generate
+    return types.void(vectors, like, *[types.intp] * 7), generate
+
+
+@generated
+def depth_tile(
+    context: Any,
+    vectors: Any,
+    like: Any,
+    taps: Any,
+    offset: Any,
+    pointers: Any,
+    weights: Any,
+    starts: Any,
+    outputs: Any,
+    columns: Any,
+) -> Any:
+    """out[i][:] = start[i][:] + sum over taps t of pointers[t][i][offset:] * weights[t][:].
+
+    Channel by channel; otherwise as `gather_tile`.
+    """
+    constants = literals(vectors)
+    if constants is None:
+        return None
+    (width,) = constants
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, _, taps, offset, pointers, weights, starts, outputs, columns = arguments
+        write = writer(builder, signature.args[1])
+        weights = write.floats(weights)
+        masks = [_part(write, columns, j) for j in range(width)]
+
+        def over_taps(t: Any, sums: list[Any]) -> list[Any]:
+            pixels = addresses(write, pointers, builder.mul(t, word(ROWS)), ROWS)
+            line = write.at(weights, builder.mul(t, word(width * write.lanes)))
+            right = [write.load(line, j * write.lanes) for j in range(width)]
+            result = []
+            for i in range(ROWS):
+                pixel = write.at(pixels[i], offset)
+                for j in range(width):
+                    left = write.load_first(pixel, j * write.lanes, masks[j])
+                    result.append(write.multiply_add(left, right[j], sums[i * width + j]))
+            return result
+
+        sums = write.repeat(taps, _sums(write, starts, ROWS, width, columns), over_taps)
+        _deliver(write, sums, outputs, ROWS, width, columns)
+        return context.get_dummy_value()
+
+    return types.void(vectors, like, *[types.intp] * 7), generate
 
 
 @generated
 def dot_tile(
     context: Any,
     columns: Any,
+    like: Any,
     taps: Any,
-    steps: Any,
+    run: Any,
     pointers: Any,
     weights: Any,
-    bias: Any,
+    start: Any,
     outputs: Any,
 ) -> Any:
-    """out[i][j] = bias[j] + sum over t, k of pointers[t][i][k] * weights[t][k][j], for few columns.
+    """out[i][j] = start[j] + sum over t, k of pointers[t][i][k] weights[t][k][j], for few columns.
 
-    The lanes lie along k, of which there are steps x LANES; `weights` holds, for each t and step,
-    a vector per column.
+    The lanes lie along k; `weights` holds, for each t and step of so many lanes, a vector per
+    column, with zeros beyond the run. There are DOT_ROWS pointers for each tap.
     """
-    constants = _literals(columns)
+    constants = literals(columns)
     if constants is None:
         return None
     (width,) = constants
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, taps, steps, pointers, weights, bias, outputs = arguments
-        write = Writer(builder)
-        table = builder.inttoptr(pointers, WORD.as_pointer())
-        weights, bias = write.floats(weights), write.floats(bias)
-        zeros = ir.Constant(VECTOR, [0.0] * LANES)
+        _, _, taps, run, pointers, weights, start, outputs = arguments
+        write = writer(builder, signature.args[1])
+        weights, start = write.floats(weights), write.floats(start)
+        zeros = constant(write, 0.0)
+        steps = builder.sdiv(builder.add(run, word(write.lanes - 1)), word(write.lanes))
 
         def over_taps(t: Any, sums: list[Any]) -> list[Any]:
-            row = write.at(table, builder.mul(t, word(ROWS)))
-            pixels = [write.floats(builder.load(write.at(row, i))) for i in range(ROWS)]
-            panel = write.at(weights, builder.mul(builder.mul(t, steps), word(width * LANES)))
+            pixels = addresses(write, pointers, builder.mul(t, word(DOT_ROWS)), DOT_ROWS)
+            panel = write.at(weights, builder.mul(builder.mul(t, steps), word(width * write.lanes)))
 
             def over_channels(k: Any, sums: list[Any]) -> list[Any]:
-                line = write.at(panel, builder.mul(k, word(width * LANES)))
-                right = [write.load(line, j * LANES) for j in range(width)]
+                line = write.at(panel, builder.mul(k, word(width * write.lanes)))
+                right = [write.load(line, j * write.lanes) for j in range(width)]
+                first = builder.mul(k, word(write.lanes))
+                mask = write.first_lanes(builder.sub(run, first))
                 result = []
-                for i in range(ROWS):
-                    left = write.load(pixels[i], builder.mul(k, word(LANES)))
+                for i in range(DOT_ROWS):
+                    left = write.load_first(write.at(pixels[i], first), 0, mask)
                     for j in range(width):
                         result.append(write.multiply_add(left, right[j], sums[i * width + j]))
                 return result
 
             return write.repeat(steps, sums, over_channels)
 
-        sums = write.repeat(taps, [zeros] * (ROWS * width), over_taps)
-        table = builder.inttoptr(outputs, WORD.as_pointer())
-        for i in range(ROWS):
-            place = write.floats(builder.load(write.at(table, i)))
-            for j in range(width):
-                start = builder.load(write.at(bias, j), align=BYTES)
-                total = builder.fadd(start, write.sum(sums[i * width + j]))
-                builder.store(total, write.at(place, j), align=BYTES)
-        return context.get_dummy_value()
-
-    return types.void(columns, *[types.intp] * 6), generate
-
-
-@generated
-def outer_tile(
-    context: Any,
-    rows: Any,
-    vectors: Any,
-    pixels: Any,
-    pointers: Any,
-    offset: Any,
-    right: Any,
-    right_step: Any,
-    sums: Any,
-    sums_step: Any,
-    columns: Any,
-) -> Any:
-    """sums[i][:] += sum over pixels p of pointers[p][offset + i] * right[p][:].
-
-    `right` is an address, `right_step` floats apart are its rows; `columns` of them are read
-    where vectors is 1, all LANES x vectors otherwise. `sums` has whole vectors.
-    """
-    constants = _literals(rows, vectors)
-    if constants is None:
-        return None
-    height, width = constants
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, pixels, pointers, offset, right, right_step, sums, sums_step, columns = arguments
-        write = Writer(builder)
-        table = builder.inttoptr(pointers, WORD.as_pointer())
-        right, sums = write.floats(right), write.floats(sums)
-        lines = [write.at(sums, builder.mul(sums_step, word(i))) for i in range(height)]
-        start = [write.load(lines[i], j * LANES) for i in range(height) for j in range(width)]
-        mask = write.first_lanes(columns) if width == 1 else None
-
-        def over_pixels(p: Any, values: list[Any]) -> list[Any]:
-            left = write.at(write.floats(builder.load(write.at(table, p))), offset)
-            line = write.at(right, builder.mul(p, right_step))
-            if width == 1:
-                vectors = [write.load_first(line, 0, mask)]
-            else:
-                vectors = [write.load(line, j * LANES) for j in range(width)]
-            result = []
-            for i in range(height):
-                factor = write.broadcast(left, i)
+        sums = write.repeat(taps, [zeros] * (DOT_ROWS * width), over_taps)
+        places = addresses(write, outputs, word(0), DOT_ROWS)
+        if write.lanes < 4:
+            for i in range(DOT_ROWS):
                 for j in range(width):
-                    result.append(write.multiply_add(factor, vectors[j], values[i * width + j]))
-            return result
-
-        values = write.repeat(pixels, start, over_pixels)
-        for i in range(height):
-            for j in range(width):
-                write.store(values[i * width + j], lines[i], j * LANES)
+                    begin = builder.load(write.at(start, j), align=write.bytes)
+                    total = builder.fadd(begin, write.sum(sums[i * width + j]))
+                    builder.store(total, write.at(places[i], j), align=write.bytes)
+            return context.get_dummy_value()
+        wide = 4 if width == 3 else width  # lanes that a row of sums takes
+        rows = min(write.lanes // wide, DOT_ROWS)  # of which a vector holds so many
+        begin = ir.Constant(write.vector, ir.Undefined)
+        for j in range(width):
+            value = builder.load(write.at(start, j), align=write.bytes)
+            begin = builder.insert_element(begin, value, ir.Constant(ir.IntType(32), j))
+        begin = write.chosen(begin, begin, [lane % wide for lane in range(write.lanes)])
+        for first in range(0, DOT_ROWS, rows):
+            some = sums[first * width : (first + rows) * width]
+            vectors = _thirds(write, some) if width == 3 else some
+            totals = builder.fadd(begin, _totals(write, vectors, 4 if width == 3 else 1))
+            for i in range(rows):
+                part = write.chosen(totals, totals, list(range(i * wide, i * wide + wide)))
+                _store_some(write, part, width, places[first + i])
         return context.get_dummy_value()
 
-    return types.void(rows, vectors, *[types.intp] * 8), generate
+    return types.void(columns, like, *[types.intp] * 6), generate
+
+
+def _store_some(write: Any, value: Any, count: int, place: Any) -> None:
+    """Store the first lanes of a short vector."""
+    kind = value.type.as_pointer()
+    if count == value.type.count:
+        write.builder.store(value, write.builder.bitcast(place, kind), align=write.bytes)
+        return
+    for lane in range(count):
+        number = write.builder.extract_element(value, ir.Constant(ir.IntType(32), lane))
+        write.builder.store(number, write.at(place, lane), align=write.bytes)
+
+
+def _fold(write: Any, a: Any, b: Any, bit: int) -> Any:
+    """Lanes that differ in a bit added up: of `a` where the bit is 0, of `b` where it is 1."""
+    lanes = range(write.lanes)
+    straight = [lane + write.lanes * bool(lane & bit) for lane in lanes]
+    crossed = [(lane ^ bit) + write.lanes * bool(lane & bit) for lane in lanes]
+    return write.builder.fadd(write.chosen(a, b, straight), write.chosen(a, b, crossed))
+
+
+def _totals(write: Any, vectors: list[Any], bit: int) -> Any:
+    """The sums of vectors as one vector, added up pair by pair; lanes below `bit` are done.
+
+    After the step of a bit, lanes in which it is 0 belong to the first of a pair, others to the
+    second; lane i is the sum of vector i in the end, and again where there are more lanes.
+    """
+    while bit < write.lanes:
+        if len(vectors) == 1:
+            vectors = [_fold(write, vectors[0], vectors[0], bit)]
+        else:
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [_fold(write, a, b, bit) for a, b in pairs]
+        bit *= 2
+    return vectors[0]
+
+
+def _thirds(write: Any, sums: list[Any]) -> list[Any]:
+    """For every three vectors one, in which each four lanes hold parts of the three sums.
+
+    The third ones of two rows share a vector at first.
+    """
+    if len(sums) == 3:
+        sums = sums * 2
+        return _thirds(write, sums)[:1]
+    result = []
+    lanes = range(write.lanes)
+    for i in range(0, len(sums), 6):
+        both = _fold(write, sums[i + 2], sums[i + 5], 1)
+        for row in (0, 1):
+            pair = _fold(write, sums[i + 3 * row], sums[i + 3 * row + 1], 1)
+            place = [write.lanes + (lane & ~1 | row) if lane & 2 else lane for lane in lanes]
+            other = [
+                write.lanes + ((lane & ~1 | row) ^ 2) if lane & 2 else lane ^ 2 for lane in lanes
+            ]
+            result.append(
+                write.builder.fadd(
+                    write.chosen(pair, both, place),
+                    write.chosen(pair, both, other),
+                )
+            )
+    return result
