@@ -114,13 +114,12 @@ def others() -> Iterator[tuple[str, float, Calls]]:
         calls["torch"] = lambda: torch.nn.functional.linear(tz, tw)
     yield f"linear       {z.shape} -> 6272", 2.0 * z.size * len(w), calls
     p, d, m, v = (abs(random.standard_normal(1 << 20, np.float32)) for _ in range(4))
-    arguments = (p, d, m, v, None, np.array(3.0), np.array([1e-4, 0.5, 0.999, 1e-8, 0.0]))
+    rest = None, np.array(3, np.float32), np.array([1e-4, 0.5, 0.999, 1e-8, 0.0])
     static = {"decay": False, "decoupled": False, "maximize": False}
-    yield (
-        f"adam         {p.shape}",
-        p.size,
-        both(RULES["adam"].reference, updates.adam, arguments, static),
-    )
+    update = RULES["adam"].on(**static)
+    calls = both(RULES["adam"].reference, updates.adam, (p, d, m, v, *rest), static)
+    calls["kernel"] = lambda: update([p], [d], [m], [v], [None], [rest[1]], rest[2])
+    yield f"adam         {p.shape}", p.size, calls
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def adagrad(
 ) -> None:
     """p <- p - lr / (1 + (t - 1) eta) g / (sqrt(s) + eps), s <- s + g^2.
 
-    s is `total`, t is `step`, counted before the call. `hyper` is (lr, eta, eps, lambda); with
+    s is `total`, t is `step`, counted before. `hyper` is (lr, eta, eps, lambda); with
     `decay` g is g + lambda p.
     """
     lr, lr_decay, eps, weight_decay = (hyper[i] for i in range(4))
@@ -49,6 +49,8 @@ class Adagrad(Optimizer):
 
     Source: Duchi, Hazan and Singer (2011), section 1.1.
     """
+
+    rule = adagrad
 
     def __init__(
         self,
@@ -88,13 +90,8 @@ class Adagrad(Optimizer):
         total.array[...] = group["initial_accumulator_value"]
         return {"step": step_count(p), "sum": total}
 
-    def _update(self, p: Tensor, g: Any, state: State, hyper: Any, group: Group) -> None:
-        adagrad(
-            p.array,
-            g,
-            state["sum"].array,
-            state["step"].array,
-            hyper,
-            decay=group["weight_decay"] != 0,
-            maximize=group["maximize"],
-        )
+    def _static(self, group: Group) -> dict[str, Any]:
+        return {"decay": group["weight_decay"] != 0, "maximize": group["maximize"]}
+
+    def _arguments(self, p: Tensor, state: State, group: Group) -> tuple[Any, ...]:
+        return state["sum"].array, state["step"].array

@@ -34,7 +34,7 @@ def adam(
 ) -> None:
     """p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
 
-    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  t is `step`, counted before the call.
+    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  t is `step`, counted before.
     With `decay` g is g + lambda p, or p is first scaled by 1 - lr lambda if `decoupled`. Where
     `v_max` is not None it takes the place of v and is the largest v so far (AMSGrad). `hyper` is
     (lr, b1, b2, eps, lambda).
@@ -68,6 +68,7 @@ class Adam(Optimizer):
     Reddi et al. (2018).
     """
 
+    rule = adam
     decoupled = False
 
     def __init__(
@@ -106,24 +107,18 @@ class Adam(Optimizer):
     def _new_state(self, p: Tensor, group: Group) -> State:
         return {"step": step_count(p), "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
 
-    def _update(self, p: Tensor, g: Any, state: State, hyper: Any, group: Group) -> None:
+    def _static(self, group: Group) -> dict[str, Any]:
+        decays = group["weight_decay"] != 0
+        return {"decay": decays, "decoupled": self.decoupled, "maximize": group["maximize"]}
+
+    def _arguments(self, p: Tensor, state: State, group: Group) -> tuple[Any, ...]:
         v_max = None
         if group["amsgrad"]:
             if "max_exp_avg_sq" not in state:
                 state["max_exp_avg_sq"] = zeros_like(p)
             v_max = state["max_exp_avg_sq"].array
-        adam(
-            p.array,
-            g,
-            state["exp_avg"].array,
-            state["exp_avg_sq"].array,
-            v_max,
-            state["step"].array,
-            hyper,
-            decay=group["weight_decay"] != 0,
-            decoupled=self.decoupled,
-            maximize=group["maximize"],
-        )
+        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
+        return m, v, v_max, state["step"].array
 
 
 class AdamW(Adam):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from operator import iadd
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tinygan.autograd import Tensor, perform, wrap
+from tinygan.autograd import Tensor, before_replay, perform, wrap
 from tinygan.backend import backend_of
 from tinygan.optim.optimizer import check_range, step_count
 from tinygan.optim.rule import Numbers, rule, scalar
@@ -22,7 +21,7 @@ M = TypeVar("M", bound="Module")
 def average(xp: Any, a: Any, w: Any, step: Any, hyper: Any, *, warmup: bool) -> None:
     """a <- d a + (1 - d) w, with d = decay, or min(decay, (1 + t) / (10 + t)) with `warmup`.
 
-    t is `step`, counted before the call; `hyper` is (decay,).
+    t is `step`, counted before; `hyper` is (decay,).
     """
     d = hyper[0]
     if warmup:
@@ -32,6 +31,15 @@ def average(xp: Any, a: Any, w: Any, step: Any, hyper: Any, *, warmup: bool) -> 
 
 
 average.kernel("cpu", "tinygan.backend.cpu.updates:average")
+
+
+@rule
+def follow(xp: Any, a: Any, w: Any) -> None:
+    """a <- w."""
+    a[...] = w
+
+
+follow.kernel("cpu", "tinygan.backend.cpu.updates:follow")
 
 
 class EMA(Generic[M]):
@@ -54,16 +62,21 @@ class EMA(Generic[M]):
             raise ValueError("EMA: the module has no parameters to average")
         self.step = step_count(first)
         self._numbers = Numbers()
+        self._average, self._follow = average.on(warmup=warmup), follow.on()
 
     def update(self) -> None:
         """Move the average towards the module's present weights."""
-        perform(iadd, self.step.array, 1, changed=[self.step])
-        for a, w in zip(self.module.parameters(), self.source.parameters(), strict=True):
-            hyper = self._numbers.on(backend_of(a.array), (self.decay,))
-            average(a.array, w.array, self.step.array, hyper, warmup=self.warmup)
-            a.version[0] += 1
-        for ours, theirs in zip(self.module.buffers(), self.source.buffers(), strict=True):
-            ours.copy_(theirs)
+        before_replay(self._refresh)
+        hyper = self._numbers.on(backend_of(self.step.array), (self.decay,))
+        averages, weights = list(self.module.parameters()), list(self.source.parameters())
+        arrays = [x.array for x in averages], [x.array for x in weights]
+        perform(self._average, *arrays, self.step.array, hyper, changed=[*averages, self.step])
+        ours, theirs = list(self.module.buffers()), list(self.source.buffers())
+        if ours:
+            perform(self._follow, [x.array for x in ours], [x.array for x in theirs], changed=ours)
+
+    def _refresh(self) -> None:
+        self._numbers.refresh((self.decay,))
 
     def state_dict(self) -> dict[str, Tensor]:
         """{"step": t, "module.NAME": average, ...}, sharing memory."""

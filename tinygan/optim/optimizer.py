@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from operator import iadd
 from typing import Any
 
 import numpy as np
 
 from tinygan.autograd import Tensor, before_replay, enable_grad, perform, wrap
-from tinygan.backend import backend_of
+from tinygan.backend import Backend, backend_of
 from tinygan.ops import zeros_like
-from tinygan.optim.rule import Numbers
+from tinygan.optim.rule import Numbers, Rule, Update
 
 Group = dict[str, Any]
 State = dict[str, Any]
@@ -26,6 +25,8 @@ class Optimizer:
     refreshed when one of them changes: a recorded step that is replayed follows them too.
     """
 
+    rule: Rule
+
     def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
@@ -35,6 +36,7 @@ class Optimizer:
         self.state: dict[Tensor, State] = {}
         self.param_groups: list[Group] = []
         self._hyper: list[Numbers] = []
+        self._updates: dict[Any, Update] = {}
         given: list[Any] = list(params)
         if not given:
             raise ValueError("optimizer got an empty parameter list")
@@ -57,8 +59,12 @@ class Optimizer:
         """The state of a parameter before its first update."""
         raise NotImplementedError
 
-    def _update(self, p: Tensor, g: Any, state: State, hyper: Any, group: Group) -> None:
-        """Change p in place, given the array of its gradient."""
+    def _static(self, group: Group) -> dict[str, Any]:
+        """The keyword-only arguments of the rule."""
+        raise NotImplementedError
+
+    def _arguments(self, p: Tensor, state: State, group: Group) -> tuple[Any, ...]:
+        """What the rule takes of a parameter between its gradient and `hyper`."""
         raise NotImplementedError
 
     # -- groups -------------------------------------------------------------------------------
@@ -125,21 +131,37 @@ class Optimizer:
             )
         before_replay(self.refresh)
         remaining = iter(gradients)
-        for numbers, group in zip(self._hyper, self.param_groups, strict=True):
-            values = self._numbers(group)
+        for number, group in enumerate(self.param_groups):
+            found: dict[Backend, list[tuple[Tensor, tuple[Any, ...]]]] = {}
             for p in group["params"]:
                 gradient = next(remaining)
                 if gradient is None:
                     continue
-                _check_gradient(p, gradient)
+                backend = _check_gradient(p, gradient)
                 state = self.state.get(p)
                 if state is None:
                     state = self.state[p] = self._new_state(p, group)
-                if "step" in state:
-                    perform(iadd, state["step"].array, 1, changed=[state["step"]])
-                hyper = numbers.on(backend_of(p.array), values)
-                self._update(p, gradient.array, state, hyper, group)
-                p.version[0] += 1
+                row = (p.array, gradient.array, *self._arguments(p, state, group))
+                found.setdefault(backend, []).append((p, row))
+            for backend, rows in found.items():
+                self._update(number, group, backend, rows)
+
+    def _update(
+        self,
+        number: int,
+        group: Group,
+        backend: Backend,
+        rows: list[tuple[Tensor, tuple[Any, ...]]],
+    ) -> None:
+        """Apply the rule to parameters of one group that are on one device."""
+        static = self._static(group)
+        key = (number, backend, *static.values())
+        update = self._updates.get(key)
+        if update is None:
+            update = self._updates[key] = self.rule.on(**static)
+        columns = map(list, zip(*[arguments for _, arguments in rows], strict=True))
+        hyper = self._hyper[number].on(backend, self._numbers(group))
+        perform(update, *columns, hyper, changed=[p for p, _ in rows])
 
     def refresh(self) -> None:
         """Bring the arrays that the rules read up to date with `param_groups`.
@@ -184,6 +206,8 @@ class Optimizer:
         for number, values in state_dict["state"].items():
             p = by_number[int(number)]
             state[p] = {name: _loaded(name, value, p) for name, value in values.items()}
+        for p, values in state.items():
+            values.update(_kept(self.state.get(p, {}), values))
         self.state = state
         for theirs, ours in zip(saved, self.param_groups, strict=True):
             ours.update({name: value for name, value in theirs.items() if name != "params"})
@@ -208,7 +232,8 @@ def check_range(name: str, value: float, low: float, high: float = np.inf) -> No
         raise ValueError(f"Invalid {name}: {value}, expected {expected}")
 
 
-def _check_gradient(p: Tensor, gradient: Tensor) -> None:
+def _check_gradient(p: Tensor, gradient: Tensor) -> Backend:
+    """Refuse a gradient that does not fit; the backend of both."""
     if gradient.array.shape != p.array.shape:
         raise ValueError(
             f"update: a gradient of shape {tuple(gradient.shape)} for a parameter of shape "
@@ -216,11 +241,27 @@ def _check_gradient(p: Tensor, gradient: Tensor) -> None:
         )
     if gradient.array.dtype != p.array.dtype:
         raise TypeError(f"update: a {gradient.dtype} gradient for a {p.dtype} parameter")
-    if backend_of(gradient.array) is not backend_of(p.array):
+    backend = backend_of(p.array)
+    if backend_of(gradient.array) is not backend:
         raise RuntimeError(
             f"update: a gradient on {gradient.device} for a parameter on {p.device}; move one of "
             "them with x.to(device)"
         )
+    return backend
+
+
+def _kept(ours: State, loaded: State) -> State:
+    """The tensors of a state that can hold what was loaded, with the loaded values."""
+    kept: State = {}
+    for name, value in loaded.items():
+        x = ours.get(name)
+        if x is None or value is None or x.array.dtype != value.array.dtype:
+            continue
+        if backend_of(x.array) is backend_of(value.array) and x.shape == value.shape:
+            x.array[...] = value.array
+            x.version[0] += 1
+            kept[name] = x
+    return kept
 
 
 def _loaded(name: str, value: Any, p: Tensor) -> Any:

@@ -25,6 +25,7 @@ def rmsprop(
     v: Any,
     mean: Any,
     buffer: Any,
+    step: Any,
     hyper: Any,
     *,
     decay: bool,
@@ -34,7 +35,7 @@ def rmsprop(
 
     With `mean` (not None: m <- alpha m + (1 - alpha) g) sqrt(v - m^2) takes the place of sqrt(v);
     with `buffer` (b <- mu b + g / (...)) the update is p - lr b. `hyper` is (lr, alpha, eps,
-    lambda, mu); with `decay` g is g + lambda p.
+    lambda, mu); with `decay` g is g + lambda p; `step` counts the updates.
     """
     lr, alpha, eps, weight_decay, momentum = (hyper[i] for i in range(5))
     if maximize:
@@ -64,6 +65,8 @@ class RMSprop(Optimizer):
 
     Source: Tieleman and Hinton (2012), lecture 6.5; `centered`: Graves (2013), section 4.
     """
+
+    rule = rmsprop
 
     def __init__(
         self,
@@ -103,18 +106,13 @@ class RMSprop(Optimizer):
     def _new_state(self, p: Tensor, group: Group) -> State:
         return {"step": step_count(p), "square_avg": zeros_like(p)}
 
-    def _update(self, p: Tensor, g: Any, state: State, hyper: Any, group: Group) -> None:
+    def _static(self, group: Group) -> dict[str, Any]:
+        return {"decay": group["weight_decay"] != 0, "maximize": group["maximize"]}
+
+    def _arguments(self, p: Tensor, state: State, group: Group) -> tuple[Any, ...]:
         optional: list[Any] = []
         for name, wanted in (("grad_avg", "centered"), ("momentum_buffer", "momentum")):
             if group[wanted] and name not in state:
                 state[name] = zeros_like(p)
             optional.append(state[name].array if group[wanted] else None)
-        rmsprop(
-            p.array,
-            g,
-            state["square_avg"].array,
-            *optional,
-            hyper,
-            decay=group["weight_decay"] != 0,
-            maximize=group["maximize"],
-        )
+        return state["square_avg"].array, *optional, state["step"].array

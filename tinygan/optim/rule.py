@@ -5,22 +5,27 @@
 
     sgd.kernel("cpu", "tinygan.backend.cpu.updates:sgd")
 
+    update = sgd.on(nesterov=True)
+    update(parameters, gradients, buffers, hyper)  # lists; hyper is the same for all
+
 The reference changes p and the state arrays in place with the namespace `xp`. `hyper` is a small
 float64 array of the numbers a user may change from step to step; what is keyword-only is fixed
-for the life of the optimizer. A kernel is called as the reference is, without `xp`; where it
-returns NotImplemented (having changed nothing) the reference computes.
+for the life of the optimizer. A `step`, where a rule has one, is counted before the rule is
+applied. A kernel is called as an update is, after a dict for what it wants to keep between calls,
+and does all of it: the counting, and every parameter. Where it returns NotImplemented (having
+changed nothing) the reference computes.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import perform
 from tinygan.backend import Backend, backend_of
+from tinygan.backend.cpu.threads import recording
 from tinygan.backend.kernels import Kernels
 
 RULES: dict[str, Rule] = {}
@@ -34,25 +39,47 @@ class Rule:
         self.name = reference.__name__
         self.__doc__ = reference.__doc__
         self.kernels = Kernels()
+        names = list(inspect.signature(reference).parameters)[1:]
+        self.step = names.index("step") if "step" in names else None
         RULES[self.name] = self
 
     def kernel(self, backend: str, kernel: Any) -> None:
         """Set a faster implementation for a backend: a function, or "module:function" to load."""
         self.kernels[backend] = kernel
 
-    def __call__(self, *arrays: Any, **static: Any) -> None:
-        perform(partial(self._compute, **static), *arrays)
-
-    def _compute(self, p: Any, g: Any, *arrays: Any, **static: Any) -> None:
-        backend = backend_of(p)
-        kernel = self.kernels.find(backend.name)
-        if kernel is not None and kernel(p, g, *arrays, **static) is not NotImplemented:
-            return
-        with np.errstate(all="ignore"):
-            self.reference(backend.xp, p, g, *arrays, **static)
+    def on(self, **static: Any) -> Update:
+        """The update of many parameters by this rule."""
+        return Update(self, static)
 
     def __repr__(self) -> str:
         return f"<update rule {self.name}>"
+
+
+class Update:
+    """A rule for many parameters: `update(p, g, ...)`, lists by parameter or one thing for all."""
+
+    launches = True
+
+    def __init__(self, rule: Rule, static: dict[str, Any]) -> None:
+        self.rule, self.static = rule, static
+        self.memory: dict[str, Any] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        parameters = arguments[0]
+        backend = backend_of(parameters[0])
+        kernel = self.rule.kernels.find(backend.name)
+        if kernel is not None:
+            done = kernel(self.memory, *arguments, **self.static)
+            if done is not NotImplemented or recording.tape is not None:
+                return done
+        if self.rule.step is not None:
+            steps = arguments[self.rule.step]
+            for step in steps if isinstance(steps, list) else [steps]:
+                step += 1
+        with np.errstate(all="ignore"):
+            for i in range(len(parameters)):
+                one = [a[i] if isinstance(a, list) else a for a in arguments]
+                self.rule.reference(backend.xp, *one, **self.static)
 
 
 def rule(reference: Callable[..., None]) -> Rule:

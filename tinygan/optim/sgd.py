@@ -16,9 +16,9 @@ def sgd(
     p: Any,
     g: Any,
     buffer: Any,
+    first: bool,
     hyper: Any,
     *,
-    first: bool,
     decay: bool,
     nesterov: bool,
     maximize: bool,
@@ -51,6 +51,8 @@ class SGD(Optimizer):
 
     Source: Polyak (1964); Nesterov momentum as in Sutskever et al. (2013), section 2.
     """
+
+    rule = sgd
 
     def __init__(
         self,
@@ -88,18 +90,15 @@ class SGD(Optimizer):
     def _new_state(self, p: Tensor, group: Group) -> State:
         return {}
 
-    def _update(self, p: Tensor, g: Any, state: State, hyper: Any, group: Group) -> None:
-        buffer, first = state.get("momentum_buffer"), False
-        if buffer is None and group["momentum"]:
-            buffer = state["momentum_buffer"] = zeros_like(p)
+    def _static(self, group: Group) -> dict[str, Any]:
+        decays = group["weight_decay"] != 0
+        return {"decay": decays, "nesterov": group["nesterov"], "maximize": group["maximize"]}
+
+    def _arguments(self, p: Tensor, state: State, group: Group) -> tuple[Any, ...]:
+        if not group["momentum"]:
+            return None, False
+        first = False
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = zeros_like(p)
             first = group["dampening"] != 0  # without it, mu 0 + g is g
-        sgd(
-            p.array,
-            g,
-            None if buffer is None else buffer.array,
-            hyper,
-            first=first,
-            decay=group["weight_decay"] != 0,
-            nesterov=group["nesterov"],
-            maximize=group["maximize"],
-        )
+        return state["momentum_buffer"].array, first
