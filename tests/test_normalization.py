@@ -204,13 +204,16 @@ def call(op: Primitive, x: np.ndarray, g: np.ndarray, affine: bool, out: Any = N
     ],
 )
 @pytest.mark.parametrize("affine", [True, False])
-def test_kernels(shape: tuple[int, ...], affine: bool) -> None:
-    x, g = (last((RNG.standard_normal(shape) * 3 + 5).astype(np.float32)) for _ in range(2))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kernels(shape: tuple[int, ...], affine: bool, dtype: Any) -> None:
+    x, g = (last((RNG.standard_normal(shape) * 3 + 5).astype(dtype)) for _ in range(2))
+    tolerance = 1e-4 if dtype == np.float32 else 1e-10
     for op in OPS:
         expected = call(op, x.astype(np.float64), g.astype(np.float64), affine)
         y = call(op, x, g, affine, True)
-        assert y is not NotImplemented and y.dtype == np.float32
-        assert np.allclose(y, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        assert y is not NotImplemented and y.dtype == dtype
+        limit = tolerance * np.abs(expected).max()
+        assert np.allclose(y, expected, rtol=tolerance, atol=limit)
         if y.shape == x.shape:
             assert y.strides == x.strides
         out = np.empty_like(y)
@@ -233,9 +236,40 @@ def test_kernels_are_those_that_training_runs(monkeypatch: pytest.MonkeyPatch) -
         assert op.kernels.find("cpu") is getattr(kernels, op.name)
 
 
-def test_kernels_decline_what_is_not_channels_last_float32() -> None:
+@pytest.mark.parametrize("shape", [(64, 1030), (2000, 33), (8, 16, 5, 5)])
+def test_an_activation_is_applied_to_the_same_bits(shape: tuple[int, ...]) -> None:
+    x = last(RNG.standard_normal(shape).astype(np.float32))
+    moments = kernels.batch_moments(x)
+    weight, bias = RNG.standard_normal((2, shape[1])).astype(np.float32)
+    arguments = (x, weight, bias, moments)
+    y = kernels.batch_norm(*arguments, eps=1e-5, training=True)
+    for activation, expected in (
+        (("relu", 0.0), np.maximum(y, 0)),
+        (("leaky_relu", 0.2), np.where(y > 0, y, y * np.float32(0.2))),
+    ):
+        z = kernels.batch_norm(*arguments, eps=1e-5, training=True, activation=activation)
+        assert np.array_equal(z, expected)
+
+
+def test_a_small_variance_beside_a_large_mean() -> None:
+    x = (1e4 + 0.1 * RNG.standard_normal((100_000, 5))).astype(np.float32)
+    moments = kernels.batch_moments(x)
+    assert np.allclose(moments[0], x.astype(np.float64).mean(0), rtol=1e-6)
+    assert np.allclose(moments[1], x.astype(np.float64).var(0), rtol=1e-3)
+
+
+def test_running_moments_move_in_place() -> None:
+    moments, mean, var = RNG.random((3, 2, 7)).astype(np.float32)
+    mean, var = mean[0], var[0]
+    expected = [mean.copy(), var.copy()]
+    REGISTRY["move_running"].reference(np, moments, *expected, momentum=0.1, count=20)
+    kernels.move_running(moments, mean, var, momentum=0.1, count=20)
+    assert np.allclose(mean, expected[0], rtol=1e-6) and np.allclose(var, expected[1], rtol=1e-6)
+
+
+def test_kernels_decline_what_is_not_channels_last() -> None:
     x = RNG.standard_normal((8, 16, 5, 5))
-    for array in (x.astype(np.float32), last(x), last(x.astype(np.float32))[:2, :, ::2]):
+    for array in (x, x.astype(np.float32), last(x).astype(np.float16), last(x)[:2, :, ::2]):
         for op in OPS:
             assert call(op, array, array, True, True) is NotImplemented
 

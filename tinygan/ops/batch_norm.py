@@ -143,7 +143,13 @@ def _gradients(
 
 _batch_norm.vjp_of_all(_gradients)
 
-for _op in (batch_moments, _batch_norm, batch_norm_sums, batch_norm_input_grad):
+for _op in (
+    batch_moments,
+    move_running,
+    _batch_norm,
+    batch_norm_sums,
+    batch_norm_input_grad,
+):
     _op.kernel("cpu", f"tinygan.backend.cpu.normalization:{_op.name}")
 
 

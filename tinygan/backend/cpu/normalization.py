@@ -1,38 +1,59 @@
-"""Batch normalisation on float32 in channels-last memory, each pass over the memory one kernel.
+"""Batch normalisation over channels-last memory, each pass over the memory one launch.
 
-An activation is a matrix here: a row per pixel, a column per channel. A chunk is a block of rows.
-Sums over a block are taken in float32, over the blocks in float64. The kernels that write begin
-with the last block, because the kernel before them read it last and it is still in the cache.
+An activation is a matrix here: a row per pixel, a column per channel. A chunk is a block of rows
+of a group of columns. Sums over a block are taken in the numbers' own type around a value near
+them, over the blocks in double precision. The kernels that write begin with the last block,
+because the kernel before them read it last and it is still in the cache.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygan.backend.cpu import threads
-from tinygan.backend.cpu.compile import compiled, finish, take
+from tinygan.backend.cpu.compile import compiled, finish, inlined, take
+from tinygan.backend.cpu.memory import scratch
+from tinygan.backend.kernels import launches
 
-FLOAT = np.dtype(np.float32)
-SMALL = 1 << 10  # numbers that are not worth a compiler
-SHARE = 1 << 18  # numbers for which waking one more thread costs less than it brings
-BLOCK = 1 << 14  # numbers in a block, so that it stays in the first caches
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+PARALLEL = 1 << 15  # numbers for which waking other threads costs less than it brings
+FEW_ROWS = 512  # that one block holds, whatever the number of channels
+GROUP = 64  # channels in a chunk of such a block; a multiple of every vector
+WIDE_GROUP = 512  # channels in a chunk otherwise
+BLOCK = 1 << 15  # numbers in a block otherwise, so that it stays in the second cache
 BLOCKS = 64  # above it blocks grow instead, lest adding them up take long
 
 
+@launches
 def batch_moments(x: Any, *, out: Any = None) -> Any:
     matrix = _matrix(x)
     if matrix is None:
         return NotImplemented
-    result = np.empty((2, matrix.shape[1]), FLOAT) if out is None else out
-    rows, chunks, number = _split(matrix)
-    partial = np.empty((chunks, 3, matrix.shape[1]), FLOAT)
-    threads.run(_moments, chunks, (matrix, rows, partial), number)
-    threads.run(_merge_moments, 1, (partial, rows, len(matrix), result), 1)
+    result = np.empty((2, matrix.shape[1]), x.dtype) if out is None else out
+    plan = _plan(matrix)
+    partial = scratch((plan.blocks, 3, matrix.shape[1]), x.dtype)
+    threads.run(
+        _moments, plan.chunks, (matrix, plan.rows, plan.group, partial, result), plan.threads
+    )
+    if plan.blocks > 1:
+        arguments = (partial, plan.rows, len(matrix), plan.group, result)
+        threads.run(_merge_moments, plan.groups, arguments, plan.threads)
     return result
 
 
+@launches
+def move_running(
+    moments: Any, mean: Any, var: Any, *, momentum: float, count: int, out: Any = None
+) -> Any:
+    if not _suit(moments.dtype, moments, mean, var) or mean is None or var is None:
+        return NotImplemented
+    threads.run(_move_running, 1, (moments, mean, var, float(momentum), count), 1)
+    return moments
+
+
+@launches
 def batch_norm(
     x: Any,
     weight: Any,
@@ -42,46 +63,53 @@ def batch_norm(
     eps: float,
     training: bool,
     out: Any = None,
+    activation: tuple[str, float] | None = None,
 ) -> Any:
     matrix, y, result = _matrix(x), *_result(x, out)
-    if matrix is None or y is None or not _floats(weight, bias, moments):
+    if matrix is None or y is None or not _suit(x.dtype, weight, bias, moments):
         return NotImplemented
-    scale = 1 / np.sqrt(moments[1] + eps)
-    if weight is not None:
-        scale *= weight
-    if bias is None:
-        bias = np.zeros_like(scale)
-    rows, chunks, number = _split(matrix)
-    threads.run(_apply, chunks, (matrix, rows, moments[0], scale, bias, y), number)
+    relu = activation is not None and activation[0] == "relu"
+    slope = x.dtype.type(1 if activation is None else activation[1])
+    plan = _plan(matrix)
+    arguments = (
+        matrix, plan.rows, plan.group, moments, x.dtype.type(eps), *_given(weight, moments),
+        *_given(bias, moments), relu, slope, y,
+    )  # fmt: skip
+    threads.run(_apply, plan.chunks, arguments, plan.threads)
     return result
 
 
+@launches
 def batch_norm_sums(g: Any, x: Any, moments: Any, *, eps: float, out: Any = None) -> Any:
     left, right = _matrix(g), _matrix(x)
-    if left is None or right is None or not _floats(moments):
+    if left is None or right is None or not _suit(x.dtype, g, moments):
         return NotImplemented
     result = np.empty_like(moments) if out is None else out
-    rows, chunks, number = _split(right)
-    partial = np.empty((chunks, 2, right.shape[1]), FLOAT)
-    threads.run(_sums, chunks, (left, right, rows, moments[0], partial), number)
-    result[...] = partial.sum(axis=0, dtype=np.float64)
-    result[1] /= np.sqrt(moments[1] + eps)
+    plan = _plan(right)
+    partial = scratch((plan.blocks, 2, right.shape[1]), x.dtype)
+    arguments = (left, right, plan.rows, plan.group, moments, x.dtype.type(eps), partial, result)
+    threads.run(_sums, plan.chunks, arguments, plan.threads)
+    if plan.blocks > 1:
+        merging = (partial, plan.group, moments, x.dtype.type(eps), result)
+        threads.run(_merge_sums, plan.groups, merging, plan.threads)
     return result
 
 
+@launches
 def batch_norm_input_grad(
     g: Any, x: Any, weight: Any, moments: Any, sums: Any, *, eps: float, out: Any = None
 ) -> Any:
     left, right, y, result = _matrix(g), _matrix(x), *_result(x, out)
-    if left is None or right is None or y is None or not _floats(weight, moments, sums):
+    if left is None or right is None or y is None:
         return NotImplemented
-    inverse = 1 / np.sqrt(moments[1] + eps)
-    scale = inverse if weight is None else inverse * weight
-    count = len(right)
-    by_x, shift = scale * inverse * sums[1] / count, scale * sums[0] / count
-    rows, chunks, number = _split(right)
-    arguments = (left, right, rows, moments[0], scale, by_x, shift, y)
-    threads.run(_input_grad, chunks, arguments, number)
+    if not _suit(x.dtype, g, weight, moments, sums):
+        return NotImplemented
+    plan = _plan(right)
+    arguments = (
+        left, right, plan.rows, plan.group, moments, x.dtype.type(eps),
+        *_given(weight, moments), sums, y,
+    )  # fmt: skip
+    threads.run(_input_grad, plan.chunks, arguments, plan.threads)
     return result
 
 
@@ -90,7 +118,7 @@ def batch_norm_input_grad(
 
 def _matrix(x: Any) -> Any:
     """A view (N H W, C) of channels-last memory, None where it is not."""
-    if x.dtype != FLOAT or x.size < SMALL or not x.flags.aligned:
+    if x.dtype not in FLOATS or not x.size or not x.flags.aligned:
         return None
     y = x.transpose(0, *range(2, x.ndim), 1)
     return y.reshape(-1, x.shape[1]) if y.flags.c_contiguous else None
@@ -102,22 +130,55 @@ def _result(x: Any, out: Any) -> tuple[Any, Any]:
     return _matrix(result), result
 
 
-def _floats(*arrays: Any) -> bool:
-    return all(a is None or a.dtype == FLOAT for a in arrays)
+def _suit(dtype: Any, *arrays: Any) -> bool:
+    return all(
+        a is None or (a.dtype == dtype and (a.ndim > 2 or a.flags.c_contiguous)) for a in arrays
+    )
 
 
-def _split(matrix: Any) -> tuple[int, int, int]:
-    """Rows in a block, blocks, and threads."""
+def _given(v: Any, moments: Any) -> tuple[Any, bool]:
+    """A vector and whether there is one: what stands for None has its type."""
+    return (moments[0], False) if v is None else (v, True)
+
+
+class _Plan(NamedTuple):
+    """Rows in a block, channels in a group, and how many there are."""
+
+    rows: int
+    group: int
+    blocks: int
+    groups: int
+    threads: int
+
+    @property
+    def chunks(self) -> int:
+        return self.blocks * self.groups
+
+
+def _plan(matrix: Any) -> _Plan:
     count, channels = matrix.shape
-    rows = max(BLOCK // channels, -(-count // BLOCKS), 1)
-    return rows, -(-count // rows), min(threads.get_num_threads(), matrix.size // SHARE)
+    if count <= FEW_ROWS:
+        rows, group = count, min(channels, GROUP)
+    else:
+        group = min(channels, WIDE_GROUP)
+        rows = max(BLOCK // group, -(-count // BLOCKS))
+    number = threads.get_num_threads() if matrix.size > PARALLEL else 1
+    return _Plan(rows, group, -(-count // rows), -(-channels // group), number)
 
 
 # -- kernels --------------------------------------------------------------------------------------
 
 
+@inlined
+def _block(chunk, x, rows, group):
+    """The rows and columns of a chunk: first, end, first, end."""
+    groups = (x.shape[1] + group - 1) // group
+    row, column = chunk // groups * rows, chunk % groups * group
+    return row, min(row + rows, x.shape[0]), column, min(column + group, x.shape[1])
+
+
 @compiled
-def _moments(counters, x, rows, partial):
+def _moments(counters, x, rows, group, partial, result):
     """Per block: a shift near the data, the sum and the sum of squares of what is left of it."""
     done = 0
     while True:
@@ -125,70 +186,114 @@ def _moments(counters, x, rows, partial):
         if chunk < 0:
             break
         done += 1
-        r = chunk * rows
-        last = min(r + rows, x.shape[0])
-        shift, first, second = partial[chunk, 0], partial[chunk, 1], partial[chunk, 2]
-        shift[:] = x[r]
+        r, last, start, end = _block(chunk, x, rows, group)
+        sums = partial[r // rows]
+        shift, first, second = sums[0, start:end], sums[1, start:end], sums[2, start:end]
+        shift[:] = x[r, start:end]
         first[:] = 0
         second[:] = 0
         while r + 4 <= last:
-            x0, x1, x2, x3 = x[r], x[r + 1], x[r + 2], x[r + 3]
-            for c in range(x.shape[1]):
+            x0, x1, x2, x3 = (
+                x[r, start:end], x[r + 1, start:end], x[r + 2, start:end], x[r + 3, start:end]
+            )  # fmt: skip
+            for c in range(shift.size):
                 k = shift[c]
                 a0, a1, a2, a3 = x0[c] - k, x1[c] - k, x2[c] - k, x3[c] - k
                 first[c] += (a0 + a1) + (a2 + a3)
                 second[c] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
             r += 4
         while r < last:
-            x0 = x[r]
-            for c in range(x.shape[1]):
+            x0 = x[r, start:end]
+            for c in range(shift.size):
                 a0 = x0[c] - shift[c]
                 first[c] += a0
                 second[c] += a0 * a0
             r += 1
+        if partial.shape[0] == 1:
+            _merge(partial, rows, x.shape[0], start, end, result)
     return finish(counters, done)
 
 
-@compiled
-def _merge_moments(counters, partial, rows, total, result):
+@inlined
+def _merge(partial, rows, total, start, end, result):
     """The moments of all rows from those of the blocks. Source: Chan, Golub, LeVeque, 1979."""
-    channels = result.shape[1]
-    mean, squares = np.zeros(channels), np.zeros(channels)
+    mean, squares = np.zeros(end - start), np.zeros(end - start)
     seen = 0
-    for chunk in range(partial.shape[0]):
+    for block in range(partial.shape[0]):
         count = min(rows, total - seen)
         share = count / (seen + count)
-        shift, first, second = partial[chunk, 0], partial[chunk, 1], partial[chunk, 2]
-        for c in range(channels):
+        sums = partial[block]
+        shift, first, second = sums[0, start:end], sums[1, start:end], sums[2, start:end]
+        for c in range(mean.size):
             part = np.float64(first[c]) / count
             gap = shift[c] + part - mean[c]
             squares[c] += second[c] - part * first[c] + gap * gap * (seen * share)
             mean[c] += gap * share
         seen += count
-    for c in range(channels):
-        result[0, c] = mean[c]
-        result[1, c] = squares[c] / total
+    for c in range(mean.size):
+        result[0, start + c] = mean[c]
+        result[1, start + c] = squares[c] / total
 
 
 @compiled
-def _apply(counters, x, rows, mean, scale, bias, y):
-    """(x - mean) scale + bias."""
+def _merge_moments(counters, partial, rows, total, group, result):
+    """A chunk: a group of channels."""
     done = 0
     while True:
         chunk = take(counters)
         if chunk < 0:
             break
         done += 1
-        first = (counters[2] - 1 - chunk) * rows
-        for r in range(first, min(first + rows, x.shape[0])):
-            x0, y0 = x[r], y[r]
-            for c in range(x.shape[1]):
-                y0[c] = (x0[c] - mean[c]) * scale[c] + bias[c]
+        end = min((chunk + 1) * group, result.shape[1])
+        _merge(partial, rows, total, chunk * group, end, result)
     return finish(counters, done)
 
 
 @compiled
-def _sums(counters, g, x, rows, mean, partial):
+def _move_running(counters, moments, mean, var, momentum, count):
+    done = 0
+    while take(counters) >= 0:
+        done += 1
+        for c in range(mean.size):
+            mean[c] = mean[c] * (1 - momentum) + momentum * moments[0, c]
+            var[c] = var[c] * (1 - momentum) + momentum * count / (count - 1) * moments[1, c]
+    return finish(counters, done)
+
+
+@compiled
+def _apply(counters, x, rows, group, moments, eps, weight, weighted, bias, shifted, relu, slope, y):
+    """f((x - mean) / sqrt(var + eps) weight + bias), f as in a product's epilogue."""
+    scales = np.empty((2, group), x.dtype)
+    nothing = eps - eps
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        first, last, start, end = _block(counters[2] - 1 - chunk, x, rows, group)
+        mean, scale, shift = moments[0, start:end], scales[0], scales[1]
+        for c in range(mean.size):
+            scale[c] = (weight[start + c] if weighted else 1) / np.sqrt(moments[1, start + c] + eps)
+            shift[c] = bias[start + c] if shifted else nothing
+        for r in range(first, last):
+            x0, y0 = x[r, start:end], y[r, start:end]
+            if relu:
+                for c in range(mean.size):
+                    z = (x0[c] - mean[c]) * scale[c] + shift[c]
+                    y0[c] = nothing if z <= 0 else z
+            elif slope != 1:
+                for c in range(mean.size):
+                    z = (x0[c] - mean[c]) * scale[c] + shift[c]
+                    y0[c] = z if z > 0 else z * slope
+            else:
+                for c in range(mean.size):
+                    y0[c] = (x0[c] - mean[c]) * scale[c] + shift[c]
+    return finish(counters, done)
+
+
+@compiled
+def _sums(counters, g, x, rows, group, moments, eps, partial, result):
     """Per block: the sums of g and of g (x - mean)."""
     done = 0
     while True:
@@ -196,37 +301,74 @@ def _sums(counters, g, x, rows, mean, partial):
         if chunk < 0:
             break
         done += 1
-        r = chunk * rows
-        last = min(r + rows, x.shape[0])
-        first, second = partial[chunk, 0], partial[chunk, 1]
+        r, last, start, end = _block(chunk, x, rows, group)
+        sums, mean = partial[r // rows], moments[0, start:end]
+        first, second = sums[0, start:end], sums[1, start:end]
         first[:] = 0
         second[:] = 0
         while r + 2 <= last:
-            g0, g1, x0, x1 = g[r], g[r + 1], x[r], x[r + 1]
-            for c in range(x.shape[1]):
+            g0, g1 = g[r, start:end], g[r + 1, start:end]
+            x0, x1 = x[r, start:end], x[r + 1, start:end]
+            for c in range(mean.size):
                 first[c] += g0[c] + g1[c]
                 second[c] += g0[c] * (x0[c] - mean[c]) + g1[c] * (x1[c] - mean[c])
             r += 2
         if r < last:
-            g0, x0 = g[r], x[r]
-            for c in range(x.shape[1]):
+            g0, x0 = g[r, start:end], x[r, start:end]
+            for c in range(mean.size):
                 first[c] += g0[c]
                 second[c] += g0[c] * (x0[c] - mean[c])
+        if partial.shape[0] == 1:
+            _add_up(partial, start, end, moments, eps, result)
     return finish(counters, done)
 
 
+@inlined
+def _add_up(partial, start, end, moments, eps, result):
+    """The sums of all blocks; the second divided by the deviation."""
+    for c in range(start, end):
+        first, second = 0.0, 0.0
+        for block in range(partial.shape[0]):
+            first += partial[block, 0, c]
+            second += partial[block, 1, c]
+        result[0, c] = first
+        result[1, c] = second / np.sqrt(moments[1, c] + eps)
+
+
 @compiled
-def _input_grad(counters, g, x, rows, mean, scale, by_x, shift, y):
-    """scale g - by_x (x - mean) - shift."""
+def _merge_sums(counters, partial, group, moments, eps, result):
+    """A chunk: a group of channels."""
     done = 0
     while True:
         chunk = take(counters)
         if chunk < 0:
             break
         done += 1
-        first = (counters[2] - 1 - chunk) * rows
-        for r in range(first, min(first + rows, x.shape[0])):
-            g0, x0, y0 = g[r], x[r], y[r]
-            for c in range(x.shape[1]):
+        end = min((chunk + 1) * group, result.shape[1])
+        _add_up(partial, chunk * group, end, moments, eps, result)
+    return finish(counters, done)
+
+
+@compiled
+def _input_grad(counters, g, x, rows, group, moments, eps, weight, weighted, sums, y):
+    """weight / sqrt(var + eps) (g - sum(g) / n - normal x sum(g normal x) / n)."""
+    factors = np.empty((3, group), x.dtype)
+    count = x.shape[0]
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        first, last, start, end = _block(counters[2] - 1 - chunk, x, rows, group)
+        mean, scale, by_x, shift = moments[0, start:end], factors[0], factors[1], factors[2]
+        for c in range(mean.size):
+            inverse = 1 / np.sqrt(moments[1, start + c] + eps)
+            scale[c] = inverse * weight[start + c] if weighted else inverse
+            by_x[c] = scale[c] * inverse * sums[1, start + c] / count
+            shift[c] = scale[c] * sums[0, start + c] / count
+        for r in range(first, last):
+            g0, x0, y0 = g[r, start:end], x[r, start:end], y[r, start:end]
+            for c in range(mean.size):
                 y0[c] = scale[c] * g0[c] - by_x[c] * (x0[c] - mean[c]) - shift[c]
     return finish(counters, done)
