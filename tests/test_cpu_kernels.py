@@ -209,6 +209,26 @@ def test_what_a_kernel_does_not_do_is_left_to_the_reference(
     assert convolution.conv2d(x[:0], w, bias, **static) is NotImplemented
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", [("relu", 0.0), ("leaky_relu", 0.2), ("leaky_relu", 3.0)])
+def test_an_activation_may_follow(activation: Any, kind: Any) -> None:
+    name, slope = activation
+    for case in (CASES[0], CASES[5], CASES[6], (2, 300, 6, 6, 70, 4, 2, 1, 1), CASES[-3]):
+        given = problem(*case)
+        for op in ("conv2d", "conv2d_input_grad"):
+            arguments, static = given[op]
+            x, w, bias = (a.astype(kind, order="K") for a in arguments)
+            bias[0] = -np.inf
+            kernel = getattr(convolution, op)
+            plain = kernel(x, w, bias, **static)
+            expected = np.maximum(plain, 0) if name == "relu" else np.where(
+                plain < 0, plain * kind(slope), plain
+            )  # fmt: skip
+            result = kernel(x, w, bias, **static, activation=activation)
+            np.testing.assert_array_equal(result, expected)
+            assert kernel(x, w, bias, **static, activation=("gelu", 0.0)) is NotImplemented
+
+
 @pytest.mark.parametrize("case", [CASES[0], CASES[1], (2, 24, 5, 5, 24, 3, 1, 1, 1, 24)])
 def test_what_was_recorded_follows_its_inputs(case: Any) -> None:
     """No value is read while launches are noted: they come later, and again."""

@@ -13,6 +13,7 @@ from tinygan.backend.kernels import launches
 
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
+Activation = tuple[str, float] | None  # its name and slope, where a recorded step has it come next
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 SMALL = 1 << 15  # multiplications that are not worth a compiler
@@ -32,6 +33,7 @@ def conv2d(
     dilation: Pair,
     groups: int,
     out: Any = None,
+    activation: Activation = None,
 ) -> Any:
     axes = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
     height, width = ((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
@@ -42,7 +44,9 @@ def conv2d(
     tables = plans.forward(
         image.shape, w.shape, (height, width), stride, _start(padding), dilation, groups, x.dtype
     )
-    return _gather(tables, image, w, bias, (x.shape[0], height, width, w.shape[0]), work, out)
+    return _gather(
+        tables, image, w, bias, (x.shape[0], height, width, w.shape[0]), work, out, activation
+    )
 
 
 @launches
@@ -57,6 +61,7 @@ def conv2d_input_grad(
     dilation: Pair,
     groups: int,
     out: Any = None,
+    activation: Activation = None,
 ) -> Any:
     work = g.shape[0] * g.shape[2] * g.shape[3] * w.size
     if _small(work) or min(size) < 1 or not _suit(g, w, bias, out):
@@ -66,7 +71,7 @@ def conv2d_input_grad(
         image.shape, w.shape, size, stride, _start(padding), dilation, groups, g.dtype
     )
     shape = (g.shape[0], *size, w.shape[1] * groups)
-    return _gather(tables, image, w, bias, shape, work, out)
+    return _gather(tables, image, w, bias, shape, work, out, activation)
 
 
 @launches
@@ -141,8 +146,13 @@ def _gather(
     shape: tuple[int, ...],
     work: int,
     out: Any,
+    activation: Activation,
 ) -> Any:
     """The images of `shape` (N, H, W, C) that the tables describe, as N C H W."""
+    name, slope = activation or ("leaky_relu", 1.0)
+    if name not in ("relu", "leaky_relu"):
+        return NotImplemented
+    relu = int(name == "relu")
     plan, kind = tables.plan, image.dtype
     number = threads.get_num_threads() if work > PARALLEL else 1
     packed = scratch(plan.groups * tables.rows * plan.packed, kind)
@@ -164,7 +174,7 @@ def _gather(
     threads.run(
         KERNELS[plan.mode],
         tables.chunks,
-        (plan, memory, tables.taps, tables.phases, packed, start, tables.zeros),
+        (plan, memory, tables.taps, tables.phases, packed, start, tables.zeros, slope, relu),
         number,
     )
     return _delivered(target.transpose(0, 3, 1, 2), out)

@@ -183,7 +183,7 @@ def point(plan, memory, taps, phases, p, shift, pixel, tiles, rows, zeros, own):
 
 
 @compiled
-def gather(counters, plan, memory, taps, phases, packed, start, zeros):
+def gather(counters, plan, memory, taps, phases, packed, start, zeros, slope, relu):
     """The sums of all output pixels. A chunk: some tiles of one phase, and some columns."""
     size = packed.itemsize
     own = scratch(plan, packed, ROWS)
@@ -226,16 +226,34 @@ def gather(counters, plan, memory, taps, phases, packed, start, zeros):
             while tap < count:
                 now = min(step, count - tap)
                 panel = weights + size * tap * run * wide * plan.lanes
+                # the activation comes with the last taps
+                alpha, cut = (slope, relu) if tap + now == count else (1.0, 0)
                 for tile in range(tiles):
                     pointers = table.ctypes.data + 8 * (tile * count + tap) * ROWS
                     outputs = targets.ctypes.data + 8 * tile * ROWS
                     begin = starts.ctypes.data if tap == 0 else outputs
                     if wide == WIDE:
-                        gather_tile(WIDE, packed, now, run, pointers, panel, begin, outputs, valid)
+                        gather_tile(
+                            WIDE,
+                            packed,
+                            now,
+                            run,
+                            pointers,
+                            panel,
+                            begin,
+                            outputs,
+                            valid,
+                            alpha,
+                            cut,
+                        )
                     elif wide == 2:
-                        gather_tile(2, packed, now, run, pointers, panel, begin, outputs, valid)
+                        gather_tile(
+                            2, packed, now, run, pointers, panel, begin, outputs, valid, alpha, cut
+                        )
                     else:
-                        gather_tile(1, packed, now, run, pointers, panel, begin, outputs, valid)
+                        gather_tile(
+                            1, packed, now, run, pointers, panel, begin, outputs, valid, alpha, cut
+                        )
                 tap += now
             for r in range(tiles * ROWS):
                 targets[r] += size * wide * plan.lanes
@@ -246,7 +264,7 @@ def gather(counters, plan, memory, taps, phases, packed, start, zeros):
 
 
 @compiled
-def dots(counters, plan, memory, taps, phases, packed, start, zeros):
+def dots(counters, plan, memory, taps, phases, packed, start, zeros, slope, relu):
     """The same for few columns, with the lanes along the run. A chunk: some tiles of one phase."""
     size = packed.itemsize
     own = scratch(plan, packed, DOT_ROWS)
@@ -279,11 +297,11 @@ def dots(counters, plan, memory, taps, phases, packed, start, zeros):
                 pointers = table.ctypes.data + 8 * tile * count * DOT_ROWS
                 outputs = targets.ctypes.data + 8 * tile * DOT_ROWS
                 if wide == 3:
-                    dot_tile(3, packed, count, run, pointers, weights, begin, outputs)
+                    dot_tile(3, packed, count, run, pointers, weights, begin, outputs, slope, relu)
                 elif wide == 2:
-                    dot_tile(2, packed, count, run, pointers, weights, begin, outputs)
+                    dot_tile(2, packed, count, run, pointers, weights, begin, outputs, slope, relu)
                 else:
-                    dot_tile(1, packed, count, run, pointers, weights, begin, outputs)
+                    dot_tile(1, packed, count, run, pointers, weights, begin, outputs, slope, relu)
             for r in range(tiles * DOT_ROWS):
                 targets[r] += size * wide
             if phases[p, TAPS] > 0:
@@ -293,7 +311,7 @@ def dots(counters, plan, memory, taps, phases, packed, start, zeros):
 
 
 @compiled
-def depths(counters, plan, memory, taps, phases, packed, start, zeros):
+def depths(counters, plan, memory, taps, phases, packed, start, zeros, slope, relu):
     """The same channel by channel. A chunk: some tiles of one phase."""
     size = packed.itemsize
     own = scratch(plan, packed, ROWS)
@@ -326,11 +344,47 @@ def depths(counters, plan, memory, taps, phases, packed, start, zeros):
                 if count == 0:
                     offset, panel, taken = 0, zeros.ctypes.data, 1
                 if wide == WIDE:
-                    depth_tile(WIDE, packed, taken, offset, pointers, panel, begin, outputs, valid)
+                    depth_tile(
+                        WIDE,
+                        packed,
+                        taken,
+                        offset,
+                        pointers,
+                        panel,
+                        begin,
+                        outputs,
+                        valid,
+                        slope,
+                        relu,
+                    )
                 elif wide == 2:
-                    depth_tile(2, packed, taken, offset, pointers, panel, begin, outputs, valid)
+                    depth_tile(
+                        2,
+                        packed,
+                        taken,
+                        offset,
+                        pointers,
+                        panel,
+                        begin,
+                        outputs,
+                        valid,
+                        slope,
+                        relu,
+                    )
                 else:
-                    depth_tile(1, packed, taken, offset, pointers, panel, begin, outputs, valid)
+                    depth_tile(
+                        1,
+                        packed,
+                        taken,
+                        offset,
+                        pointers,
+                        panel,
+                        begin,
+                        outputs,
+                        valid,
+                        slope,
+                        relu,
+                    )
                 for r in range(ROWS):
                     targets[tile * ROWS + r] += size * wide * plan.lanes
                 weights += size * count * wide * plan.lanes

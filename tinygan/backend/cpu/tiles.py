@@ -61,9 +61,28 @@ def _part(write: Any, columns: Any, j: int) -> Any:
     return write.first_lanes(write.builder.sub(columns, word(j * write.lanes)))
 
 
-def _deliver(write: Any, sums: list[Any], table: Any, rows: int, width: int, columns: Any) -> None:
+def _activated(write: Any, vectors: list[Any], slope: Any, relu: Any) -> list[Any]:
+    """Slope times what is below zero, or zero for it if `relu`: minus infinity, too."""
+    builder = write.builder
+    kind = types.float32 if write.bytes == 4 else types.float64
+    factor = builder.fptrunc(slope, write.scalar) if kind == types.float32 else slope
+    factors, zeros = write.spread(factor), constant(write, 0.0)
+    linear = builder.icmp_signed("==", relu, word(0))
+    keep = write.spread(linear)
+    result = []
+    for vector in vectors:
+        below = builder.select(keep, builder.fmul(vector, factors), zeros)
+        result.append(builder.select(builder.fcmp_ordered("<", vector, zeros), below, vector))
+    return result
+
+
+def _deliver(
+    write: Any, sums: list[Any], table: Any, rows: int, width: int, columns: Any, slope: Any,
+    relu: Any,
+) -> None:  # fmt: skip
     """Store rows x width vectors where a table says, `columns` numbers of each row."""
     builder = write.builder
+    sums = _activated(write, sums, slope, relu)
     places = addresses(write, table, word(0), rows)
     whole = builder.icmp_signed(">=", columns, word(width * write.lanes))
     with builder.if_else(whole) as (all_of_them, some):
@@ -90,11 +109,14 @@ def gather_tile(
     starts: Any,
     outputs: Any,
     columns: Any,
+    slope: Any,
+    relu: Any,
 ) -> Any:
     """out[i][:] = start[i][:] + sum over taps t and k < run of pointers[t][i][k] weights[t][k][:].
 
     `pointers` is the address of taps x ROWS addresses, `starts` and `outputs` of ROWS addresses,
     `weights` of taps x run x vectors x lanes numbers; only `columns` numbers of a row are written.
+    The activation is the last step: see `_activated`.
     """
     constants = literals(vectors)
     if constants is None:
@@ -102,7 +124,7 @@ def gather_tile(
     (width,) = constants
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, taps, run, pointers, weights, starts, outputs, columns = arguments
+        _, _, taps, run, pointers, weights, starts, outputs, columns, slope, relu = arguments
         write = writer(builder, signature.args[1])
         step = word(width * write.lanes)
         weights = write.floats(weights)
@@ -125,10 +147,10 @@ def gather_tile(
 
         start = _sums(write, starts, ROWS, width, columns)
         sums = write.repeat(taps, start, over_taps)
-        _deliver(write, sums, outputs, ROWS, width, columns)
+        _deliver(write, sums, outputs, ROWS, width, columns, slope, relu)
         return context.get_dummy_value()
 
-    return types.void(vectors, like, *[types.intp] * 7), generate
+    return types.void(vectors, like, *[types.intp] * 7, types.float64, types.intp), generate
 
 
 @generated
@@ -143,6 +165,8 @@ def depth_tile(
     starts: Any,
     outputs: Any,
     columns: Any,
+    slope: Any,
+    relu: Any,
 ) -> Any:
     """out[i][:] = start[i][:] + sum over taps t of pointers[t][i][offset:] * weights[t][:].
 
@@ -154,7 +178,7 @@ def depth_tile(
     (width,) = constants
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, taps, offset, pointers, weights, starts, outputs, columns = arguments
+        _, _, taps, offset, pointers, weights, starts, outputs, columns, slope, relu = arguments
         write = writer(builder, signature.args[1])
         weights = write.floats(weights)
         masks = [_part(write, columns, j) for j in range(width)]
@@ -172,10 +196,10 @@ def depth_tile(
             return result
 
         sums = write.repeat(taps, _sums(write, starts, ROWS, width, columns), over_taps)
-        _deliver(write, sums, outputs, ROWS, width, columns)
+        _deliver(write, sums, outputs, ROWS, width, columns, slope, relu)
         return context.get_dummy_value()
 
-    return types.void(vectors, like, *[types.intp] * 7), generate
+    return types.void(vectors, like, *[types.intp] * 7, types.float64, types.intp), generate
 
 
 @generated
@@ -189,6 +213,8 @@ def dot_tile(
     weights: Any,
     start: Any,
     outputs: Any,
+    slope: Any,
+    relu: Any,
 ) -> Any:
     """out[i][j] = start[j] + sum over t, k of pointers[t][i][k] weights[t][k][j], for few columns.
 
@@ -201,7 +227,7 @@ def dot_tile(
     (width,) = constants
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, taps, run, pointers, weights, start, outputs = arguments
+        _, _, taps, run, pointers, weights, start, outputs, slope, relu = arguments
         write = writer(builder, signature.args[1])
         weights, start = write.floats(weights), write.floats(start)
         zeros = constant(write, 0.0)
@@ -230,9 +256,10 @@ def dot_tile(
         if write.lanes < 4:
             for i in range(DOT_ROWS):
                 for j in range(width):
-                    begin = builder.load(write.at(start, j), align=write.bytes)
-                    total = builder.fadd(begin, write.sum(sums[i * width + j]))
-                    builder.store(total, write.at(places[i], j), align=write.bytes)
+                    begin = write.broadcast(start, j)
+                    total = builder.fadd(begin, write.spread(write.sum(sums[i * width + j])))
+                    (total,) = _activated(write, [total], slope, relu)
+                    _store_some(write, write.chosen(total, total, [0]), 1, write.at(places[i], j))
             return context.get_dummy_value()
         wide = 4 if width == 3 else width  # lanes that a row of sums takes
         rows = min(write.lanes // wide, DOT_ROWS)  # of which a vector holds so many
@@ -245,12 +272,13 @@ def dot_tile(
             some = sums[first * width : (first + rows) * width]
             vectors = _thirds(write, some) if width == 3 else some
             totals = builder.fadd(begin, _totals(write, vectors, 4 if width == 3 else 1))
+            (totals,) = _activated(write, [totals], slope, relu)
             for i in range(rows):
                 part = write.chosen(totals, totals, list(range(i * wide, i * wide + wide)))
                 _store_some(write, part, width, places[first + i])
         return context.get_dummy_value()
 
-    return types.void(columns, like, *[types.intp] * 6), generate
+    return types.void(columns, like, *[types.intp] * 6, types.float64, types.intp), generate
 
 
 def _store_some(write: Any, value: Any, count: int, place: Any) -> None:
