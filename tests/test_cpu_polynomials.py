@@ -1,0 +1,82 @@
+"""The polynomials against float64 over the whole range of float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+from tinygan.backend.cpu import polynomials
+from tinygan.ops.special import erf
+
+STEP = 997  # between the bit patterns that are tried
+SPECIAL = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 88.7, 88.8, -87.4, -103.9], np.float32)
+
+
+def _log1p_of_units(x: Any) -> Any:
+    return np.where((x >= 0) & (x <= 1), np.log1p(x), np.nan)
+
+
+FUNCTIONS: dict[str, tuple[Any, float]] = {
+    "exp": (np.exp, 2),
+    "expm1": (np.expm1, 3),
+    "log": (np.log, 2),
+    "log1p_unit": (_log1p_of_units, 2),
+    "tanh": (np.tanh, 3),
+    "sigmoid": (lambda x: np.exp(-np.logaddexp(0, -x)), 3),
+    "softplus": (lambda x: np.logaddexp(0, x), 3),
+    "erf": (lambda x: erf.reference(np, x), 3),
+}
+
+
+def evaluate(name: str, x: np.ndarray) -> np.ndarray:
+    function = getattr(polynomials, name)
+
+    @numba.njit(error_model="numpy")
+    def every(x, y):
+        for i in range(len(x)):
+            y[i] = function(x[i])
+
+    y = np.empty_like(x)
+    every(x, y)
+    return y
+
+
+def distance(y: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """How many units in the last place of float32 the results are away."""
+    expected = exact.astype(np.float32)
+    unit = np.spacing(np.abs(expected)).astype(np.float64)
+    off = np.abs(y.astype(np.float64) - exact) / unit
+    return np.where((y == expected) | (np.isnan(y) & np.isnan(expected)), 0, off)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@np.errstate(all="ignore")
+def test_the_error_is_bounded_over_all_numbers(name: str) -> None:
+    exact, bound = FUNCTIONS[name]
+    x = np.arange(0, 1 << 32, STEP, np.uint64).astype(np.uint32).view(np.float32)
+    x = np.concatenate([x, SPECIAL, np.linspace(-20, 20, 400_001, dtype=np.float32)])
+    if name == "log1p_unit":
+        x = x[(x >= 0) & (x <= 1)]
+    off = distance(evaluate(name, x), exact(x.astype(np.float64)))
+    worst = np.nanargmax(off)
+    assert not np.isnan(off).any()
+    assert off[worst] <= bound, (x[worst], off[worst])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@np.errstate(all="ignore")
+def test_doubles_are_precise(name: str) -> None:
+    exact, _ = FUNCTIONS[name]
+    x = np.concatenate([np.linspace(-30, 30, 10_001), SPECIAL.astype(np.float64), [1e300, -1e300]])
+    if name == "log1p_unit":
+        x = x[(x >= 0) & (x <= 1)]
+    np.testing.assert_allclose(evaluate(name, x), exact(x), rtol=2e-14, atol=1e-300)
+
+
+def test_a_wrong_coefficient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.linspace(-1, 1, 1001, dtype=np.float32)
+    y = evaluate("exp", x) * np.float32(1 + 4e-7)
+    assert distance(y, np.exp(x.astype(np.float64))).max() > 2
