@@ -83,6 +83,9 @@ def _mean_by_x(g: Tensor, x_shape: tuple[int, ...], dim: Dim, keepdim: bool) -> 
 
 mean.vjp(x=_mean_by_x)
 
+for _op in (sum, mean):
+    _op.kernel("cpu", f"tinygan.backend.cpu.reductions:{_op.name}")
+
 
 def _spread(
     x: Tensor, dim: Dim, unbiased: bool, keepdim: bool, correction: float | None

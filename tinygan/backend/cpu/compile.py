@@ -99,6 +99,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
 
 
+def summing(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call, and that may add up in any order."""
+    return numba.njit(nogil=True, fastmath=SUMS, error_model="numpy")(function)
+
+
 def native(*words: Any) -> Any:
     """Compile a function of words, with an address of its own that others can call."""
 

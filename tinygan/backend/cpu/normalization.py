@@ -8,22 +8,17 @@ because the kernel before them read it last and it is still in the cache.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygan.backend.cpu import threads
+from tinygan.backend.cpu.blocks import block, plan
 from tinygan.backend.cpu.compile import compiled, finish, inlined, take
 from tinygan.backend.cpu.memory import scratch
 from tinygan.backend.kernels import launches
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-PARALLEL = 1 << 15  # numbers for which waking other threads costs less than it brings
-FEW_ROWS = 512  # that one block holds, whatever the number of channels
-GROUP = 64  # channels in a chunk of such a block; a multiple of every vector
-WIDE_GROUP = 512  # channels in a chunk otherwise
-BLOCK = 1 << 15  # numbers in a block otherwise, so that it stays in the second cache
-BLOCKS = 64  # above it blocks grow instead, lest adding them up take long
 
 
 @launches
@@ -32,14 +27,12 @@ def batch_moments(x: Any, *, out: Any = None) -> Any:
     if matrix is None:
         return NotImplemented
     result = np.empty((2, matrix.shape[1]), x.dtype) if out is None else out
-    plan = _plan(matrix)
-    partial = scratch((plan.blocks, 3, matrix.shape[1]), x.dtype)
-    threads.run(
-        _moments, plan.chunks, (matrix, plan.rows, plan.group, partial, result), plan.threads
-    )
-    if plan.blocks > 1:
-        arguments = (partial, plan.rows, len(matrix), plan.group, result)
-        threads.run(_merge_moments, plan.groups, arguments, plan.threads)
+    cut = plan(*matrix.shape)
+    partial = scratch((cut.blocks, 3, matrix.shape[1]), x.dtype)
+    threads.run(_moments, cut.chunks, (matrix, cut.rows, cut.group, partial, result), cut.threads)
+    if cut.blocks > 1:
+        arguments = (partial, cut.rows, len(matrix), cut.group, result)
+        threads.run(_merge_moments, cut.groups, arguments, cut.threads)
     return result
 
 
@@ -70,12 +63,12 @@ def batch_norm(
         return NotImplemented
     relu = activation is not None and activation[0] == "relu"
     slope = x.dtype.type(1 if activation is None else activation[1])
-    plan = _plan(matrix)
+    cut = plan(*matrix.shape)
     arguments = (
-        matrix, plan.rows, plan.group, moments, x.dtype.type(eps), *_given(weight, moments),
+        matrix, cut.rows, cut.group, moments, x.dtype.type(eps), *_given(weight, moments),
         *_given(bias, moments), relu, slope, y,
     )  # fmt: skip
-    threads.run(_apply, plan.chunks, arguments, plan.threads)
+    threads.run(_apply, cut.chunks, arguments, cut.threads)
     return result
 
 
@@ -85,13 +78,13 @@ def batch_norm_sums(g: Any, x: Any, moments: Any, *, eps: float, out: Any = None
     if left is None or right is None or not _suit(x.dtype, g, moments):
         return NotImplemented
     result = np.empty_like(moments) if out is None else out
-    plan = _plan(right)
-    partial = scratch((plan.blocks, 2, right.shape[1]), x.dtype)
-    arguments = (left, right, plan.rows, plan.group, moments, x.dtype.type(eps), partial, result)
-    threads.run(_sums, plan.chunks, arguments, plan.threads)
-    if plan.blocks > 1:
-        merging = (partial, plan.group, moments, x.dtype.type(eps), result)
-        threads.run(_merge_sums, plan.groups, merging, plan.threads)
+    cut = plan(*right.shape)
+    partial = scratch((cut.blocks, 2, right.shape[1]), x.dtype)
+    arguments = (left, right, cut.rows, cut.group, moments, x.dtype.type(eps), partial, result)
+    threads.run(_sums, cut.chunks, arguments, cut.threads)
+    if cut.blocks > 1:
+        merging = (partial, cut.group, moments, x.dtype.type(eps), result)
+        threads.run(_merge_sums, cut.groups, merging, cut.threads)
     return result
 
 
@@ -104,12 +97,12 @@ def batch_norm_input_grad(
         return NotImplemented
     if not _suit(x.dtype, g, weight, moments, sums):
         return NotImplemented
-    plan = _plan(right)
+    cut = plan(*right.shape)
     arguments = (
-        left, right, plan.rows, plan.group, moments, x.dtype.type(eps),
+        left, right, cut.rows, cut.group, moments, x.dtype.type(eps),
         *_given(weight, moments), sums, y,
     )  # fmt: skip
-    threads.run(_input_grad, plan.chunks, arguments, plan.threads)
+    threads.run(_input_grad, cut.chunks, arguments, cut.threads)
     return result
 
 
@@ -141,40 +134,7 @@ def _given(v: Any, moments: Any) -> tuple[Any, bool]:
     return (moments[0], False) if v is None else (v, True)
 
 
-class _Plan(NamedTuple):
-    """Rows in a block, channels in a group, and how many there are."""
-
-    rows: int
-    group: int
-    blocks: int
-    groups: int
-    threads: int
-
-    @property
-    def chunks(self) -> int:
-        return self.blocks * self.groups
-
-
-def _plan(matrix: Any) -> _Plan:
-    count, channels = matrix.shape
-    if count <= FEW_ROWS:
-        rows, group = count, min(channels, GROUP)
-    else:
-        group = min(channels, WIDE_GROUP)
-        rows = max(BLOCK // group, -(-count // BLOCKS))
-    number = threads.get_num_threads() if matrix.size > PARALLEL else 1
-    return _Plan(rows, group, -(-count // rows), -(-channels // group), number)
-
-
 # -- kernels --------------------------------------------------------------------------------------
-
-
-@inlined
-def _block(chunk, x, rows, group):
-    """The rows and columns of a chunk: first, end, first, end."""
-    groups = (x.shape[1] + group - 1) // group
-    row, column = chunk // groups * rows, chunk % groups * group
-    return row, min(row + rows, x.shape[0]), column, min(column + group, x.shape[1])
 
 
 @compiled
@@ -186,7 +146,7 @@ def _moments(counters, x, rows, group, partial, result):
         if chunk < 0:
             break
         done += 1
-        r, last, start, end = _block(chunk, x, rows, group)
+        r, last, start, end = block(chunk, x.shape, rows, group)
         sums = partial[r // rows]
         shift, first, second = sums[0, start:end], sums[1, start:end], sums[2, start:end]
         shift[:] = x[r, start:end]
@@ -219,10 +179,10 @@ def _merge(partial, rows, total, start, end, result):
     """The moments of all rows from those of the blocks. Source: Chan, Golub, LeVeque, 1979."""
     mean, squares = np.zeros(end - start), np.zeros(end - start)
     seen = 0
-    for block in range(partial.shape[0]):
+    for b in range(partial.shape[0]):
         count = min(rows, total - seen)
         share = count / (seen + count)
-        sums = partial[block]
+        sums = partial[b]
         shift, first, second = sums[0, start:end], sums[1, start:end], sums[2, start:end]
         for c in range(mean.size):
             part = np.float64(first[c]) / count
@@ -271,7 +231,7 @@ def _apply(counters, x, rows, group, moments, eps, weight, weighted, bias, shift
         if chunk < 0:
             break
         done += 1
-        first, last, start, end = _block(counters[2] - 1 - chunk, x, rows, group)
+        first, last, start, end = block(counters[2] - 1 - chunk, x.shape, rows, group)
         mean, scale, shift = moments[0, start:end], scales[0], scales[1]
         for c in range(mean.size):
             scale[c] = (weight[start + c] if weighted else 1) / np.sqrt(moments[1, start + c] + eps)
@@ -301,7 +261,7 @@ def _sums(counters, g, x, rows, group, moments, eps, partial, result):
         if chunk < 0:
             break
         done += 1
-        r, last, start, end = _block(chunk, x, rows, group)
+        r, last, start, end = block(chunk, x.shape, rows, group)
         sums, mean = partial[r // rows], moments[0, start:end]
         first, second = sums[0, start:end], sums[1, start:end]
         first[:] = 0
@@ -328,9 +288,9 @@ def _add_up(partial, start, end, moments, eps, result):
     """The sums of all blocks; the second divided by the deviation."""
     for c in range(start, end):
         first, second = 0.0, 0.0
-        for block in range(partial.shape[0]):
-            first += partial[block, 0, c]
-            second += partial[block, 1, c]
+        for b in range(partial.shape[0]):
+            first += partial[b, 0, c]
+            second += partial[b, 1, c]
         result[0, c] = first
         result[1, c] = second / np.sqrt(moments[1, c] + eps)
 
@@ -360,7 +320,7 @@ def _input_grad(counters, g, x, rows, group, moments, eps, weight, weighted, sum
         if chunk < 0:
             break
         done += 1
-        first, last, start, end = _block(counters[2] - 1 - chunk, x, rows, group)
+        first, last, start, end = block(counters[2] - 1 - chunk, x.shape, rows, group)
         mean, scale, by_x, shift = moments[0, start:end], factors[0], factors[1], factors[2]
         for c in range(mean.size):
             inverse = 1 / np.sqrt(moments[1, start + c] + eps)

@@ -20,7 +20,7 @@ from tinygan.backend.cpu.compile import FAST, inlined
 from tinygan.backend.cpu.native import written
 from tinygan.ops.special import _CENTRE_32, _CENTRE_64, _HIGH, _LOW, _TAIL_32, _TAIL_64
 
-F, I = np.float32, np.int32
+F, INT = np.float32, np.int32
 
 LOG2E, LOG2 = F(1 / math.log(2)), F(math.log(2))
 LOG2_HIGH, LOG2_LOW = F(0.693359375), F(math.log(2) - 0.693359375)
@@ -74,7 +74,7 @@ def by_type(double: Callable[..., Any]) -> Any:
             return single if x == types.float32 else double
 
         function.__name__ = single.__name__
-        options = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
+        options: Any = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
         overload(function, jit_options=options)(choose)
         return function
 
@@ -93,8 +93,8 @@ def exp(x):
     r = (y - n * LOG2_HIGH) - n * LOG2_LOW
     p = F(1) + (r + r * r * _exp(r))
     power = bits(shifted) - bits(ROUND)
-    half = power >> I(1)
-    low, high = number((half + I(127)) << I(23)), number((power - half + I(127)) << I(23))
+    half = power >> INT(1)
+    low, high = number((half + INT(127)) << INT(23)), number((power - half + INT(127)) << INT(23))
     return p * low * high
 
 
@@ -109,8 +109,8 @@ def expm1(x):
 @inlined
 def _log_parts(x):
     """x = (1 + s) / (1 - s) 2^e as (s, e), |s| < 0.18, for positive normal numbers."""
-    e = (bits(x) - I(0x3F3504F3)) >> I(23)
-    m = number(bits(x) - (e << I(23)))
+    e = (bits(x) - INT(0x3F3504F3)) >> INT(23)
+    m = number(bits(x) - (e << INT(23)))
     return (m - F(1)) / (m + F(1)), F(e)
 
 
