@@ -170,11 +170,14 @@ def _gather(
     target = np.empty(shape, kind) if out is None else out.transpose(0, 2, 3, 1)
     if target.strides[3] != kind.itemsize and shape[3] > 1:
         target = scratch(shape, kind)
-    memory = gather.Memory(*_place(image), *_place(target))
+    memory = gather.Memory(
+        *_place(image), *_place(target),
+        address(packed), packed.nbytes // plan.groups, address(start),
+    )  # fmt: skip
     threads.run(
         KERNELS[plan.mode],
         tables.chunks,
-        (plan, memory, tables.taps, tables.phases, packed, start, tables.zeros, slope, relu),
+        (plan, memory, tables.taps, tables.phases, tables.zeros, slope, relu),
         number,
     )
     return _delivered(target.transpose(0, 3, 1, 2), out)

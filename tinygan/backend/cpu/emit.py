@@ -29,8 +29,9 @@ DOUBLE = ir.DoubleType()
 class Writer:
     """Appends to a function that is being built; addresses are of floats, or of doubles."""
 
-    def __init__(self, builder: Any, double: bool = False) -> None:
+    def __init__(self, builder: Any, double: bool = False, unrolled: bool = True) -> None:
         self.builder = builder
+        self.unrolled = unrolled  # loops, by the compiler, which takes a fifth of its time
         self.scalar = DOUBLE if double else FLOAT
         self.bytes = 8 if double else BYTES
         self.lanes = LANES // 2 if double else LANES
@@ -72,9 +73,7 @@ class Writer:
 
     def chosen(self, a: Any, b: Any, lanes: list[int]) -> Any:
         """Lanes of two vectors, those of b counted on from those of a."""
-        return self.builder.shuffle_vector(
-            a, b, ir.Constant(ir.VectorType(INT, len(lanes)), lanes)
-        )
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT, len(lanes)), lanes))
 
     def transposed(self, vectors: list[Any]) -> list[Any]:
         """The numbers of so many vectors, a power of two, lane after lane.
@@ -153,6 +152,18 @@ class Writer:
         i.add_incoming(following, last)
         for phi, result in zip(values, results, strict=True):
             phi.add_incoming(result, last)
-        builder.cbranch(builder.icmp_signed("<", following, count), loop, end)
+        branch = builder.cbranch(builder.icmp_signed("<", following, count), loop, end)
+        if not self.unrolled:
+            _keep_rolled(branch)
         builder.position_at_end(end)
         return results
+
+
+def _keep_rolled(branch: Any) -> None:
+    """Tell the compiler not to unroll the loop that a branch closes: its body is long enough."""
+    module = branch.parent.parent.module
+    never = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    name = ir.MetaDataString(module, f"loop {len(module.metadata)}")
+    loop = module.add_metadata([never, module.add_metadata([name])])
+    loop.operands = (loop, never)  # what tells one loop from another
+    branch.set_metadata("llvm.loop", loop)

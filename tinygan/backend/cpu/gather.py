@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.backend.cpu.compile import compiled, finish, inlined, take
-from tinygan.backend.cpu.moves import add_words, copy_lines, count_words
+from tinygan.backend.cpu.moves import add_words, copy_lines, count_words, get_word, set_word
 from tinygan.backend.cpu.plans import (
     CACHED,
     FIRST_ROW,
@@ -54,6 +54,9 @@ class Memory(NamedTuple):
     out_image: int
     out_row: int
     out_pixel: int
+    weights: int  # as they are packed
+    weights_group: int
+    start: int  # of the sums
 
 
 @inlined
@@ -63,37 +66,41 @@ def find(chunk, plan, phases, rows):
     Chunks of all phases of some pixels follow each other: they read the same part of the input.
     """
     p, part = chunk % phases.shape[0], chunk // phases.shape[0]
-    step = plan.block * rows
-    most = plan.images * phases[0, HEIGHT] * phases[0, WIDTH]  # the first phase has the most
-    blocks = (most + step - 1) // step
-    panels = (plan.packed + plan.panel - 1) // plan.panel
-    pixel, part = part % blocks * step, part // blocks
+    pixel, part = part % plan.blocks * plan.block * rows, part // plan.blocks
     left = plan.images * phases[p, HEIGHT] * phases[p, WIDTH] - pixel
     tiles = min(plan.block, (left + rows - 1) // rows)
-    return p, part // panels, part % panels * plan.panel, pixel, tiles
+    return p, part // plan.panels, part % plan.panels * plan.panel, pixel, tiles
 
 
-class Scratch(NamedTuple):
-    """Memory of a thread's own, for the tiles of a chunk."""
+class Own(NamedTuple):
+    """Addresses of memory of a thread's own, for the tiles of a chunk."""
 
-    table: np.ndarray  # the pointers, by tile, tap and row
-    targets: np.ndarray  # where the results go
-    bases: np.ndarray  # of the pixels
-    outside: np.ndarray  # pixels whose taps are not all in the image: which, row, column
-    unused: np.ndarray  # results of rows without a pixel go there
-    edges: np.ndarray  # runs that stick out of the image
+    table: int  # the pointers, by tile, tap and row
+    targets: int  # where the results go
+    bases: int  # of the pixels
+    outside: int  # pixels whose taps are not all in the image: which, row, column
+    unused: int  # results of rows without a pixel go there
+    edges: int  # runs that stick out of the image
 
 
 @inlined
-def scratch(plan, like, rows):
-    return Scratch(
-        np.empty(plan.block * plan.most_taps * rows, np.int64),
-        np.empty(plan.block * rows + 8, np.int64),
-        np.empty(plan.block * rows + 8, np.int64),
-        np.empty((3, plan.block * rows), np.int64),
-        np.empty(plan.groups * plan.columns + plan.packed, like.dtype),
-        np.empty(plan.block * plan.edges, like.dtype),
-    )
+def words_of(plan, rows):
+    """How many words a thread needs, with some that are written beyond the end."""
+    return plan.block * rows * (plan.most_taps + 5) + 24
+
+
+@inlined
+def numbers_of(plan):
+    return plan.groups * plan.columns + plan.packed + plan.block * plan.edges
+
+
+@inlined
+def own_memory(plan, rows, words, numbers, size):
+    targets = words + 8 * (plan.block * rows * plan.most_taps + 8)
+    bases = targets + 8 * (plan.block * rows + 8)
+    outside = bases + 8 * (plan.block * rows + 8)
+    edges = numbers + size * (plan.groups * plan.columns + plan.packed)
+    return Own(words, targets, bases, outside, numbers, edges)
 
 
 @inlined
@@ -105,37 +112,34 @@ def point(plan, memory, taps, phases, p, shift, pixel, tiles, rows, zeros, own):
     first_tap, count = phases[p, FIRST_TAP], phases[p, TAPS]
     height, width = phases[p, HEIGHT], phases[p, WIDTH]
     least_h, most_h = phases[p, LEAST_H], phases[p, MOST_H]
-    least_w, most_w = phases[p, LEAST_W], phases[p, MOST_W]
     nothing = zeros.ctypes.data
     image = pixel // (height * width)
     i = pixel // width - image * height
     j = pixel % width
     there = min(tiles * rows, plan.images * height * width - pixel)
-    bases, outside = own.bases.ctypes.data, own.outside
-    targets = own.targets.ctypes.data
     # columns from and to which all taps are in the image
-    inner = 0 if least_w >= 0 else (plan.step_w - 1 - least_w) // plan.step_w
-    outer = (plan.width - 1 - most_w) // plan.step_w + 1 if most_w < plan.width else 0
-    n, found = 0, 0
+    inner = max(0, (plan.step_w - 1 - phases[p, LEAST_W]) // plan.step_w)
+    outer = max(0, (plan.width - 1 - phases[p, MOST_W]) // plan.step_w + 1)
+    step, out_step = plan.step_w * memory.x_pixel, plan.out_step_w * memory.out_pixel
+    n, outside = 0, own.outside
     while n < there:
         now = min(width - j, there - n)
         y = i * plan.step_h
-        step = plan.step_w * memory.x_pixel
         base = memory.x + shift + image * memory.x_image + y * memory.x_row + j * step
-        count_words(bases + 8 * n, now, base, step)
-        step = plan.out_step_w * memory.out_pixel
+        count_words(own.bases + 8 * n, now, base, step)
         base = memory.out + image * memory.out_image + phases[p, LEFT] * memory.out_pixel
-        base += (phases[p, TOP] + i * plan.out_step_h) * memory.out_row + j * step
-        count_words(targets + 8 * n, now, base, step)
+        base += (phases[p, TOP] + i * plan.out_step_h) * memory.out_row + j * out_step
+        count_words(own.targets + 8 * n, now, base, out_step)
         inside = y + least_h >= 0 and y + most_h < plan.height
         k = 0
         while k < now:
             if inside and j + k >= inner and j + k < outer:
                 k = outer - j
                 continue
-            outside[0, found], outside[1, found] = n + k, y
-            outside[2, found] = (j + k) * plan.step_w
-            found += 1
+            set_word(outside, n + k)
+            set_word(outside + 8, y)
+            set_word(outside + 16, (j + k) * plan.step_w)
+            outside += 24
             k += 1
         n += now
         j = 0
@@ -144,52 +148,54 @@ def point(plan, memory, taps, phases, p, shift, pixel, tiles, rows, zeros, own):
             i = 0
             image += 1
     for n in range(there, tiles * rows):
-        own.bases[n] = own.bases[there - 1]
-        outside[0, found] = n
-        found += 1
-        own.targets[n] = own.unused.ctypes.data
+        set_word(own.bases + 8 * n, nothing)
+        set_word(own.targets + 8 * n, own.unused)
+        set_word(outside, n)
+        outside += 24
+    if count == 0:
+        count_words(own.table, tiles * rows, nothing, 0)
+        return
     for t in range(count):
         step = taps[first_tap + t, 0] * memory.x_row + taps[first_tap + t, 1] * memory.x_pixel
         for tile in range(tiles):
-            to = own.table.ctypes.data + 8 * (tile * count + t) * rows
-            by = bases + 8 * tile * rows
+            to = own.table + 8 * (tile * count + t) * rows
             if rows == ROWS:
-                add_words(ROWS, to, by, step)
+                add_words(ROWS, to, own.bases + 8 * tile * rows, step)
             else:
-                add_words(DOT_ROWS, to, by, step)
-    if count == 0:
-        own.table[: tiles * rows] = nothing
-        return
+                add_words(DOT_ROWS, to, own.bases + 8 * tile * rows, step)
 
     # what is outside of the image
-    edge = own.edges.ctypes.data
+    edge, pixels = own.edges, own.outside
     cell, run = plan.channels * zeros.itemsize, phases[p, RUN]
-    for k in range(found):
-        n = outside[0, k]
-        slot = n // rows * count * rows + n % rows
+    while pixels < outside:
+        n = get_word(pixels)
+        y, x = get_word(pixels + 8), get_word(pixels + 16)
+        slot = own.table + 8 * (n // rows * count * rows + n % rows)
         for t in range(count):
             cells = taps[first_tap + t, 2]
-            h, w = outside[1, k] + taps[first_tap + t, 0], outside[2, k] + taps[first_tap + t, 1]
+            h, w = y + taps[first_tap + t, 0], x + taps[first_tap + t, 1]
             first, last = max(w, 0), min(w + cells, plan.width)
             if n >= there or h < 0 or h >= plan.height or first >= last:
-                own.table[slot + t * rows] = nothing
+                set_word(slot, nothing)
             elif last - first < cells:
-                place = own.table[slot + t * rows] + (first - w) * memory.x_pixel
+                place = get_word(slot) + (first - w) * memory.x_pixel
                 copy_lines(zeros, 1, run, nothing, 0, edge, 0)
                 copy_lines(zeros, 1, (last - first) * plan.channels, place, 0,
                            edge + (first - w) * cell, 0)  # fmt: skip
-                own.table[slot + t * rows] = edge
+                set_word(slot, edge)
                 edge += run * zeros.itemsize
+            slot += 8 * rows
+        pixels += 24
 
 
 @compiled
-def gather(counters, plan, memory, taps, phases, packed, start, zeros, slope, relu):
+def gather(counters, plan, memory, taps, phases, zeros, slope, relu):
     """The sums of all output pixels. A chunk: some tiles of one phase, and some columns."""
-    size = packed.itemsize
-    own = scratch(plan, packed, ROWS)
-    table, targets = own.table, own.targets
-    starts = np.empty(ROWS, np.int64)
-    group_size = packed.size // plan.groups
+    size = zeros.itemsize
+    words = np.empty(words_of(plan, ROWS) + 8, np.int64)
+    numbers = np.empty(numbers_of(plan), zeros.dtype)
+    starts = words.ctypes.data
+    own = own_memory(plan, ROWS, starts + 64, numbers.ctypes.data, size)
     done = 0
     while True:
         chunk = take(counters)
@@ -202,25 +208,27 @@ def gather(counters, plan, memory, taps, phases, packed, start, zeros, slope, re
         shift = group * plan.channels * size
         point(plan, memory, taps, phases, p, shift, pixel, tiles, ROWS, zeros, own)
         count, run = phases[p, TAPS], phases[p, RUN]
-        weights = packed.ctypes.data + size * group * group_size
+        weights = memory.weights + group * memory.weights_group
         weights += size * (phases[p, FIRST_ROW] * plan.packed + count * run * column)
+        forward = size * count * run
         step = 1  # taps between two visits to the sums
         if count == 0:
             count, run, weights = 1, 1, zeros.ctypes.data
         else:
             step = max(1, min(count, CACHED // (run * WIDE * plan.lanes)))
-        for r in range(tiles * ROWS):
-            targets[r] += size * (group * plan.columns + column)
+        shift = size * (group * plan.columns + column)
         last = min(column + plan.panel, plan.packed)
         while column < last:
+            for tile in range(tiles):
+                outputs = own.targets + 8 * tile * ROWS
+                add_words(ROWS, outputs, outputs, shift)
             left = last - column
             wide = 1
             if left >= WIDE * plan.lanes:
                 wide = WIDE
             elif left >= 2 * plan.lanes:
                 wide = 2
-            for r in range(ROWS):
-                starts[r] = start.ctypes.data + size * (group * plan.packed + column)
+            count_words(starts, ROWS, memory.start + size * (group * plan.packed + column), 0)
             valid = plan.columns - column
             tap = 0
             while tap < count:
@@ -229,47 +237,32 @@ def gather(counters, plan, memory, taps, phases, packed, start, zeros, slope, re
                 # the activation comes with the last taps
                 alpha, cut = (slope, relu) if tap + now == count else (1.0, 0)
                 for tile in range(tiles):
-                    pointers = table.ctypes.data + 8 * (tile * count + tap) * ROWS
-                    outputs = targets.ctypes.data + 8 * tile * ROWS
-                    begin = starts.ctypes.data if tap == 0 else outputs
+                    pointers = own.table + 8 * (tile * count + tap) * ROWS
+                    outputs = own.targets + 8 * tile * ROWS
+                    begin = starts if tap == 0 else outputs
                     if wide == WIDE:
-                        gather_tile(
-                            WIDE,
-                            packed,
-                            now,
-                            run,
-                            pointers,
-                            panel,
-                            begin,
-                            outputs,
-                            valid,
-                            alpha,
-                            cut,
-                        )
+                        gather_tile(WIDE, zeros, now, run, pointers, panel, begin, outputs, valid,
+                                    alpha, cut)  # fmt: skip
                     elif wide == 2:
-                        gather_tile(
-                            2, packed, now, run, pointers, panel, begin, outputs, valid, alpha, cut
-                        )
+                        gather_tile(2, zeros, now, run, pointers, panel, begin, outputs, valid,
+                                    alpha, cut)  # fmt: skip
                     else:
-                        gather_tile(
-                            1, packed, now, run, pointers, panel, begin, outputs, valid, alpha, cut
-                        )
+                        gather_tile(1, zeros, now, run, pointers, panel, begin, outputs, valid,
+                                    alpha, cut)  # fmt: skip
                 tap += now
-            for r in range(tiles * ROWS):
-                targets[r] += size * wide * plan.lanes
-            if phases[p, TAPS] > 0:
-                weights += size * count * run * wide * plan.lanes
+            shift = size * wide * plan.lanes
+            weights += forward * wide * plan.lanes
             column += wide * plan.lanes
     return finish(counters, done)
 
 
 @compiled
-def dots(counters, plan, memory, taps, phases, packed, start, zeros, slope, relu):
+def dots(counters, plan, memory, taps, phases, zeros, slope, relu):
     """The same for few columns, with the lanes along the run. A chunk: some tiles of one phase."""
-    size = packed.itemsize
-    own = scratch(plan, packed, DOT_ROWS)
-    table, targets = own.table, own.targets
-    group_size = packed.size // plan.groups
+    size = zeros.itemsize
+    words = np.empty(words_of(plan, DOT_ROWS), np.int64)
+    numbers = np.empty(numbers_of(plan), zeros.dtype)
+    own = own_memory(plan, DOT_ROWS, words.ctypes.data, numbers.ctypes.data, size)
     done = 0
     while True:
         chunk = take(counters)
@@ -282,41 +275,38 @@ def dots(counters, plan, memory, taps, phases, packed, start, zeros, slope, relu
         shift = group * plan.channels * size
         point(plan, memory, taps, phases, p, shift, pixel, tiles, DOT_ROWS, zeros, own)
         count, run = phases[p, TAPS], phases[p, RUN]
-        weights = packed.ctypes.data + size * (
-            group * group_size + phases[p, FIRST_ROW] * plan.packed
-        )
+        weights = memory.weights + group * memory.weights_group
+        weights += size * phases[p, FIRST_ROW] * plan.packed
+        forward = size * count * ((run + plan.lanes - 1) // plan.lanes) * plan.lanes
         if count == 0:
             count, run, weights = 1, 1, zeros.ctypes.data
-        rows = count * ((run + plan.lanes - 1) // plan.lanes) * plan.lanes
-        for r in range(tiles * DOT_ROWS):
-            targets[r] += size * group * plan.columns
+        shift = size * group * plan.columns
         while column < plan.packed:
-            wide = min(plan.packed - column, DOT_COLUMNS)
-            begin = start.ctypes.data + size * (group * plan.packed + column)
+            wide = DOT_COLUMNS if plan.packed - column >= DOT_COLUMNS else 1
+            begin = memory.start + size * (group * plan.packed + column)
             for tile in range(tiles):
-                pointers = table.ctypes.data + 8 * tile * count * DOT_ROWS
-                outputs = targets.ctypes.data + 8 * tile * DOT_ROWS
-                if wide == 3:
-                    dot_tile(3, packed, count, run, pointers, weights, begin, outputs, slope, relu)
-                elif wide == 2:
-                    dot_tile(2, packed, count, run, pointers, weights, begin, outputs, slope, relu)
+                pointers = own.table + 8 * tile * count * DOT_ROWS
+                outputs = own.targets + 8 * tile * DOT_ROWS
+                add_words(DOT_ROWS, outputs, outputs, shift)
+                if wide == 1:
+                    dot_tile(1, zeros, count, run, pointers, weights, begin, outputs, slope, relu)
                 else:
-                    dot_tile(1, packed, count, run, pointers, weights, begin, outputs, slope, relu)
-            for r in range(tiles * DOT_ROWS):
-                targets[r] += size * wide
-            if phases[p, TAPS] > 0:
-                weights += size * rows * wide
+                    dot_tile(DOT_COLUMNS, zeros, count, run, pointers, weights, begin, outputs,
+                             slope, relu)  # fmt: skip
+            shift = size * wide
+            weights += forward * wide
             column += wide
     return finish(counters, done)
 
 
 @compiled
-def depths(counters, plan, memory, taps, phases, packed, start, zeros, slope, relu):
+def depths(counters, plan, memory, taps, phases, zeros, slope, relu):
     """The same channel by channel. A chunk: some tiles of one phase."""
-    size = packed.itemsize
-    own = scratch(plan, packed, ROWS)
-    table, targets = own.table, own.targets
-    starts = np.empty(ROWS, np.int64)
+    size = zeros.itemsize
+    words = np.empty(words_of(plan, ROWS) + 8, np.int64)
+    numbers = np.empty(numbers_of(plan), zeros.dtype)
+    starts = words.ctypes.data
+    own = own_memory(plan, ROWS, starts + 64, numbers.ctypes.data, size)
     done = 0
     while True:
         chunk = take(counters)
@@ -329,64 +319,24 @@ def depths(counters, plan, memory, taps, phases, packed, start, zeros, slope, re
         point(plan, memory, taps, phases, p, 0, pixel, tiles, ROWS, zeros, own)
         count = phases[p, TAPS]
         for tile in range(tiles):
-            pointers = table.ctypes.data + 8 * tile * max(count, 1) * ROWS
-            outputs = targets.ctypes.data + 8 * tile * ROWS
-            weights = packed.ctypes.data + size * phases[p, FIRST_ROW] * plan.packed
+            pointers = own.table + 8 * tile * max(count, 1) * ROWS
+            outputs = own.targets + 8 * tile * ROWS
+            weights = memory.weights + size * phases[p, FIRST_ROW] * plan.packed
             column = 0
             while column < plan.packed:
-                for r in range(ROWS):
-                    starts[r] = start.ctypes.data + size * column
-                begin = starts.ctypes.data
+                wide = WIDE if plan.packed - column >= WIDE * plan.lanes else 1
+                count_words(starts, ROWS, memory.start + size * column, 0)
                 valid = plan.columns - column
-                left = plan.packed - column
-                wide = WIDE if left >= WIDE * plan.lanes else 2 if left >= 2 * plan.lanes else 1
                 offset, panel, taken = column, weights, count
                 if count == 0:
                     offset, panel, taken = 0, zeros.ctypes.data, 1
-                if wide == WIDE:
-                    depth_tile(
-                        WIDE,
-                        packed,
-                        taken,
-                        offset,
-                        pointers,
-                        panel,
-                        begin,
-                        outputs,
-                        valid,
-                        slope,
-                        relu,
-                    )
-                elif wide == 2:
-                    depth_tile(
-                        2,
-                        packed,
-                        taken,
-                        offset,
-                        pointers,
-                        panel,
-                        begin,
-                        outputs,
-                        valid,
-                        slope,
-                        relu,
-                    )
+                if wide == 1:
+                    depth_tile(1, zeros, taken, offset, pointers, panel, starts, outputs, valid,
+                               slope, relu)  # fmt: skip
                 else:
-                    depth_tile(
-                        1,
-                        packed,
-                        taken,
-                        offset,
-                        pointers,
-                        panel,
-                        begin,
-                        outputs,
-                        valid,
-                        slope,
-                        relu,
-                    )
-                for r in range(ROWS):
-                    targets[tile * ROWS + r] += size * wide * plan.lanes
+                    depth_tile(WIDE, zeros, taken, offset, pointers, panel, starts, outputs, valid,
+                               slope, relu)  # fmt: skip
+                add_words(ROWS, outputs, outputs, size * wide * plan.lanes)
                 weights += size * count * wide * plan.lanes
                 column += wide * plan.lanes
     return finish(counters, done)

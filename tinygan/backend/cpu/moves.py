@@ -21,6 +21,27 @@ def _spread_word(builder: Any, value: Any, kind: Any) -> Any:
     return builder.shuffle_vector(first, undefined, lanes)
 
 
+@written
+def get_word(context: Any, address: Any) -> Any:
+    """The word at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], WORD.as_pointer()))
+
+    return types.intp(types.intp), generate
+
+
+@written
+def set_word(context: Any, address: Any, value: Any) -> Any:
+    """Set the word at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], WORD.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), generate
+
+
 @generated
 def add_words(context: Any, count: Any, target: Any, source: Any, amount: Any) -> Any:
     """target[i] = source[i] + amount, for i below `count`; `target` and `source` are addresses."""

@@ -167,9 +167,9 @@ def tables(
         segment, segment_step, column_step = area, o * area, area
     else:
         segment, segment_step, column_step = c * area, 0, c * area
-    packed = -(-o // lanes) * lanes
-    column_blocks = -(-packed // MOST_COLUMNS)
     wide = OUTER_WIDE * lanes
+    packed = -(-o // wide) * wide
+    column_blocks = -(-packed // MOST_COLUMNS)
     columns = -(-packed // (column_blocks * wide)) * wide
     owned = groups * (len(parts) - 1) * column_blocks
     blocks = -(-n * height * plan.strips // plan.block)
@@ -184,7 +184,7 @@ def tables(
         np.array(parts, np.int64),
         np.ascontiguousarray(rows),
         owned * splits,
-        groups * (packed // lanes) * (rows.size // segment) * -(-segment // SPAN),
+        groups * -(-o // lanes) * (rows.size // segment) * -(-segment // SPAN),
         (groups, splits, row, packed),
         np.zeros(max(seen * cell, lanes), kind),
     )
@@ -259,22 +259,6 @@ def copy_strips(plan, memory, zeros, group, channel, first, last, target, places
 
 
 @inlined
-def outer_rows(rows, zeros, count, places, place, by, by_step, to, to_step, wide):
-    """One tile: the numbers of rows and vectors have to be constants."""
-    if rows == OUTER_ROWS:
-        if wide:
-            outer_tile(
-                OUTER_ROWS, OUTER_WIDE, zeros, count, places, place, by, by_step, to, to_step
-            )
-        else:
-            outer_tile(OUTER_ROWS, 1, zeros, count, places, place, by, by_step, to, to_step)
-    elif wide:
-        outer_tile(HALF_ROWS, OUTER_WIDE, zeros, count, places, place, by, by_step, to, to_step)
-    else:
-        outer_tile(HALF_ROWS, 1, zeros, count, places, place, by, by_step, to, to_step)
-
-
-@inlined
 def split_strips(plan, split):
     """The strips that a split of the pixels begins and ends with."""
     strips = plan.images * plan.out_height * plan.strips
@@ -323,20 +307,21 @@ def outer(counters, plan, memory, groups, parts, sums, zeros):
             count = copy_strips(plan, memory, zeros, group, part * plan.part, first,
                                 min(first + plan.block, end), copy.ctypes.data, places,
                                 lines)  # fmt: skip
-            column = first_column
-            while column < last_column:
-                now = wide if last_column - column >= wide else lanes
+            for column in range(first_column, last_column, wide):
                 by, by_step = lines[0] + column * size, memory.g_pixel // size
                 if not direct:
                     by = right.ctypes.data + (column - first_column) * most * size
-                    by_step = now
-                    collect_lines(zeros, count, min(now, plan.columns - column),
-                                  lines.ctypes.data, column, by, now)  # fmt: skip
+                    by_step = wide
+                    collect_lines(zeros, count, min(wide, plan.columns - column),
+                                  lines.ctypes.data, column, by, wide)  # fmt: skip
                 for k in range(first_group, last_group):
                     to = (group * plan.splits + split) * sums.shape[2] + groups[k, FIRST]
                     to = sums.ctypes.data + size * (to * packed + column)
-                    outer_rows(groups[k, ROWS], zeros, count, places.ctypes.data,
-                               groups[k, PLACE], by, by_step, to, packed, now == wide)  # fmt: skip
-                column += now
+                    if groups[k, ROWS] == OUTER_ROWS:
+                        outer_tile(OUTER_ROWS, OUTER_WIDE, zeros, count, places.ctypes.data,
+                                   groups[k, PLACE], by, by_step, to, packed)  # fmt: skip
+                    else:
+                        outer_tile(HALF_ROWS, OUTER_WIDE, zeros, count, places.ctypes.data,
+                                   groups[k, PLACE], by, by_step, to, packed)  # fmt: skip
             first += plan.block
     return finish(counters, done)

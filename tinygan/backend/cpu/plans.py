@@ -48,7 +48,9 @@ class Plan(NamedTuple):
     columns: int
     packed: int  # columns, with those that fill up the last vector
     panel: int  # columns of a chunk
+    panels: int
     block: int  # tiles of a chunk
+    blocks: int  # of the largest phase, the first
     most_taps: int
     edges: int  # numbers in the runs of a tile that may stick out of the image
 
@@ -150,10 +152,17 @@ def _tables(
     else:
         steps = (o // plan.groups * c * area, c * area, plan.channels, area)
     most = max(len(taps) for taps, *_ in phases)
+    blocks = -(-max(pixels) // (rows * block))
     plan = plan._replace(
-        mode=mode, packed=packed, panel=panel, block=block, most_taps=max(most, 1),
+        mode=mode,
+        packed=packed,
+        panel=panel,
+        panels=-(-packed // panel),
+        block=block,
+        blocks=blocks,
+        most_taps=max(most, 1),
         edges=rows * most * max(runs) if merge else 0,
-    )  # fmt: skip
+    )
     return Tables(
         plan,
         np.array([(t.down, t.right, len(t.weights)) for taps, *_ in phases for t in taps] or
@@ -164,7 +173,7 @@ def _tables(
         steps,
         first_row,
         _pack_chunks(plan, inner, steps[2]),
-        panels * -(-max(pixels) // (rows * block)) * len(phases),
+        panels * blocks * len(phases),
         np.zeros(max(*runs, WIDE * lanes, DOT_COLUMNS * lanes, packed), kind),
     )  # fmt: skip
 
@@ -206,9 +215,9 @@ def forward(
     o, c, kh, kw = weight
     taps = window_taps((kh, kw), start, dilation)
     if groups > 1 and c == 1 and o == groups:
-        plan = Plan(DEPTHS, lanes, 1, n, h, w, *stride, 1, 1, 1, o, *[0] * 5)
+        plan = Plan(DEPTHS, lanes, 1, n, h, w, *stride, 1, 1, 1, o, *[0] * 7)
     else:
-        plan = Plan(SUMS, lanes, groups, n, h, w, *stride, 1, 1, c, o // groups, *[0] * 5)
+        plan = Plan(SUMS, lanes, groups, n, h, w, *stride, 1, 1, c, o // groups, *[0] * 7)
     merge = plan.mode == SUMS and _merge(c, groups, lanes)
     return _tables(plan, [(taps, 0, 0, *count)], merge, c * kh * kw, weight, True, kind)
 
@@ -250,7 +259,7 @@ def backward(
             height, width = -(-(size[0] - top) // period[0]), -(-(size[1] - left) // period[1])
             phases.append((taps, top, left, height, width))
     if groups > 1 and c == 1 and o == groups:
-        plan = Plan(DEPTHS, lanes, 1, n, h, w, 1, 1, *period, 1, o, *[0] * 5)
+        plan = Plan(DEPTHS, lanes, 1, n, h, w, 1, 1, *period, 1, o, *[0] * 7)
         return _tables(plan, phases, False, kh * kw, weight, True, kind)
-    plan = Plan(SUMS, lanes, groups, n, h, w, 1, 1, *period, o // groups, c, *[0] * 5)
+    plan = Plan(SUMS, lanes, groups, n, h, w, 1, 1, *period, o // groups, c, *[0] * 7)
     return _tables(plan, phases, _merge(o, groups, lanes), kh * kw, weight, False, kind)

@@ -31,7 +31,7 @@ def literals(*values: Any) -> list[int] | None:
 
 def writer(builder: Any, like: Any) -> Writer:
     """A writer for numbers of the type of an array."""
-    return Writer(builder, like.dtype == types.float64)
+    return Writer(builder, like.dtype == types.float64, unrolled=False)
 
 
 def constant(write: Any, value: float) -> Any:

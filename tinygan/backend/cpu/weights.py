@@ -10,7 +10,7 @@ import numpy as np
 from tinygan.backend.cpu.compile import compiled, finish, take
 from tinygan.backend.cpu.loops import numbers_at
 from tinygan.backend.cpu.moves import transpose_tile
-from tinygan.backend.cpu.plans import FIRST_ROW, SPAN
+from tinygan.backend.cpu.plans import FIRST_ROW, SPAN, SUMS
 from tinygan.backend.cpu.tiles import DOT_COLUMNS, WIDE
 
 
@@ -50,12 +50,10 @@ def pack(counters, plan, steps, places, w, bias, packed, start):
         # the panel that the columns are in
         panel, width = column // (WIDE * lanes) * WIDE * lanes, WIDE * lanes
         if column >= full:
-            panel, width = full, lanes
-            if plan.packed - full >= 2 * lanes:
-                if column < full + 2 * lanes:
-                    width = 2 * lanes
-                else:
-                    panel = full + 2 * lanes
+            panel, width = column, lanes
+            two = plan.packed - full >= 2 * lanes and column < full + 2 * lanes
+            if two and plan.mode == SUMS:
+                panel, width = full, 2 * lanes
         q_end = min(span * SPAN + SPAN, places.shape[0])
         for u in range(first_u, min(first_u + u_block, u_count)):
             q = span * SPAN
@@ -100,7 +98,7 @@ def pack_dots(counters, plan, steps, phases, sources, w, bias, packed, start):
         target = group * columns * sources.size + first * columns
         column = 0
         while column < columns:
-            wide = min(columns - column, DOT_COLUMNS)
+            wide = DOT_COLUMNS if columns - column >= DOT_COLUMNS else 1
             for row in range(first, last):
                 for j in range(wide):
                     to = target + (row - first) // lanes * wide * lanes + j * lanes
