@@ -127,6 +127,41 @@ def info() -> None:
     info()
 
 
+bench = typer.Typer(no_args_is_help=True, help="Measure operations and training steps.")
+app.add_typer(bench, name="bench")
+JsonPath = Annotated[Path | None, typer.Option("--json", help="Also write the results as JSON.")]
+ChartPath = Annotated[Path | None, typer.Option("--chart", help="Also draw them, into a PNG.")]
+
+
+@bench.command("step")
+def bench_step(
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(help="classifier, toy, mlp, dcgan28, wgan-gp or dcgan64; may be repeated."),
+    ] = None,
+    compare: Annotated[
+        str, typer.Option(help="Frameworks to compare with, where installed.", metavar="torch,jax")
+    ] = "",
+    rounds: Annotated[int, typer.Option(help="Turns that each framework takes.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Seconds in a turn.")] = 1.0,
+    threads: Annotated[
+        list[int] | None, typer.Option(help="Threads to choose from. [1, 2 and all]")
+    ] = None,
+    under_load: Annotated[
+        bool, typer.Option("--under-load", help="Again, while another process has a core.")
+    ] = False,
+    json: JsonPath = None,
+    chart: ChartPath = None,
+) -> None:
+    """Time whole training steps, beside PyTorch's and JAX's in turns.
+
+    Example: tinygan bench step --workload mlp --compare torch,jax
+    """
+    from tinygan.cli.bench.steps import bench_steps
+
+    bench_steps(workload or [], compare, rounds, seconds, threads or [], under_load, json, chart)
+
+
 @app.command()
 def data(
     name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A data set, or a path.")],

@@ -7,9 +7,16 @@ from tinygan.cli.gradients.table import nonzero, normal, row, uniform
 from tinygan.ops import activations
 
 row("sigmoid", ops.sigmoid, normal(2, 3))
+row("sigmoid_grad", activations._sigmoid_grad, normal(2, 3), normal(2, 3))
 row("softplus", ops.softplus, normal(2, 3))
 row("softplus", lambda x: ops.softplus(x, beta=2.5, threshold=5), uniform(-1.5, 1.5, 2, 3))
 row("softplus", lambda x: x * ops.softplus(x, threshold=1), uniform(1.5, 2.5, 2, 3))
+row(
+    "softplus_grad",
+    lambda g, x: activations._softplus_grad(g, x, beta=2.5, threshold=2),
+    normal(2, 3),
+    uniform(-0.7, 0.7, 2, 3),
+)
 row("logsigmoid", ops.logsigmoid, normal(2, 3))
 row("relu", lambda x: x * ops.relu(x), nonzero(2, 3))
 row("leaky_relu", lambda x: x * ops.leaky_relu(x), nonzero(2, 3))
