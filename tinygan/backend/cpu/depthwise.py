@@ -11,6 +11,7 @@ from tinygan.backend.cpu.compile import compiled, finish, take
 from tinygan.backend.cpu.outer import Plan, copy_strips, split_strips, window
 from tinygan.backend.cpu.outer_tiles import OUTER_ROWS, depth_outer_tile
 from tinygan.backend.cpu.plans import SPAN, Pair, lanes_of
+from tinygan.backend.cpu.tiles import WIDE
 
 PANELS = 4  # vectors of channels in a chunk
 ENOUGH_CHUNKS = 24
@@ -59,7 +60,7 @@ def tables(
         np.array(offsets + [0] * (rows - area), np.int64),
         np.arange(area),
         parts * splits,
-        packed // lanes * -(-area // SPAN),
+        -(-c // (WIDE * lanes)) * -(-area // SPAN),
         (1, splits, rows, packed),
         np.zeros(max(plan.seen * lanes, lanes), kind),
     )

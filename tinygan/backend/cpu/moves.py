@@ -123,35 +123,46 @@ def copy_lines(
 
 
 @generated
-def collect_lines(
-    context: Any, like: Any, lines: Any, numbers: Any, sources: Any, offset: Any, target: Any,
-    step: Any,
+def collect_panels(
+    context: Any, vectors: Any, like: Any, lines: Any, numbers: Any, sources: Any, offset: Any,
+    target: Any, panel: Any,
 ) -> Any:  # fmt: skip
-    """target[i * step :] = sources[i][offset:], so many numbers, from a table of addresses."""
+    """Numbers of lines, from a table of addresses, into panels of so many vectors for each line.
+
+    `offset` is where they begin in a line; the panels are `panel` numbers apart.
+    """
+    constants = literals(vectors)
+    if constants is None:
+        return None
+    (width,) = constants
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, lines, numbers, sources, offset, target, step = arguments
-        write = writer(builder, signature.args[0])
-        vectors = builder.sdiv(builder.add(numbers, word(write.lanes - 1)), word(write.lanes))
+        _, _, lines, numbers, sources, offset, target, panel = arguments
+        write = writer(builder, signature.args[1])
+        wide = word(width * write.lanes)
+        panels = builder.sdiv(builder.add(numbers, builder.sub(wide, word(1))), wide)
         target = write.floats(target)
 
-        def over_vectors(k: Any, values: list[Any]) -> list[Any]:
-            first = builder.mul(k, word(write.lanes))
-            mask = write.first_lanes(builder.sub(numbers, first))
-            start, to = builder.add(offset, first), write.at(target, first)
+        def over_lines(i: Any, values: list[Any]) -> list[Any]:
+            (line,) = addresses(write, sources, i, 1)
+            to = write.at(target, builder.mul(i, wide))
 
-            def over_lines(i: Any, values: list[Any]) -> list[Any]:
-                (line,) = addresses(write, sources, i, 1)
-                value = write.load_first(write.at(line, start), 0, mask)
-                write.store_first(value, write.at(to, builder.mul(i, step)), 0, mask)
+            def over_panels(k: Any, values: list[Any]) -> list[Any]:
+                place = write.at(to, builder.mul(k, panel))
+                first = builder.mul(k, wide)
+                start, left = builder.add(offset, first), builder.sub(numbers, first)
+                for j in range(width):
+                    mask = write.first_lanes(builder.sub(left, word(j * write.lanes)))
+                    value = write.load_first(write.at(line, start), j * write.lanes, mask)
+                    write.store(value, place, j * write.lanes)
                 return []
 
-            return write.repeat(lines, [], over_lines)
+            return write.repeat(panels, [], over_panels)
 
-        write.repeat(vectors, [], over_vectors)
+        write.repeat(lines, [], over_lines)
         return context.get_dummy_value()
 
-    return types.void(like, *[types.intp] * 6), generate
+    return types.void(vectors, like, *[types.intp] * 6), generate
 
 
 @generated

@@ -16,13 +16,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.backend.cpu.compile import compiled, finish, inlined, take
-from tinygan.backend.cpu.moves import collect_lines, copy_lines, count_words
+from tinygan.backend.cpu.moves import collect_panels, copy_lines, count_words
 from tinygan.backend.cpu.outer_tiles import HALF_ROWS, OUTER_ROWS, OUTER_WIDE, outer_tile
 from tinygan.backend.cpu.plans import SPAN, Pair, lanes_of, merged, window_taps
+from tinygan.backend.cpu.tiles import WIDE
 
 PIXELS = 128  # that go by between two visits to the sums
 MOST_ROWS = 288  # of a chunk, where there is a choice
-MOST_COLUMNS = 128
+MOST_COLUMNS = 256
 ENOUGH_CHUNKS = 24
 DIRECT = 64  # columns up to which gradients are read where they are
 
@@ -184,7 +185,7 @@ def tables(
         np.array(parts, np.int64),
         np.ascontiguousarray(rows),
         owned * splits,
-        groups * -(-o // lanes) * (rows.size // segment) * -(-segment // SPAN),
+        groups * -(-o // (WIDE * lanes)) * (rows.size // segment) * -(-segment // SPAN),
         (groups, splits, row, packed),
         np.zeros(max(seen * cell, lanes), kind),
     )
@@ -307,13 +308,15 @@ def outer(counters, plan, memory, groups, parts, sums, zeros):
             count = copy_strips(plan, memory, zeros, group, part * plan.part, first,
                                 min(first + plan.block, end), copy.ctypes.data, places,
                                 lines)  # fmt: skip
+            if not direct:
+                collect_panels(OUTER_WIDE, zeros, count,
+                               min(last_column, plan.columns) - first_column, lines.ctypes.data,
+                               first_column, right.ctypes.data, most * wide)  # fmt: skip
             for column in range(first_column, last_column, wide):
                 by, by_step = lines[0] + column * size, memory.g_pixel // size
                 if not direct:
                     by = right.ctypes.data + (column - first_column) * most * size
                     by_step = wide
-                    collect_lines(zeros, count, min(wide, plan.columns - column),
-                                  lines.ctypes.data, column, by, wide)  # fmt: skip
                 for k in range(first_group, last_group):
                     to = (group * plan.splits + split) * sums.shape[2] + groups[k, FIRST]
                     to = sums.ctypes.data + size * (to * packed + column)

@@ -181,7 +181,8 @@ def _tables(
 def _pack_chunks(plan: Plan, inner: int, u_count: int) -> int:
     """How many chunks the weights are laid out in, with one for the bias."""
     blocks = -(-u_count * min(inner, SPAN) // SPAN)
-    return plan.groups * (plan.packed // plan.lanes) * blocks * -(-inner // SPAN) + 1
+    parts = -(-plan.packed // (WIDE * plan.lanes))
+    return plan.groups * parts * blocks * -(-inner // SPAN) + 1
 
 
 def window_taps(kernel: Pair, start: Pair, dilation: Pair) -> list[Tap]:

@@ -16,7 +16,7 @@ from tinygan.backend.cpu.tiles import DOT_COLUMNS, WIDE
 
 @compiled
 def pack(counters, plan, steps, places, w, bias, packed, start):
-    """Lay out weights by phase, columns, row. A chunk: some numbers of a vector of columns.
+    """Lay out weights by phase, columns, row. A chunk: some numbers of a few vectors of columns.
 
     The last chunk sets the start of the sums: the bias, or zeros.
     """
@@ -28,7 +28,7 @@ def pack(counters, plan, steps, places, w, bias, packed, start):
     spans = (places.shape[0] + SPAN - 1) // SPAN
     u_blocks = (u_count * min(places.shape[0], SPAN) + SPAN - 1) // SPAN
     u_block = (u_count + u_blocks - 1) // u_blocks
-    vectors = plan.packed // lanes
+    parts = (plan.packed + WIDE * lanes - 1) // (WIDE * lanes)
     full = plan.packed // (WIDE * lanes) * WIDE * lanes
     done = 0
     while True:
@@ -45,34 +45,32 @@ def pack(counters, plan, steps, places, w, bias, packed, start):
             continue
         span = chunk % spans
         first_u = chunk // spans % u_blocks * u_block
-        column = chunk // (spans * u_blocks) % vectors * lanes
-        group = chunk // (spans * u_blocks * vectors)
-        # the panel that the columns are in
-        panel, width = column // (WIDE * lanes) * WIDE * lanes, WIDE * lanes
-        if column >= full:
-            panel, width = column, lanes
-            two = plan.packed - full >= 2 * lanes and column < full + 2 * lanes
-            if two and plan.mode == SUMS:
-                panel, width = full, 2 * lanes
+        first_column = chunk // (spans * u_blocks) % parts * WIDE * lanes
+        last_column = min(first_column + WIDE * lanes, plan.packed)
+        group = chunk // (spans * u_blocks * parts)
         q_end = min(span * SPAN + SPAN, places.shape[0])
         for u in range(first_u, min(first_u + u_block, u_count)):
-            q = span * SPAN
-            base = group * group_step + u * u_step + q
-            for j in range(lanes):
-                line = min(column + j, plan.columns - 1) * column_step
-                sources[j] = w + size * (base + line)
-            while q < q_end:
+            for q in range(span * SPAN, q_end, lanes):
                 count = min(lanes, q_end - q)
-                for i in range(lanes):
-                    targets[i] = unused.ctypes.data
-                    if i < count and places[q + i, 0] >= 0:
-                        place = places[q + i, 0] * plan.packed + places[q + i, 1] * panel
-                        place += (places[q + i, 2] + u) * width + column - panel
-                        targets[i] = packed.ctypes.data + size * (group * group_size + place)
-                transpose_tile(packed, sources.ctypes.data, 1, 0, count, targets.ctypes.data, lanes)
-                for j in range(lanes):
-                    sources[j] += size * lanes
-                q += lanes
+                base = group * group_step + u * u_step + q
+                for column in range(first_column, last_column, lanes):
+                    # the panel that the columns are in
+                    panel, width = first_column, WIDE * lanes
+                    if column >= full:
+                        panel, width = column, lanes
+                        two = plan.packed - full >= 2 * lanes and column < full + 2 * lanes
+                        if two and plan.mode == SUMS:
+                            panel, width = full, 2 * lanes
+                    for i in range(lanes):
+                        line = min(column + i, plan.columns - 1) * column_step
+                        sources[i] = w + size * (base + line)
+                        targets[i] = unused.ctypes.data
+                        if i < count and places[q + i, 0] >= 0:
+                            place = places[q + i, 0] * plan.packed + places[q + i, 1] * panel
+                            place += (places[q + i, 2] + u) * width + column - panel
+                            targets[i] = packed.ctypes.data + size * (group * group_size + place)
+                    transpose_tile(packed, sources.ctypes.data, 1, 0, count, targets.ctypes.data,
+                                   lanes)  # fmt: skip
     return finish(counters, done)
 
 
@@ -117,7 +115,7 @@ def pack_dots(counters, plan, steps, phases, sources, w, bias, packed, start):
 def unpack(counters, plan, sums, rows, w):
     """w from sums (group, split, row, column), added up over the splits.
 
-    A chunk: some numbers of a vector of columns. The q-th number of a column, in segments of
+    A chunk: some numbers of a few vectors of columns. The q-th number of a column, in segments of
     `plan.segment` that are `plan.segment_step` apart, is in the row rows[q].
     """
     size, lanes = w.itemsize, plan.lanes
@@ -125,7 +123,7 @@ def unpack(counters, plan, sums, rows, w):
     unused = np.empty(lanes, w.dtype)
     spans = (plan.segment + SPAN - 1) // SPAN
     segments = rows.size // plan.segment
-    vectors = (plan.columns + lanes - 1) // lanes
+    parts = (plan.columns + WIDE * lanes - 1) // (WIDE * lanes)
     part_step = sums.shape[2] * sums.shape[3]
     done = 0
     while True:
@@ -135,21 +133,22 @@ def unpack(counters, plan, sums, rows, w):
         done += 1
         first = chunk % spans * SPAN
         segment = chunk // spans % segments
-        column = chunk // (spans * segments) % vectors * lanes
-        group = chunk // (spans * segments * vectors)
+        first_column = chunk // (spans * segments) % parts * WIDE * lanes
+        last_column = min(first_column + WIDE * lanes, plan.columns)
+        group = chunk // (spans * segments * parts)
         last = min(first + SPAN, plan.segment)
-        while first < last:
-            count = min(lanes, last - first)
-            for i in range(lanes):
-                row = rows[segment * plan.segment + first + min(i, count - 1)]
-                place = (group * sums.shape[1] * sums.shape[2] + row) * sums.shape[3] + column
-                sources[i] = sums.ctypes.data + size * place
-                targets[i] = unused.ctypes.data
-                if column + i < plan.columns:
-                    place = (group * plan.columns + column + i) * plan.column_step
-                    place += segment * plan.segment_step + first
-                    targets[i] = w.ctypes.data + size * place
-            transpose_tile(w, sources.ctypes.data, sums.shape[1], part_step, lanes,
-                           targets.ctypes.data, count)  # fmt: skip
-            first += lanes
+        for q in range(first, last, lanes):
+            count = min(lanes, last - q)
+            for column in range(first_column, last_column, lanes):
+                for i in range(lanes):
+                    row = rows[segment * plan.segment + q + min(i, count - 1)]
+                    place = (group * sums.shape[1] * sums.shape[2] + row) * sums.shape[3] + column
+                    sources[i] = sums.ctypes.data + size * place
+                    targets[i] = unused.ctypes.data
+                    if column + i < plan.columns:
+                        place = (group * plan.columns + column + i) * plan.column_step
+                        place += segment * plan.segment_step + q
+                        targets[i] = w.ctypes.data + size * place
+                transpose_tile(w, sources.ctypes.data, sums.shape[1], part_step, lanes,
+                               targets.ctypes.data, count)  # fmt: skip
     return finish(counters, done)
