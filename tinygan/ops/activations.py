@@ -33,7 +33,14 @@ def sigmoid(xp: Any, x: Any) -> Any:
     return 1 / (1 + xp.exp(-x))
 
 
-sigmoid.vjp(x=lambda g, y: g * (y * (1 - y)))
+@primitive(elementwise=True)
+def _sigmoid_grad(xp: Any, g: Any, y: Any) -> Any:
+    """g y (1 - y), the gradient by the input of a sigmoid whose output is y."""
+    return g * (y * (1 - y))
+
+
+_sigmoid_grad.vjp(g=lambda v, y: _sigmoid_grad(v, y), y=lambda v, g, y: v * g * (1 - y * 2))
+sigmoid.vjp(x=lambda g, y: _sigmoid_grad(g, y))
 
 
 @primitive(elementwise=True, real=True)
@@ -44,12 +51,24 @@ def softplus(xp: Any, x: Any, *, beta: float = 1, threshold: float = 20) -> Any:
     return xp.where(z > threshold, x, y if beta == 1 else y / beta)
 
 
-def _softplus_by_x(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
+@primitive(elementwise=True)
+def _softplus_grad(xp: Any, g: Any, x: Any, *, beta: float, threshold: float) -> Any:
+    """g sigmoid(beta x), and g itself where beta x > threshold."""
     z = x if beta == 1 else x * beta
-    return where(z > threshold, g, g * sigmoid(z))
+    return xp.where(z > threshold, g, g / (1 + xp.exp(-z)))
 
 
-softplus.vjp(x=_softplus_by_x)
+def _softplus_grad_by_x(v: Tensor, g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
+    z = x if beta == 1 else x * beta
+    s = sigmoid(z)
+    return where(z > threshold, 0, v * g * beta * _sigmoid_grad(1, s))
+
+
+_softplus_grad.vjp(
+    g=lambda v, x, beta, threshold: _softplus_grad(v, x, beta, threshold),
+    x=_softplus_grad_by_x,
+)
+softplus.vjp(x=lambda g, x, beta, threshold: _softplus_grad(g, x, beta, threshold))
 
 
 def logsigmoid(x: Tensor) -> Tensor:
@@ -93,9 +112,6 @@ _leaky_relu_grad.vjp(
 # by the sign of the output, so that the input need not be kept
 relu.vjp(x=lambda g, y: _leaky_relu_grad(g, y, 0.0))
 _leaky_relu.vjp(x=lambda g, y, negative_slope: _leaky_relu_grad(g, y, negative_slope))
-
-for _op in (relu, _leaky_relu, _leaky_relu_grad):
-    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -151,6 +167,13 @@ def hardtanh(xp: Any, x: Any, *, min_val: float = -1.0, max_val: float = 1.0) ->
 hardtanh.vjp(
     x=lambda g, y, min_val, max_val: where((y > min_val) & (y < max_val), g, 0),
 )
+
+
+for _op in (
+    *(sigmoid, _sigmoid_grad, softplus, _softplus_grad),
+    *(relu, _leaky_relu, _leaky_relu_grad, hardtanh),
+):
+    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 
 
 def relu6(x: Tensor) -> Tensor:

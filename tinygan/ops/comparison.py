@@ -195,7 +195,7 @@ masked_fill.vjp(
     value=lambda g, mask: where(mask, g, 0),
 )
 
-for _op in (where, masked_fill):
+for _op in (eq, ne, lt, le, gt, ge, where, masked_fill):
     _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 
 

@@ -201,6 +201,11 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return x if max is None else clamp_max(x, max)
 
 
+for _op in (add, sub, mul, true_divide, pow, maximum, minimum):
+    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
+clamp_min.kernel("cpu", "tinygan.backend.cpu.elementwise:maximum")
+clamp_max.kernel("cpu", "tinygan.backend.cpu.elementwise:minimum")
+
 # -- compositions ---------------------------------------------------------------------------------
 
 

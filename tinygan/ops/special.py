@@ -61,3 +61,4 @@ def erf(xp: Any, x: Any) -> Any:
 
 
 erf.vjp(x=lambda g, x: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)))
+erf.kernel("cpu", "tinygan.backend.cpu.elementwise:erf")

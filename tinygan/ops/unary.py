@@ -183,7 +183,17 @@ def tanh(xp: Any, x: Any) -> Any:
     return xp.tanh(x)
 
 
-tanh.vjp(x=lambda g, y: g * (1 - y * y))
+@primitive(elementwise=True)
+def _tanh_grad(xp: Any, g: Any, y: Any) -> Any:
+    """g (1 - y^2), the gradient by the input of a tanh whose output is y."""
+    return g * (1 - y * y)
+
+
+_tanh_grad.vjp(g=lambda v, y: _tanh_grad(v, y), y=lambda v, g, y: v * g * y * -2)
+tanh.vjp(x=lambda g, y: _tanh_grad(g, y))
+
+for _op in (neg, abs, exp, expm1, log, sqrt, rsqrt, square, reciprocal, tanh, _tanh_grad):
+    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 
 # -- rounding: derivative 0 -----------------------------------------------------------------------
 

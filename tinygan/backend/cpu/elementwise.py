@@ -1,4 +1,7 @@
-"""Activations, their derivatives and selection on float32, in one pass over memory."""
+"""Elementwise ops in one pass over memory: what each does with the numbers at one place.
+
+Constants are float32 that are exact, so that a function serves for float64 too.
+"""
 
 from __future__ import annotations
 
@@ -6,145 +9,258 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import threads
-from tinygan.backend.cpu.compile import compiled, finish, take
-from tinygan.backend.cpu.memory import flat
+from tinygan.backend.cpu import polynomials
+from tinygan.backend.cpu.mapping import BOOL, mapped
+from tinygan.backend.kernels import launches
 
-FLOAT = np.dtype(np.float32)
-BOOL = np.dtype(np.bool_)
-SMALL = 1 << 14  # numbers that NumPy computes as fast
-PARALLEL = 1 << 18  # numbers from which waking other threads costs less than it brings
-PIECE = 1 << 14  # numbers per chunk
+F = np.float32
+ZERO, ONE, TWO = F(0), F(1), F(2)
+_exp_of, _expm1_of, _log_of = polynomials.exp, polynomials.expm1, polynomials.log
+_tanh_of, _sigmoid_of, _softplus_of = polynomials.tanh, polynomials.sigmoid, polynomials.softplus
+_erf_of = polynomials.erf
 
-
-def relu(x: Any, *, out: Any = None) -> Any:
-    return _over(_relu, out, (x,), ())
+# -- functions of one number ----------------------------------------------------------------------
 
 
-def leaky_relu(x: Any, *, negative_slope: float, out: Any = None) -> Any:
-    return _over(_leaky_relu, out, (x,), (np.float32(negative_slope),))
+@mapped(exact=True)
+def neg(x):
+    return -x
 
 
-def leaky_relu_grad(g: Any, sign: Any, *, negative_slope: float, out: Any = None) -> Any:
-    return _over(_leaky_relu_grad, out, (g, sign), (np.float32(negative_slope),))
+@mapped(exact=True)
+def abs(x):
+    return np.abs(x)
 
 
-def where(condition: Any, x: Any, other: Any, *, out: Any = None) -> Any:
-    if condition.size < SMALL or condition.dtype != BOOL:
-        return NotImplemented
-    arrays = tuple([a for a in (x, other) if isinstance(a, np.ndarray)])
-    if len(arrays) == 2:
-        return _over(_where, out, arrays, (), condition)
-    if not arrays:
-        return NotImplemented
-    keep = arrays[0] is x
-    number = other if keep else x
-    with np.errstate(over="ignore"):  # as float32 a large number is infinite
-        return _over(_where_number, out, arrays, (np.float32(number), keep), condition)
+@mapped(exact=True)
+def square(x):
+    return x * x
 
 
+@mapped(exact=True)
+def sqrt(x):
+    return np.sqrt(x)
+
+
+@mapped(exact=True)
+def rsqrt(x):
+    return ONE / np.sqrt(x)
+
+
+@mapped(exact=True)
+def reciprocal(x):
+    return ONE / x
+
+
+@mapped
+def exp(x):
+    return _exp_of(x)
+
+
+@mapped
+def expm1(x):
+    return _expm1_of(x)
+
+
+@mapped
+def log(x):
+    return _log_of(x)
+
+
+@mapped
+def erf(x):
+    return _erf_of(x)
+
+
+# -- arithmetic -----------------------------------------------------------------------------------
+
+
+@mapped(exact=True)
+def _add(x, other):
+    return x + other
+
+
+@mapped
+def _add_multiple(x, other, alpha):
+    return x + alpha * other
+
+
+@mapped(exact=True)
+def _sub(x, other):
+    return x - other
+
+
+@launches
+def add(x: Any, other: Any, *, alpha: float = 1, out: Any = None) -> Any:
+    return _add(x, other, out=out) if alpha == 1 else _add_multiple(x, other, alpha, out=out)
+
+
+@launches
+def sub(x: Any, other: Any, *, alpha: float = 1, out: Any = None) -> Any:
+    return _sub(x, other, out=out) if alpha == 1 else _add_multiple(x, other, -alpha, out=out)
+
+
+@mapped(exact=True)
+def mul(x, other):
+    return x * other
+
+
+@mapped(exact=True)
+def true_divide(x, other):
+    return x / other
+
+
+@mapped(exact=True)
+def maximum(x, other):
+    return x if x > other or x != x else other
+
+
+@mapped(exact=True)
+def minimum(x, other):
+    return x if x < other or x != x else other
+
+
+@mapped
+def _power(x, exponent):
+    return x**exponent
+
+
+POWERS = {2: square, 0.5: sqrt, -1: reciprocal}
+
+
+@launches
+def pow(x: Any, exponent: Any, *, out: Any = None) -> Any:
+    if isinstance(exponent, (int, float)) and exponent in POWERS:
+        return POWERS[exponent](x, out=out)
+    return _power(x, exponent, out=out)
+
+
+# -- comparison and selection ---------------------------------------------------------------------
+
+
+@mapped(exact=True, truth=True)
+def eq(x, other):
+    return x == other
+
+
+@mapped(exact=True, truth=True)
+def ne(x, other):
+    return x != other
+
+
+@mapped(exact=True, truth=True)
+def lt(x, other):
+    return x < other
+
+
+@mapped(exact=True, truth=True)
+def le(x, other):
+    return x <= other
+
+
+@mapped(exact=True, truth=True)
+def gt(x, other):
+    return x > other
+
+
+@mapped(exact=True, truth=True)
+def ge(x, other):
+    return x >= other
+
+
+@mapped(exact=True, masked=True)
+def where(condition, x, other):
+    return x if condition else other
+
+
+@launches
 def masked_fill(x: Any, mask: Any, value: Any, *, out: Any = None) -> Any:
     return where(mask, value, x, out=out)
 
 
-def _over(
-    kernel: Any, out: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...], mask: Any = None
-) -> Any:
-    """The kernel of all elements of arrays with one shape and order, written into `out`."""
-    size, shape = arrays[0].size, arrays[0].shape
-    if size < SMALL or any(a.dtype != FLOAT for a in arrays):
+@launches
+def cast(x: Any, *, dtype: Any, out: Any = None) -> Any:
+    if x.dtype != BOOL or out is None:
         return NotImplemented
-    if mask is not None:
-        arrays = (mask, *arrays)
-    if any(a.shape != shape for a in arrays):
-        return NotImplemented
-    if out is None and len(shape) == 4 and flat(*arrays) is None:  # of two orders: channels last
-        arrays = tuple(np.ascontiguousarray(a.transpose(0, 2, 3, 1)) for a in arrays)
-        arrays = tuple(a.transpose(0, 3, 1, 2) for a in arrays)
-    result = np.empty_like(arrays[-1]) if out is None else out
-    runs = flat(*arrays, result) if result.dtype == FLOAT else None
-    if runs is None:
-        return NotImplemented
-    number = threads.get_num_threads() if size > PARALLEL else 1
-    threads.run(kernel, -(-size // PIECE), (*runs, *numbers), number)
-    return result
+    return where(x, 1.0, 0.0, out=out)
 
 
-@compiled
-def _relu(counters, x, y):
-    done = 0
-    while True:
-        chunk = take(counters)
-        if chunk < 0:
-            break
-        done += 1
-        start = chunk * PIECE
-        xs, ys = x[start : start + PIECE], y[start : start + PIECE]
-        for i in range(ys.size):
-            ys[i] = np.float32(0) if xs[i] <= 0 else xs[i]
-    return finish(counters, done)
+# -- activations and their derivatives ------------------------------------------------------------
 
 
-@compiled
-def _leaky_relu(counters, x, y, slope):
-    done = 0
-    while True:
-        chunk = take(counters)
-        if chunk < 0:
-            break
-        done += 1
-        start = chunk * PIECE
-        xs, ys = x[start : start + PIECE], y[start : start + PIECE]
-        for i in range(ys.size):
-            ys[i] = xs[i] if xs[i] > 0 else xs[i] * slope
-    return finish(counters, done)
+@mapped(exact=True)
+def relu(x):
+    return ZERO if x <= 0 else x
 
 
-@compiled
-def _leaky_relu_grad(counters, g, sign, x, slope):
-    done = 0
-    while True:
-        chunk = take(counters)
-        if chunk < 0:
-            break
-        done += 1
-        start = chunk * PIECE
-        end = start + PIECE
-        gs, signs, xs = g[start:end], sign[start:end], x[start:end]
-        for i in range(xs.size):
-            xs[i] = gs[i] if signs[i] > 0 else gs[i] * slope
-    return finish(counters, done)
+@mapped(exact=True)
+def _hardtanh(x, low, high):
+    y = low if x < low else x
+    return high if y > high else y
 
 
-@compiled
-def _where(counters, mask, x, other, y):
-    done = 0
-    while True:
-        chunk = take(counters)
-        if chunk < 0:
-            break
-        done += 1
-        start = chunk * PIECE
-        end = start + PIECE
-        masks, xs, others, ys = mask[start:end], x[start:end], other[start:end], y[start:end]
-        for i in range(ys.size):
-            chosen, rejected = xs[i], others[i]  # both are read, or the loop is no vector code
-            ys[i] = chosen if masks[i] else rejected
-    return finish(counters, done)
+@launches
+def hardtanh(x: Any, *, min_val: float, max_val: float, out: Any = None) -> Any:
+    return _hardtanh(x, min_val, max_val, out=out)
 
 
-@compiled
-def _where_number(counters, mask, x, y, number, keep):
-    """x where mask == keep, else the number."""
-    done = 0
-    while True:
-        chunk = take(counters)
-        if chunk < 0:
-            break
-        done += 1
-        start = chunk * PIECE
-        end = start + PIECE
-        masks, xs, ys = mask[start:end], x[start:end], y[start:end]
-        for i in range(ys.size):
-            ys[i] = xs[i] if masks[i] == keep else number
-    return finish(counters, done)
+@mapped(exact=True)
+def _leaky_relu(x, slope):
+    return x if x > 0 else x * slope
+
+
+@mapped(exact=True)
+def _leaky_relu_grad(g, sign, slope):
+    return g if sign > 0 else g * slope
+
+
+@launches
+def leaky_relu(x: Any, *, negative_slope: float, out: Any = None) -> Any:
+    return _leaky_relu(x, negative_slope, out=out)
+
+
+@launches
+def leaky_relu_grad(g: Any, sign: Any, *, negative_slope: float, out: Any = None) -> Any:
+    return _leaky_relu_grad(g, sign, negative_slope, out=out)
+
+
+@mapped
+def tanh(x):
+    return _tanh_of(x)
+
+
+@mapped
+def tanh_grad(g, y):
+    return g * (ONE - y * y)
+
+
+@mapped
+def sigmoid(x):
+    return _sigmoid_of(x)
+
+
+@mapped
+def sigmoid_grad(g, y):
+    return g * (y * (ONE - y))
+
+
+@mapped
+def _softplus(x, beta, threshold):
+    z = x * beta
+    return x if z > threshold else _softplus_of(z) / beta
+
+
+@mapped
+def _softplus_grad(g, x, beta, threshold):
+    z = x * beta
+    return g if z > threshold else g * _sigmoid_of(z)
+
+
+@launches
+def softplus(x: Any, *, beta: float, threshold: float, out: Any = None) -> Any:
+    return _softplus(x, beta, threshold, out=out)
+
+
+@launches
+def softplus_grad(g: Any, x: Any, *, beta: float, threshold: float, out: Any = None) -> Any:
+    return _softplus_grad(g, x, beta, threshold, out=out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tinygan
 from tinygan import ops
 from tinygan.cli.gradients.table import Domain, mask, nonzero, normal, row, uniform
-from tinygan.ops import inplace
+from tinygan.ops import inplace, unary
 from tinygan.ops.conversion import _copy_to
 
 _apart: tuple[Domain, Domain] = (nonzero(2, 3), uniform(-0.1, 0.1, 2, 3))  # no ties
