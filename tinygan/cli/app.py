@@ -133,6 +133,24 @@ JsonPath = Annotated[Path | None, typer.Option("--json", help="Also write the re
 ChartPath = Annotated[Path | None, typer.Option("--chart", help="Also draw them, into a PNG.")]
 
 
+@bench.command("ops")
+def bench_ops(
+    op: Annotated[str | None, typer.Option(help="Only this operation.", show_default=False)] = None,
+    size: Annotated[
+        str | None, typer.Option(help="small, medium or large. [all]", show_default=False)
+    ] = None,
+    json: JsonPath = None,
+    chart: ChartPath = None,
+) -> None:
+    """Time every operation by every kernel, as a share of what the machine can do.
+
+    Example: tinygan bench ops --op conv2d
+    """
+    from tinygan.cli.bench.ops import bench_ops
+
+    bench_ops(op, size, json, chart)
+
+
 @bench.command("step")
 def bench_step(
     workload: Annotated[

@@ -49,3 +49,30 @@ def draw_steps(report: dict[str, Any], path: Path) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=130)
+
+
+def draw_ops(report: dict[str, Any], path: Path) -> None:
+    """The share of its ceiling that each operation's kernel reaches at the largest size."""
+    best: dict[str, dict[str, Any]] = {}
+    sizes = [row["size"] for row in report["rows"]]
+    rows = [row for row in report["rows"] if row["size"] == sizes[-1]]
+    for row in rows:
+        if row["op"] not in best or row["kernel"] != "reference":
+            best[row["op"]] = row
+    base = {row["op"]: row["share"] for row in rows if row["kernel"] == "reference"}
+    ordered = sorted(best.values(), key=lambda row: row["share"])
+    figure = matplotlib.figure.Figure(figsize=(8, 1 + 0.16 * len(ordered)), layout="constrained")
+    axes = figure.subplots()
+    for line, row in enumerate(ordered):
+        axes.plot([base[row["op"]], row["share"]], [line, line], color="#bbbbbb", linewidth=1)
+        axes.plot(base[row["op"]], line, "o", color="#c44e52", markersize=3)
+        if row["kernel"] != "reference":
+            axes.plot(row["share"], line, "o", color="#4c72b0", markersize=4)
+    axes.set_yticks(range(len(ordered)), [row["op"] for row in ordered], fontsize=6)
+    axes.set_xscale("log")
+    axes.set_ylim(-1, len(ordered))
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xlabel("share of the ceiling; red: NumPy's reference, blue: our kernel")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, dpi=130)

@@ -1,0 +1,31 @@
+"""The timed programs of other frameworks are the same programs: their first losses agree."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinygan.cli.bench import with_tinygan
+from tinygan.cli.bench.workloads import WORKLOADS
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize("workload", [name for name in WORKLOADS if name != "dcgan64"])
+def test_three_steps_have_pytorchs_losses(workload: str) -> None:
+    from tinygan.cli.bench import with_torch
+
+    threads = torch.get_num_threads()
+    ours = with_tinygan.build(workload, "tinygan", 1)
+    theirs = with_torch.build(workload, "torch eager", threads)
+    for number in range(3):
+        assert ours(number) == pytest.approx(theirs(number), rel=2e-3 if number else 1e-4)
+
+
+@pytest.mark.parametrize("workload", ["classifier", "toy", "mlp", "dcgan28", "wgan-gp"])
+def test_jaxs_first_losses(workload: str) -> None:
+    pytest.importorskip("jax")
+    from tinygan.cli.bench import with_jax
+
+    ours = with_tinygan.build(workload, "tinygan eager", 1)
+    theirs = with_jax.build(workload, "jax jit", 1)
+    assert ours(0) == pytest.approx(theirs(0), rel=1e-4)
