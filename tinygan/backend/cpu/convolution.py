@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ Pads = tuple[Pair, Pair]
 Activation = tuple[str, float] | None  # its name and slope, where a recorded step has it come next
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+LINE = 64  # bytes of a line of the cache
 SMALL = 1 << 15  # multiplications that are not worth a compiler
 PARALLEL = 1 << 19  # multiplications from which waking other threads costs less than it brings
 LARGE_PACK = 1 << 15  # the same for weights to be laid out
@@ -96,7 +98,7 @@ def conv2d_weight_grad(
         depth = depthwise.tables(
             image.shape, right.shape, kernel, stride, _start(padding), dilation, kind
         )
-        sums = scratch(depth.sums, kind)
+        sums = _aligned(depth.sums, kind)
         memory = outer.Memory(*_place(image), *_place(right))
         arguments = (depth.plan, memory, depth.offsets, sums, depth.zeros)
         number = threads.get_num_threads() if work > PARALLEL else 1
@@ -113,7 +115,7 @@ def conv2d_weight_grad(
         kind,
     )  # fmt: skip
     memory = outer.Memory(*_place(image), *_place(right))
-    sums = scratch(tables.sums, kind)
+    sums = _aligned(tables.sums, kind)
     number = threads.get_num_threads() if work > PARALLEL else 1
     threads.run(
         outer.outer,
@@ -155,7 +157,7 @@ def _gather(
     relu = int(name == "relu")
     plan, kind = tables.plan, image.dtype
     number = threads.get_num_threads() if work > PARALLEL else 1
-    packed = scratch(plan.groups * tables.rows * plan.packed, kind)
+    packed = _aligned((plan.groups * tables.rows * plan.packed,), kind)
     start = scratch(plan.groups * plan.packed, kind)
     w = ordered(w, (0, 1, 2, 3))
     bias = None if bias is None else ordered(bias, (0,))
@@ -181,6 +183,14 @@ def _gather(
         number,
     )
     return _delivered(target.transpose(0, 3, 1, 2), out)
+
+
+def _aligned(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    """Scratch memory whose vectors do not straddle the lines of the cache."""
+    size = math.prod(shape)
+    memory = scratch(size + LINE // kind.itemsize, kind)
+    first = -address(memory) % LINE // kind.itemsize
+    return memory[first : first + size].reshape(shape)
 
 
 def _delivered(result: np.ndarray, out: Any) -> Any:

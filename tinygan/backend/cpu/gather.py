@@ -253,6 +253,7 @@ def gather(counters, plan, memory, taps, phases, zeros, slope, relu):
             shift = size * wide * plan.lanes
             weights += forward * wide * plan.lanes
             column += wide * plan.lanes
+    words[0], numbers[0] = 0, 0  # so that they live until here
     return finish(counters, done)
 
 
@@ -296,6 +297,7 @@ def dots(counters, plan, memory, taps, phases, zeros, slope, relu):
             shift = size * wide
             weights += forward * wide
             column += wide
+    words[0], numbers[0] = 0, 0  # so that they live until here
     return finish(counters, done)
 
 
@@ -339,4 +341,5 @@ def depths(counters, plan, memory, taps, phases, zeros, slope, relu):
                 add_words(ROWS, outputs, outputs, size * wide * plan.lanes)
                 weights += size * count * wide * plan.lanes
                 column += wide * plan.lanes
+    words[0], numbers[0] = 0, 0  # so that they live until here
     return finish(counters, done)

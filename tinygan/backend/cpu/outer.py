@@ -274,9 +274,11 @@ def outer(counters, plan, memory, groups, parts, sums, zeros):
     """The sums of all rows. A chunk: some channels and columns, over one part of the pixels."""
     size, lanes = sums.itemsize, plan.lanes
     panels = (plan.part + plan.cell - 1) // plan.cell
-    copy = np.zeros(panels * plan.slots * plan.seen * plan.cell + lanes, sums.dtype)
+    copy = np.zeros(panels * plan.slots * plan.seen * plan.cell + 2 * lanes, sums.dtype)
+    copy_at = (copy.ctypes.data + 63) // 64 * 64
     most = plan.block * plan.strip
-    right = np.zeros(plan.columns_per_chunk * most, sums.dtype)
+    right = np.zeros(plan.columns_per_chunk * most + 2 * lanes, sums.dtype)
+    panels_at = (right.ctypes.data + 63) // 64 * 64  # at lines of the cache
     places, lines = np.empty(most + 8, np.int64), np.empty(most + 8, np.int64)
     packed = sums.shape[3]
     column_blocks = (packed + plan.columns_per_chunk - 1) // plan.columns_per_chunk
@@ -306,16 +308,16 @@ def outer(counters, plan, memory, groups, parts, sums, zeros):
         first, end = split_strips(plan, split)
         while first < end:
             count = copy_strips(plan, memory, zeros, group, part * plan.part, first,
-                                min(first + plan.block, end), copy.ctypes.data, places,
+                                min(first + plan.block, end), copy_at, places,
                                 lines)  # fmt: skip
             if not direct:
                 collect_panels(OUTER_WIDE, zeros, count,
                                min(last_column, plan.columns) - first_column, lines.ctypes.data,
-                               first_column, right.ctypes.data, most * wide)  # fmt: skip
+                               first_column, panels_at, most * wide)  # fmt: skip
             for column in range(first_column, last_column, wide):
                 by, by_step = lines[0] + column * size, memory.g_pixel // size
                 if not direct:
-                    by = right.ctypes.data + (column - first_column) * most * size
+                    by = panels_at + (column - first_column) * most * size
                     by_step = wide
                 for k in range(first_group, last_group):
                     to = (group * plan.splits + split) * sums.shape[2] + groups[k, FIRST]
@@ -327,4 +329,5 @@ def outer(counters, plan, memory, groups, parts, sums, zeros):
                         outer_tile(HALF_ROWS, OUTER_WIDE, zeros, count, places.ctypes.data,
                                    groups[k, PLACE], by, by_step, to, packed)  # fmt: skip
             first += plan.block
+    copy[0], right[0] = 0, 0  # so that they live until here
     return finish(counters, done)
