@@ -18,21 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import convolution, elementwise, matmul, threads, updates
-from tinygan.ops import activations, conv_trio, linalg
+from tinygan.backend.cpu import elementwise, matmul, threads, updates
+from tinygan.ops import activations, linalg
 from tinygan.optim.rule import RULES
 
 torch: Any = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
 
 Calls = dict[str, Callable[[], Any]]
 BATCH = 64
-CONVOLUTIONS = [(1, 28, 64), (64, 14, 128), (3, 32, 64), (64, 16, 128), (128, 8, 256)]
-GEOMETRY: dict[str, Any] = {
-    "stride": (2, 2),
-    "padding": ((1, 1), (1, 1)),
-    "dilation": (1, 1),
-    "groups": 1,
-}
 
 random = np.random.default_rng(0)
 
@@ -59,36 +52,6 @@ def both(reference: Any, kernel: Any, arguments: tuple[Any, ...], static: Any) -
         "numpy": lambda: reference(np, *arguments, **static),
         "kernel": lambda: kernel(*arguments, **static),
     }
-
-
-def convolutions() -> Iterator[tuple[str, float, Calls]]:
-    """4 x 4, stride 2, padding 1: name, floating-point operations, candidates."""
-    for c, h, o in CONVOLUTIONS:
-        x, g = images(c, h), images(o, h // 2)
-        w = random.standard_normal((o, c, 4, 4), np.float32)
-        work = 2.0 * BATCH * (h // 2) ** 2 * c * o * 16
-        static: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
-            "conv2d": ((x, w), {}),
-            "conv2d_input_grad": ((g, w), {"size": (h, h)}),
-            "conv2d_weight_grad": ((x, g), {"kernel": (4, 4)}),
-        }
-        for op, (arguments, more) in static.items():
-            reference = getattr(conv_trio, f"_{op}").reference
-            calls = both(reference, getattr(convolution, op), arguments, {**more, **GEOMETRY})
-            if torch is not None:
-                tx, tg, tw = (torch.from_numpy(np.ascontiguousarray(a)) for a in (x, g, w))
-                calls["torch"] = torch_convolution(op, tx, tg, tw)
-            yield f"{op.removeprefix('conv2d_') or op:12s} {c:3d} -> {o:3d}  {h}x{h}", work, calls
-
-
-def torch_convolution(op: str, x: Any, g: Any, w: Any) -> Callable[[], Any]:
-    f = torch.nn.functional
-    geometry = {"stride": 2, "padding": 1}
-    return {
-        "conv2d": lambda: f.conv2d(x, w, **geometry),
-        "conv2d_input_grad": lambda: f.conv_transpose2d(g, w, **geometry),
-        "conv2d_weight_grad": lambda: torch.nn.grad.conv2d_weight(x, w.shape, g, **geometry),
-    }[op]
 
 
 def others() -> Iterator[tuple[str, float, Calls]]:
@@ -134,12 +97,11 @@ def main() -> None:
         if torch is not None:
             torch.set_num_threads(number)
         print(f"\n{number} threads: milliseconds (billions of operations or numbers per second)")
-        for cases in (convolutions(), others()):
-            for name, work, calls in cases:
-                line = f"{name:34s}"
-                for candidate, seconds in fastest(calls, options.repeats).items():
-                    line += f"  {candidate} {1e3 * seconds:7.3f} ({work / seconds / 1e9:5.1f})"
-                print(line, flush=True)
+        for name, work, calls in others():
+            line = f"{name:34s}"
+            for candidate, seconds in fastest(calls, options.repeats).items():
+                line += f"  {candidate} {1e3 * seconds:7.3f} ({work / seconds / 1e9:5.1f})"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
