@@ -103,20 +103,22 @@ def copy_lines(
         write = writer(builder, signature.args[0])
         vectors = builder.sdiv(builder.add(numbers, word(write.lanes - 1)), word(write.lanes))
 
-        def over_lines(i: Any, places: list[Any]) -> list[Any]:
-            start, to = write.floats(places[0]), write.floats(places[1])
+        def over_vectors(k: Any, values: list[Any]) -> list[Any]:
+            first = builder.mul(k, word(write.lanes))
+            mask = write.first_lanes(builder.sub(numbers, first))
+            shift = builder.mul(first, word(write.bytes))
 
-            def over_vectors(k: Any, values: list[Any]) -> list[Any]:
-                first = builder.mul(k, word(write.lanes))
-                mask = write.first_lanes(builder.sub(numbers, first))
-                value = write.load_first(write.at(start, first), 0, mask)
-                write.store_first(value, write.at(to, first), 0, mask)
-                return []
+            def over_lines(i: Any, places: list[Any]) -> list[Any]:
+                value = write.load_first(write.floats(places[0]), 0, mask)
+                write.store_first(value, write.floats(places[1]), 0, mask)
+                return [builder.add(places[0], source_step), builder.add(places[1], target_step)]
 
-            write.repeat(vectors, [], over_vectors)
-            return [builder.add(places[0], source_step), builder.add(places[1], target_step)]
+            write.repeat(
+                lines, [builder.add(source, shift), builder.add(target, shift)], over_lines
+            )
+            return []
 
-        write.repeat(lines, [source, target], over_lines)
+        write.repeat(vectors, [], over_vectors)
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 6), generate
