@@ -15,7 +15,7 @@ from tinygan.autograd.node import Node
 from tinygan.autograd.primitive import REGISTRY, Primitive, primitive
 from tinygan.autograd.replay import compile
 from tinygan.autograd.tensor import Parameter, Size, Tensor, Variable, wrap
-from tinygan.autograd.trace import before_replay, perform
+from tinygan.autograd.trace import add_to, before_replay, perform
 
 __all__ = [
     "REGISTRY",
@@ -27,6 +27,7 @@ __all__ = [
     "Size",
     "Tensor",
     "Variable",
+    "add_to",
     "backward",
     "before_replay",
     "change",

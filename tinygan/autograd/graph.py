@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter, iadd
+from operator import attrgetter
 from typing import Any
 
 from tinygan.autograd.mode import set_grad_enabled
 from tinygan.autograd.node import Node
 from tinygan.autograd.tensor import Tensor, wrap
-from tinygan.autograd.trace import perform
+from tinygan.autograd.trace import add_to, perform
 from tinygan.backend import backend_of
 
 
@@ -84,7 +84,7 @@ def backward(
         elif create_graph or tensor.grad.node is not None:
             tensor.grad = tensor.grad + g
         else:
-            perform(iadd, tensor.grad.array, g.array, changed=[tensor.grad])
+            perform(add_to, tensor.grad.array, g.array, changed=[tensor.grad])
 
 
 def _walk(

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygan.autograd.mode import state
 from tinygan.autograd.tensor import Tensor
-from tinygan.autograd.trace import perform
+from tinygan.autograd.trace import assign, perform
 from tinygan.backend.dtypes import can_store
 
 
@@ -34,7 +34,7 @@ def change(x: Tensor, result: Tensor) -> Tensor:
 def store(x: Tensor, key: Any, value: Any) -> None:
     """x.array[key] = value, of a shape that fits, counted as a change of x."""
     try:
-        perform(partial(_assign, key), x.array, value, changed=[x])
+        perform(assign if key is ... else partial(_assign, key), x.array, value, changed=[x])
     except ValueError:
         raise RuntimeError(
             f"in-place operation: the memory of this tensor, of shape {tuple(x.shape)}, is "

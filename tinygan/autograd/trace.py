@@ -8,6 +8,7 @@ when the function returns was needed between two calls only, and can be given ot
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,6 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygan.autograd.mode import state
+from tinygan.backend import backend_of
+from tinygan.backend.cpu.threads import recording
+from tinygan.backend.kernels import Kernels
 
 if TYPE_CHECKING:
     from tinygan.autograd.primitive import Primitive
@@ -129,6 +133,30 @@ class Trace:
             self.buffers.append(Buffer(owner, owner.nbytes, -1))
         self.buffers[number].last = len(self.calls)
         return _place(number, owner, array)
+
+
+class Change:
+    """A change of its first array: a reference, and kernels that may replace it."""
+
+    launches = True
+
+    def __init__(self, reference: Callable[..., Any]) -> None:
+        self.reference = reference
+        self.kernels = Kernels()
+
+    def __call__(self, *arrays: Any) -> Any:
+        kernel = self.kernels.find(backend_of(arrays[0]).name)
+        if kernel is not None:
+            done = kernel(*arrays)
+            if done is not NotImplemented or recording.tape is not None:
+                return done
+        return self.reference(*arrays)
+
+
+add_to = Change(operator.iadd)
+add_to.kernels["cpu"] = "tinygan.backend.cpu.changes:add_to"
+assign = Change(lambda x, value: operator.setitem(x, ..., value))
+assign.kernels["cpu"] = "tinygan.backend.cpu.changes:assign"
 
 
 def perform(function: Callable[..., None], *arrays: Any, changed: Sequence[Tensor] = ()) -> None:

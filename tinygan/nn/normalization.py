@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import iadd
 from typing import Any
 
 from tinygan import ops
-from tinygan.autograd import Tensor, perform
+from tinygan.autograd import Tensor, add_to, perform
 from tinygan.nn import functional as F
 from tinygan.nn import init
 from tinygan.nn.linear import empty_parameter
@@ -118,7 +117,7 @@ class _BatchNorm(_ByChannel):
         if tracks:
             count = self.num_batches_tracked
             assert count is not None
-            perform(iadd, count.array, 1, changed=[count])
+            perform(add_to, count.array, 1, changed=[count])
             if momentum is None:  # the plain mean over all batches so far, counted on the host
                 momentum = 1 / count.item()
         use_running = tracks or not self.training

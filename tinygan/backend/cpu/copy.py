@@ -71,6 +71,14 @@ def contiguous(x: Any, *, out: Any = None) -> Any:
 
 
 @launches
+def reshape(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
+    """Where the numbers cannot stay where they are."""
+    if out is None or not out.flags.c_contiguous:
+        return NotImplemented
+    return out if copy(x, out.reshape(x.shape)) else NotImplemented
+
+
+@launches
 def channels_last(x: Any, *, out: Any = None) -> Any:
     if out is None:
         n, c, h, w = x.shape
