@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tinygan.backend.cpu import matmul, threads
+from tinygan.backend.cpu import choice, matmul, threads
 from tinygan.backend.cpu.compile import LANES
+from tinygan.backend.cpu.tape import Tape
 
 random = np.random.default_rng(0)
 TOLERANCE = {np.float32: 3e-4, np.float64: 1e-11}
@@ -34,6 +37,9 @@ SHAPES = [
     (130, 1100, 50),
     (50, 2100, 7),
     (257, 2, 129),
+    (7, 9000, 50),
+    (2 * LANES + 1, 1100, 3),
+    (2, 2100, 6 * LANES),
 ]
 
 
@@ -154,3 +160,44 @@ def test_an_error_in_a_piece_is_raised() -> None:
     for number in (1, 3):
         with pytest.raises(MemoryError):
             threads.run_each(fail, 8, number)
+
+
+def test_the_choice_is_measured_once_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = {"own": 0, "blas": 0}
+
+    def way(name: str, seconds: float) -> Callable[[Any, Any], None]:
+        def product(x: Any, w: Any) -> None:
+            calls[name] += 1
+            time.sleep(seconds)
+
+        return product
+
+    monkeypatch.setattr(choice, "cache_directory", lambda: tmp_path / "cache")
+    monkeypatch.setattr(choice.blas, "OURS", True)
+    slow, quick = way("own", 0.004), way("blas", 0.001)
+    assert choice.by_blas("float32", 512, 512, 512, slow, quick)
+    assert calls == {"own": 21, "blas": 21}
+    assert choice.by_blas("float32", 64, 1000, 1000, slow, quick)
+    assert not choice.by_blas("float32", 64, 10, 10, slow, quick)  # too small to ask
+    choice.table.cache_clear()
+    assert choice.by_blas("float32", 512, 512, 512, slow, quick)  # from the disk
+    assert calls == {"own": 21, "blas": 21}
+    assert not choice.by_blas("float64", 512, 512, 512, quick, slow)
+    (tmp_path / "cache" / next(tmp_path.rglob("*float32*")).name).write_text("{")
+    choice.table.cache_clear()
+    assert choice.by_blas("float32", 512, 512, 512, slow, quick) and calls["own"] > 42
+    choice.table.cache_clear()
+
+
+def test_products_by_blas_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w, bias = normal(np.float32, 150, 40), normal(np.float32, 60, 40), normal(np.float32, 60)
+    expected = matmul.linear(x, w, bias)
+    monkeypatch.setattr(choice, "by_blas", lambda *_: True)
+    for number in (1, 4):
+        threads.set_num_threads(number)
+        np.testing.assert_allclose(matmul.linear(x, w, bias), expected, atol=1e-4)
+        np.testing.assert_allclose(matmul.matmul(w, x.T), w @ x.T, atol=1e-4)
+    tape = Tape()
+    assert not tape.record(lambda: matmul.matmul(w, x.T))

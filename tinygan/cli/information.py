@@ -35,10 +35,32 @@ def info() -> None:
         if variable in os.environ:
             line("environment", f"{variable}={os.environ[variable]}")
     line("kernels", "numba" if kernels.enabled else "reference (NumPy)")
+    for dtype, times in products().items():
+        line("matmul", f"{dtype}: {times}")
     try:
         line("cuda", backend_for("cuda").device)
     except DeviceError as error:
         line("cuda", error)
+
+
+def products() -> dict[str, str]:
+    """By type: who multiplies matrices of each kind, our kernel or BLAS, and what was measured."""
+    if not kernels.enabled:
+        return {}
+    from tinygan.backend.cpu import choice, matmul
+
+    result = {}
+    for dtype in ("float32", "float64"):
+        parts = []
+        for name, times in choice.table(dtype, matmul._own, matmul._by_blas).items():
+            m, k, n = choice.KINDS[name]
+            chosen = (
+                "BLAS" if choice.by_blas(dtype, m, k, n, matmul._own, matmul._by_blas) else "own"
+            )
+            own, theirs = (2e-9 * m * k * n / times[way] for way in ("own", "blas"))
+            parts.append(f"{name} {chosen} ({own:.0f} GFLOP/s, BLAS {theirs:.0f})")
+        result[dtype] = "; ".join(parts)
+    return result
 
 
 def blas() -> str:

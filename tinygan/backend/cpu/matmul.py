@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygan.backend.cpu import threads
+from tinygan.backend.cpu import choice, threads
 from tinygan.backend.cpu.compile import LANES
 from tinygan.backend.cpu.memory import address, scratch
 from tinygan.backend.cpu.product import PLAN, pack_panels, panels, product
@@ -19,6 +19,7 @@ PARALLEL = 1 << 18  # multiplications for which waking other threads costs less 
 PARALLEL_PACK = 1 << 16  # numbers to pack
 CHUNK = 1 << 17  # multiplications in a chunk, at least
 PACKING_ROWS = 64  # in a chunk that packs its panel itself, at least
+PIECES = 8  # that BLAS is called for, whatever the number of threads
 CHUNKS = 32  # more than there are threads, so that a busy core takes fewer
 
 
@@ -95,6 +96,7 @@ def _form(
     """For numbers of `size` bytes and these strides; None where neither order of w suits."""
     lanes = 4 * LANES // size
     across = right[2] != size and m <= n and size in left[1:]
+    across |= n < m and n <= lanes // 2 and left[1] == size  # vectors of rows: columns are few
     if across:  # the transposed product
         m, n = n, m
         left, right = (right[0], right[2], right[1]), (left[0], left[2], left[1])
@@ -135,9 +137,46 @@ def _product(x: Any, w: Any, bias: Any, out: Any, activation: tuple[str, float] 
         return NotImplemented
     if not all(a is None or a.flags.aligned for a in (x, w, bias, out)):
         return NotImplemented
+    y = np.empty((batch, m, n), dtype) if out is None else out
+    if batch == 1 and choice.by_blas(dtype, m, k, n, _own, _by_blas):
+        if threads.recording.tape is not None:
+            return NotImplemented
+        _by_blas(x[0], w[0], y[0])
+        if bias is not None:
+            with np.errstate(all="ignore"):
+                y += bias
+        return y
+    return _launched(x, w, bias, y, activation)
+
+
+def _own(x: Any, w: Any) -> None:
+    """x @ w, as `choice` times it."""
+    _launched(x[None], w[None], None, np.empty((1, len(x), w.shape[1]), x.dtype), None)
+
+
+def _by_blas(x: Any, w: Any, y: Any = None) -> None:
+    """The same by NumPy's BLAS, called by our threads for pieces of the longer side of y."""
+    rows, columns = len(x), w.shape[1]
+    result = np.empty((rows, columns), x.dtype) if y is None else y
+    step = -(-max(rows, columns) // PIECES)
+
+    def piece(i: int) -> None:
+        part = slice(i * step, (i + 1) * step)
+        with np.errstate(all="ignore"):  # every thread has a state of its own
+            if rows >= columns:
+                np.matmul(x[part], w, out=result[part])
+            else:
+                np.matmul(x, w[:, part], out=result[:, part])
+
+    threads.run_each(piece, PIECES, threads.get_num_threads())
+
+
+def _launched(x: Any, w: Any, bias: Any, y: Any, activation: tuple[str, float] | None) -> Any:
+    """The same by our kernel."""
+    batch, m, k = x.shape
+    n, dtype = w.shape[2], x.dtype
     relu = activation is not None and activation[0] == "relu"
     slope = activation[1] if activation is not None and not relu else 1.0
-    y = np.empty((batch, m, n), dtype) if out is None else out
     form = _form(dtype.itemsize, batch, m, k, n, x.strides, w.strides, y.strides, relu)
     if form is None:
         return NotImplemented
