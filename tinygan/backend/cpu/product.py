@@ -14,6 +14,7 @@ from tinygan.backend.cpu.compile import LANES, compiled, finish, inlined, take
 from tinygan.backend.cpu.product_tiles import ROWS, get, pack, pack_across, put, tile
 
 DEPTH = 1024  # rows of a panel that are multiplied at a time: they stay in the second cache
+FEW = 2 * ROWS  # rows of the left matrix for which a panel is read where it is, not packed
 
 
 # A product (m, k) @ (k, n), or a batch of them, steps in bytes, and how it is cut into chunks
@@ -67,21 +68,23 @@ def _pack(vectors, count, source, step, columns, panel, one):
 
 
 @inlined
-def _tile(vectors, across, count, plan, left, height, panel, bias, out, row, add, relu, slope):
+def _tile(
+    vectors, across, count, plan, left, height, panel, step, bias, out, row, add, relu, slope
+):
     a, b = plan.left_row, plan.left_step
     if across:
         if vectors == 3:
-            tile(3, 1, count, left, a, b, height, panel, bias, out, row, add, relu, slope)
+            tile(3, 1, count, left, a, b, height, panel, step, bias, out, row, add, relu, slope)
         elif vectors == 2:
-            tile(2, 1, count, left, a, b, height, panel, bias, out, row, add, relu, slope)
+            tile(2, 1, count, left, a, b, height, panel, step, bias, out, row, add, relu, slope)
         else:
-            tile(1, 1, count, left, a, b, height, panel, bias, out, row, add, relu, slope)
+            tile(1, 1, count, left, a, b, height, panel, step, bias, out, row, add, relu, slope)
     elif vectors == 3:
-        tile(3, 0, count, left, a, b, height, panel, bias, out, row, add, relu, slope)
+        tile(3, 0, count, left, a, b, height, panel, step, bias, out, row, add, relu, slope)
     elif vectors == 2:
-        tile(2, 0, count, left, a, b, height, panel, bias, out, row, add, relu, slope)
+        tile(2, 0, count, left, a, b, height, panel, step, bias, out, row, add, relu, slope)
     else:
-        tile(1, 0, count, left, a, b, height, panel, bias, out, row, add, relu, slope)
+        tile(1, 0, count, left, a, b, height, panel, step, bias, out, row, add, relu, slope)
 
 
 @compiled
@@ -128,11 +131,11 @@ def product(counters, plans, left, right, packed, out, bias, slope, one):
     size = plan.size
     lanes = LANES * 4 // size
     words = 3 * LANES  # zeros, a bias, the rows of a tile and those of a panel are so many words
-    memory = np.empty(words * (2 + ROWS + (0 if packed else min(plan.k, DEPTH))), np.int64)
-    memory[: 2 * words] = 0
     depth = (plan.k + lanes - 1) // lanes * lanes
     parts = 1 if plan.across else (plan.k + DEPTH - 1) // DEPTH
     part = (plan.k + parts - 1) // parts
+    memory = np.empty(words * (2 + ROWS + (0 if packed else part)), np.int64)
+    memory[: 2 * words] = 0
     done = 0
     while True:
         chunk = take(counters)
@@ -148,6 +151,7 @@ def product(counters, plans, left, right, packed, out, bias, slope, one):
         width = vectors * lanes
         columns = min(width, plan.n - column)
         top, bottom = block * plan.height, min((block + 1) * plan.height, plan.m)
+        in_place = not packed and columns == width and bottom - top <= FEW
         start = left + batch * plan.left_batch
         target = out + batch * plan.out_batch
         if bias and not plan.across:
@@ -155,14 +159,17 @@ def product(counters, plans, left, right, packed, out, bias, slope, one):
                 put(shift + j * size, get(bias + (column + j) * size, one))
         for k in range(0, plan.k, part):
             count = min(part, plan.k - k)
+            step = width * size
             if packed:
                 panel = packed + batch * plan.packed_batch
                 panel += (first * depth + k * vectors) * lanes * size
             else:
-                panel = own
-                source = right + batch * plan.right_batch
-                source += k * plan.right_step + column * size
-                _pack(vectors, count, source, plan.right_step, columns, panel, one)
+                panel = right + batch * plan.right_batch + k * plan.right_step + column * size
+                if in_place:
+                    step = plan.right_step
+                else:
+                    _pack(vectors, count, panel, plan.right_step, columns, own, one)
+                    panel = own
             add, last = k > 0, k + count == plan.k
             relu, final = plan.relu * last, slope if last else one
             for i in range(top, bottom, ROWS):
@@ -183,7 +190,7 @@ def product(counters, plans, left, right, packed, out, bias, slope, one):
                     if add:
                         _copy(plan, place, plan.out_row, to, row, height, columns, one)
                 _tile(
-                    vectors, plan.across, count, plan, line, height, panel, added, to, row,
+                    vectors, plan.across, count, plan, line, height, panel, step, added, to, row,
                     add, relu, final,
                 )  # fmt: skip
                 if not whole:

@@ -31,6 +31,7 @@ def tile(
     left_step: Any,
     height: Any,
     panel: Any,
+    panel_row: Any,
     bias: Any,
     out: Any,
     out_row: Any,
@@ -41,18 +42,18 @@ def tile(
     """out[i][:] = f(bias[:] + sum over k < count of left[i][k] * panel[k][:]) for ROWS rows i.
 
     `left` is an address; its rows and steps of k are `left_row` and `left_step` bytes apart, and
-    rows from `height` on repeat the last. f is x where x > 0, else slope * x, or 0 with `relu`.
-    With `add` the sums begin with what is there. `across`: the result is stored transposed,
-    out[j][i], and the bias is one of rows, bias[i]; it cannot be added to. The type is that of
-    `slope`.
+    rows from `height` on repeat the last; rows of the panel are `panel_row` bytes apart. f is x
+    where x > 0, else slope * x, or 0 with `relu`. With `add` the sums begin with what is there.
+    `across`: the result is stored transposed, out[j][i], and the bias is one of rows, bias[i]; it
+    cannot be added to. The type is that of `slope`.
     """
     if not all(isinstance(value, types.IntegerLiteral) for value in (vectors, across)):
         return None
     width, turned = vectors.literal_value, across.literal_value
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (_, _, count, left, left_row, left_step, height, panel, bias, out, out_row, add, relu,
-         slope) = arguments  # fmt: skip
+        (_, _, count, left, left_row, left_step, height, panel, panel_row, bias, out, out_row,
+         add, relu, slope) = arguments  # fmt: skip
         write = _writer(builder, signature.args[-1])
         lanes = write.lanes
         last = builder.sub(height, word(1))
@@ -60,7 +61,6 @@ def tile(
         for i in range(ROWS):
             row = builder.select(builder.icmp_signed("<", word(i), last), word(i), last)
             rows.append(builder.add(left, builder.mul(row, left_row)))
-        panel = write.floats(panel)
         zeros = ir.Constant(write.vector, [0.0] * lanes)
         places = [
             write.floats(builder.add(out, builder.mul(out_row, word(i))))
@@ -80,7 +80,7 @@ def tile(
                 start[n].add_incoming(value, adding)
 
         def over_k(k: Any, sums: list[Any]) -> list[Any]:
-            line = write.at(panel, builder.mul(k, word(width * lanes)))
+            line = write.floats(builder.add(panel, builder.mul(k, panel_row)))
             right = [write.load(line, j * lanes) for j in range(width)]
             offset = builder.mul(k, left_step)
             result = []
@@ -125,7 +125,7 @@ def tile(
                         write.store(chosen, places[number], first)
         return context.get_dummy_value()
 
-    return types.void(vectors, across, *[types.int64] * 11, slope), code
+    return types.void(vectors, across, *[types.int64] * 12, slope), code
 
 
 @generated
