@@ -97,8 +97,9 @@ ACTIVATIONS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_bias_and_activation_are_applied(
-    shape: tuple[int, int, int], activation: Any, dtype: Any
+    shape: tuple[int, int, int], activation: Any, dtype: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(matmul.choice, "by_blas", lambda *arguments: False)
     m, k, n = shape
     x, w, bias = normal(dtype, m, k), normal(dtype, n, k), normal(dtype, n)
     y = matmul.linear(x, w, bias, activation=activation)
@@ -110,6 +111,15 @@ def test_bias_and_activation_are_applied(
     y = matmul.linear(x, wide, bias, activation=activation)
     np.testing.assert_allclose(y, expected, atol=bound(dtype, k))
     assert matmul.linear(x, w, np.repeat(bias, 2)[::2]) is NotImplemented
+
+
+def test_blas_leaves_the_activation_to_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matmul.choice, "by_blas", lambda *arguments: True)
+    x, w, bias = normal(np.float32, 9, 5), normal(np.float32, 4, 5), normal(np.float32, 4)
+    np.testing.assert_allclose(matmul.linear(x, w, bias), x @ w.T + bias, atol=1e-5)
+    out = np.full((9, 4), np.nan, np.float32)
+    assert matmul.linear(x, w, bias, out=out, activation=("relu", 0.0)) is NotImplemented
+    assert np.isnan(out).all()
 
 
 def test_batches_are_numpys() -> None:

@@ -139,8 +139,8 @@ def _product(x: Any, w: Any, bias: Any, out: Any, activation: tuple[str, float] 
         return NotImplemented
     y = np.empty((batch, m, n), dtype) if out is None else out
     if batch == 1 and choice.by_blas(dtype, m, k, n, _own, _by_blas):
-        if threads.recording.tape is not None:
-            return NotImplemented
+        if threads.recording.tape is not None or activation is not None:
+            return NotImplemented  # the caller applies the activation to what BLAS gives
         _by_blas(x[0], w[0], y[0])
         if bias is not None:
             with np.errstate(all="ignore"):
