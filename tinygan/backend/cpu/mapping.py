@@ -6,7 +6,6 @@ other; an operand that does not is brought into a small buffer first, a number a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
@@ -19,7 +18,6 @@ from tinygan.backend.cpu.compile import compiled, finish, inlined, native, take
 from tinygan.backend.cpu.loops import DEPTH, PIECE, numbers_at, plan
 from tinygan.backend.cpu.memory import address
 from tinygan.backend.cpu.native import call6
-from tinygan.backend.cpu.progress import announce
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 KINDS = {t: np.empty(0, t) for t in (*FLOATS, np.dtype(np.bool_))}
@@ -135,10 +133,7 @@ class Mapped:
             "RESULT": KINDS[BOOL if self.truth else dtype],
         }
         exec(compile("\n" * code.co_firstlineno + loop, code.co_filename, "exec"), names)
-        started = time.perf_counter()
-        announce(name, None)
         compiled_loop = native(*[types.int64] * 6)(names[name])
-        announce(name, time.perf_counter() - started)
         self.inner[dtype] = compiled_loop.address
         _loops.append(compiled_loop)
         return int(compiled_loop.address)

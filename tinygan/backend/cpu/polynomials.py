@@ -18,12 +18,12 @@ from numba.extending import overload
 
 from tinygan.backend.cpu.compile import FAST, inlined
 from tinygan.backend.cpu.native import written
-from tinygan.ops.special import _CENTRE_32, _CENTRE_64, _HIGH, _LOW, _TAIL_32, _TAIL_64
+from tinygan.backend.erf import CENTRE_32, CENTRE_64, HIGH, LOW, TAIL_32, TAIL_64
 
 F, INT = np.float32, np.int32
 
 LOG2E, LOG2 = F(1 / math.log(2)), F(math.log(2))
-LOG2_HIGH, LOG2_LOW = F(0.693359375), F(math.log(2) - 0.693359375)
+LOG2HIGH, LOG2LOW = F(0.693359375), F(math.log(2) - 0.693359375)
 ROUND = F(1.5 * 2**23)  # added, it leaves the nearest integer in the low bits
 
 EXP = (0.00139345445, 0.00836377647, 0.0416664568, 0.166665734, 0.500000001)
@@ -90,7 +90,7 @@ def exp(x):
     y = F(-104.0) if y < F(-104.0) else y
     shifted = y * LOG2E + ROUND
     n = shifted - ROUND
-    r = (y - n * LOG2_HIGH) - n * LOG2_LOW
+    r = (y - n * LOG2HIGH) - n * LOG2LOW
     p = F(1) + (r + r * r * _exp(r))
     power = bits(shifted) - bits(ROUND)
     half = power >> INT(1)
@@ -121,8 +121,8 @@ def log(x):
     s, e = _log_parts(scaled)
     e = e - F(23) if tiny else e
     z = s * s
-    near = F(2) * s + (F(2) * s * z * _atanh(z) + e * LOG2_LOW)
-    y = near + e * LOG2_HIGH
+    near = F(2) * s + (F(2) * s * z * _atanh(z) + e * LOG2LOW)
+    y = near + e * LOG2HIGH
     y = x if x > F(3.4028234e38) else y
     y = F(-np.inf) if x == 0 else y
     return y if x >= 0 else F(np.nan)
@@ -158,8 +158,8 @@ def softplus(x):
     return (x if x > 0 else F(0)) + log1p_unit(exp(-abs(x)))
 
 
-_centre_32, _tail_32 = polynomial(_CENTRE_32), polynomial(_TAIL_32)
-_centre_64, _tail_64 = (polynomial(c, np.float64) for c in (_CENTRE_64, _TAIL_64))
+_centre_32, _tail_32 = polynomial(CENTRE_32), polynomial(TAIL_32)
+_centre_64, _tail_64 = (polynomial(c, np.float64) for c in (CENTRE_64, TAIL_64))
 
 
 @inlined
@@ -167,7 +167,7 @@ def _erf_64(x):
     size = 6.0 if abs(x) > 6.0 else abs(x)
     square = size * size
     centre = x * _centre_64(2 * square - 1)
-    tail = 1 - np.exp(-square) * _tail_64((2 / (1 + 0.4 * size) - (_LOW + _HIGH)) / (_HIGH - _LOW))
+    tail = 1 - np.exp(-square) * _tail_64((2 / (1 + 0.4 * size) - (LOW + HIGH)) / (HIGH - LOW))
     return centre if size < 1 else (tail if x > 0 else -tail)
 
 
@@ -176,6 +176,6 @@ def erf(x):
     size = F(6) if abs(x) > F(6) else abs(x)
     square = size * size
     centre = x * _centre_32(F(2) * square - F(1))
-    u = (F(2) / (F(1) + F(0.4) * size) - F(_LOW + _HIGH)) * F(1 / (_HIGH - _LOW))
+    u = (F(2) / (F(1) + F(0.4) * size) - F(LOW + HIGH)) * F(1 / (HIGH - LOW))
     tail = F(1) - exp(-square) * _tail_32(u)
     return centre if size < F(1) else (tail if x > 0 else -tail)
