@@ -13,6 +13,7 @@ import numpy as np
 from tinygan.backend import philox
 from tinygan.backend.cpu import threads
 from tinygan.backend.cpu.compile import compiled, finish, inlined, take
+from tinygan.backend.kernels import launches
 
 FLOAT = np.dtype(np.float32)
 BLOCKS = 1024  # in a chunk
@@ -25,14 +26,17 @@ TURN = np.float32(2 * np.pi / 2**32)
 LOG2 = np.float32(np.log(2))
 
 
+@launches
 def random_uniform(state: Any, *, shape: tuple[int, ...], dtype: Any, out: Any = None) -> Any:
     return _draw(_uniform, state, shape, dtype, out)
 
 
+@launches
 def random_normal(state: Any, *, shape: tuple[int, ...], dtype: Any, out: Any = None) -> Any:
     return _draw(_normal, state, shape, dtype, out)
 
 
+@launches
 def dropout_mask(state: Any, like: Any, *, p: float, dims: int, out: Any = None) -> Any:
     if like.dtype != FLOAT or dims != like.ndim or like.ndim < 2 or not like.size:
         return NotImplemented
@@ -45,9 +49,9 @@ def dropout_mask(state: Any, like: Any, *, p: float, dims: int, out: Any = None)
     else:
         return NotImplemented
     keep = np.float32(0 if p == 1 else 1 / (1 - p))
-    arguments = (state, np.float32(p), keep, images)
+    blocks = philox.count_blocks(like.size, FLOAT.itemsize)
+    arguments = (state, np.float32(p), keep, images, blocks)
     threads.run(_mask, len(images), arguments, _threads(like.size))
-    state[1] += philox.count_blocks(like.size, FLOAT.itemsize)
     return result
 
 
@@ -58,7 +62,6 @@ def _draw(kernel: Any, state: Any, shape: tuple[int, ...], dtype: Any, out: Any)
     blocks = philox.count_blocks(result.size, FLOAT.itemsize)
     arguments = (state, blocks, result.reshape(-1))
     threads.run(kernel, -(-blocks // BLOCKS), arguments, _threads(result.size))
-    state[1] += blocks
     return result
 
 
@@ -87,6 +90,15 @@ def _words(state, first, blocks, words):
         words[4 * b + 3] = c3
 
 
+@inlined
+def _advanced(counters, done, state, blocks):
+    """Finish; who is last moves the counter on."""
+    last = finish(counters, done)
+    if last:
+        state[1] += np.uint64(blocks)
+    return last
+
+
 @compiled
 def _uniform(counters, state, blocks, out):
     words = np.empty(4 * BLOCKS, np.uint32)
@@ -101,7 +113,7 @@ def _uniform(counters, state, blocks, out):
         y = out[4 * first : 4 * (first + BLOCKS)]
         for i in range(len(y)):
             y[i] = np.float32(np.int32(words[i] >> np.uint32(8))) * np.float32(2.0**-24)
-    return finish(counters, done)
+    return _advanced(counters, done, state, blocks)
 
 
 @compiled
@@ -150,11 +162,11 @@ def _normal(counters, state, blocks, out):
             pairs[2 * i + 1] = -radius * b if (quarter & np.int32(2)) else radius * b
         y = out[4 * first : 4 * (first + BLOCKS)]
         y[:] = pairs[: len(y)]
-    return finish(counters, done)
+    return _advanced(counters, done, state, blocks)
 
 
 @compiled
-def _mask(counters, state, p, keep, images):
+def _mask(counters, state, p, keep, images, blocks):
     """`keep` where a number is at least p, else 0; images are N, pixels, channels in memory.
 
     The numbers fill an image channel by channel. A chunk: an image.
@@ -183,4 +195,4 @@ def _mask(counters, state, p, keep, images):
                 row = images[chunk, i]
                 for c in range(channels):
                     row[c] = values[c * pixels + i]
-    return finish(counters, done)
+    return _advanced(counters, done, state, blocks)
