@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.console import Console
 
 from tinygan.backend import DeviceError, backend_for
 from tinygan.backend.errors import UserError
+from tinygan.cli.ahead import compiling_ahead
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import Display, tell_of_compiling
 from tinygan.train.config import Config, config_from, read_toml
@@ -41,7 +42,9 @@ def train(options: dict[str, Any]) -> None:
     else:
         config = config_from(options, f"the configuration {file}" if file else "the options")
     device = choose_device(config.device)
-    dataset = load_data(config.data, config.data_dir, config.size, console)
+    usual = device == "cpu" and config.model == "dcgan"
+    with compiling_ahead() if usual else nullcontext():
+        dataset = load_data(config.data, config.data_dir, config.size, console)
     if config.batch_size > len(dataset):
         raise UserError(
             f"--batch-size {config.batch_size} is larger than the data: {config.data} has "

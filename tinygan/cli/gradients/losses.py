@@ -10,7 +10,7 @@ import numpy as np
 from tinygan import losses
 from tinygan.autograd import Tensor, wrap
 from tinygan.cli.gradients.table import Domain, integers, normal, row, uniform
-from tinygan.losses import GAMES, PENALTIES, Game
+from tinygan.losses import GAMES, PENALTIES, Game, classification
 from tinygan.ops import Generator, tanh
 
 
@@ -55,6 +55,17 @@ for _low, _high in ((0.1, 0.3), (0.8, 2.0)):
 
 # -- classification ---------------------------------------------------------------------------
 
+row("logistic_loss", classification.logistic_loss, normal(2, 3), normal(2, 3))
+row(
+    "logistic_loss_grad",
+    classification.logistic_loss_grad,
+    *(normal(2, 3), normal(2, 3), normal(2, 3)),
+)
+row(
+    "bernoulli_cross_entropy_grad",
+    classification.bernoulli_cross_entropy_grad,
+    *(normal(2, 3), uniform(0.1, 0.9, 2, 3), normal(2, 3)),
+)
 row("bernoulli_cross_entropy", losses.binary_cross_entropy, uniform(0.1, 0.9, 2, 3), normal(2, 3))
 row(
     "losses.binary_cross_entropy",
