@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinygan.losses  # noqa: F401  which registers its ops
 from tinygan.autograd import REGISTRY
 from tinygan.backend.cpu import elementwise, mapping, threads
 
@@ -29,6 +30,8 @@ CALLS: dict[str, tuple[int, dict[str, float], float]] = {
     "ge": (2, {}, 0), "tanh_grad": (2, {}, 4), "sigmoid_grad": (2, {}, 4),
     "leaky_relu_grad": (2, {"negative_slope": 0.25}, 0),
     "softplus_grad": (2, {"beta": 1, "threshold": 20}, 4),
+    "logistic_loss": (2, {}, 8), "logistic_loss_grad": (3, {}, 16),
+    "bernoulli_cross_entropy": (2, {}, 8), "bernoulli_cross_entropy_grad": (3, {}, 8),
 }  # fmt: skip
 SHAPES = [(), (1,), (17,), (3, 5, 7), (2, 3, 5, 7), (0, 4), (40, 1000)]
 TYPES = [np.float32, np.float64]

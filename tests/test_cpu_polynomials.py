@@ -24,6 +24,7 @@ FUNCTIONS: dict[str, tuple[Any, float]] = {
     "expm1": (np.expm1, 3),
     "log": (np.log, 2),
     "log1p_unit": (_log1p_of_units, 2),
+    "log_complement": (lambda x: np.log1p(-x), 3),
     "tanh": (np.tanh, 3),
     "sigmoid": (lambda x: np.exp(-np.logaddexp(0, -x)), 3),
     "softplus": (lambda x: np.logaddexp(0, x), 3),
@@ -58,7 +59,7 @@ def test_the_error_is_bounded_over_all_numbers(name: str) -> None:
     exact, bound = FUNCTIONS[name]
     x = np.arange(0, 1 << 32, STEP, np.uint64).astype(np.uint32).view(np.float32)
     x = np.concatenate([x, SPECIAL, np.linspace(-20, 20, 400_001, dtype=np.float32)])
-    if name == "log1p_unit":
+    if name in ("log1p_unit", "log_complement"):
         x = x[(x >= 0) & (x <= 1)]
     off = distance(evaluate(name, x), exact(x.astype(np.float64)))
     worst = np.nanargmax(off)
@@ -71,7 +72,7 @@ def test_the_error_is_bounded_over_all_numbers(name: str) -> None:
 def test_doubles_are_precise(name: str) -> None:
     exact, _ = FUNCTIONS[name]
     x = np.concatenate([np.linspace(-30, 30, 10_001), SPECIAL.astype(np.float64), [1e300, -1e300]])
-    if name == "log1p_unit":
+    if name in ("log1p_unit", "log_complement"):
         x = x[(x >= 0) & (x <= 1)]
     np.testing.assert_allclose(evaluate(name, x), exact(x), rtol=2e-14, atol=1e-300)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.errors import choose
 from tinygan.losses.reduction import REDUCTIONS, reduce, same_shape
-from tinygan.ops import log_softmax, logsigmoid, where
+from tinygan.ops import log_softmax, logsigmoid, sigmoid, where
 
 __all__ = [
     "binary_cross_entropy",
@@ -25,10 +25,57 @@ def bernoulli_cross_entropy(xp, p, t):
 
 
 # PyTorch's derivative: it is bounded where p is 0 or 1, but not 0 as that of a clamped value
+@primitive(elementwise=True, real=True)
+def bernoulli_cross_entropy_grad(xp, g, p, t):
+    """g (p - t) / max(p (1 - p), 1e-12)."""
+    return g * (p - t) / xp.maximum(p * (1 - p), 1e-12)
+
+
+def _second_derivative(v: Tensor, g: Tensor, p: Tensor, t: Tensor | float) -> Tensor:
+    variance = p * (1 - p)
+    slope = where(variance > 1e-12, (p - t) * (1 - p * 2), 0.0)
+    variance = variance.clamp(min=1e-12)
+    return v * g * (1 - slope / variance) / variance
+
+
 bernoulli_cross_entropy.vjp(
-    p=lambda g, p, t: g * (p - t) / (p * (1 - p)).clamp(min=1e-12),
+    p=lambda g, p, t: bernoulli_cross_entropy_grad(g, p, t),
     t=lambda g, p: g * ((-p).log1p().clamp(min=-100) - p.log().clamp(min=-100)),
 )
+bernoulli_cross_entropy_grad.vjp(
+    g=lambda v, p, t: bernoulli_cross_entropy_grad(v, p, t),
+    p=_second_derivative,
+    t=lambda v, g, p: -(v * g) / (p * (1 - p)).clamp(min=1e-12),
+)
+
+
+@primitive(elementwise=True, real=True)
+def logistic_loss(xp, x, t):
+    """(1 - t) log(1 + exp(x)) + t log(1 + exp(-x)), elementwise, for logits x."""
+    tail = xp.log1p(xp.exp(-xp.abs(x)))
+    return (1 - t) * (xp.maximum(x, 0) + tail) + t * (xp.maximum(-x, 0) + tail)
+
+
+@primitive(elementwise=True, real=True)
+def logistic_loss_grad(xp, g, x, t):
+    """g ((1 - t) sigmoid(x) - t sigmoid(-x)): sigmoid(x) - t without cancellation."""
+    return g * ((1 - t) / (1 + xp.exp(-x)) - t / (1 + xp.exp(x)))
+
+
+logistic_loss.vjp(
+    x=lambda g, x, t: logistic_loss_grad(g, x, t),
+    t=lambda g, x: -(g * x),
+)
+logistic_loss_grad.vjp(
+    g=lambda v, x, t: logistic_loss_grad(v, x, t),
+    x=lambda v, g, x: v * g * (sigmoid(x) * sigmoid(-x)),
+    t=lambda v, g: -(v * g),
+)
+for _op in (
+    *(bernoulli_cross_entropy, bernoulli_cross_entropy_grad),
+    *(logistic_loss, logistic_loss_grad),
+):
+    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 
 
 def binary_cross_entropy(
@@ -57,8 +104,10 @@ def binary_cross_entropy_with_logits(
     Without overflow, and without cancellation: both tails keep their relative precision.
     """
     same_shape("binary_cross_entropy_with_logits", input, target)
-    positive = target if pos_weight is None else target * pos_weight
-    loss = (target - 1) * logsigmoid(-input) - positive * logsigmoid(input)
+    if pos_weight is None:
+        loss = logistic_loss(input, target)
+    else:
+        loss = (target - 1) * logsigmoid(-input) - target * pos_weight * logsigmoid(input)
     return reduce(loss if weight is None else loss * weight, reduction)
 
 

@@ -1,7 +1,8 @@
 """The adversarial games: what the discriminator and what the generator minimise.
 
 Both are functions of logits, the discriminator's raw outputs D(x) on a real and D(G(z)) on a
-generated batch; where a formula needs a probability it is sigmoid(D). E is the mean over a batch.
+generated batch; where a formula needs a probability it is sigmoid(D), and -log sigmoid(D) and
+-log(1 - sigmoid(D)) are the `logistic_loss` of D with targets 1 and 0. E is the mean over a batch.
 Beside each pair of losses stand their slopes: the derivative by one logit, times the batch size.
 A slope says what a network hears: a generator whose slope vanishes where it is losing learns
 nothing.
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import choose
-from tinygan.ops import logsigmoid, ones_like, relu, sigmoid
+from tinygan.losses.classification import logistic_loss
+from tinygan.ops import ones_like, relu, sigmoid
 
 __all__ = [
     "GAMES",
@@ -51,7 +53,7 @@ def _minimax_d(real: Tensor, fake: Tensor) -> Tensor:
 
     Slopes: D(x) - 1 and D(G(z)). The optimum is D = p_data / (p_data + p_G).
     """
-    return -logsigmoid(real).mean() - logsigmoid(-fake).mean()
+    return logistic_loss(real, 1).mean() + logistic_loss(fake, 0).mean()
 
 
 def _minimax_g(fake: Tensor) -> Tensor:
@@ -59,7 +61,7 @@ def _minimax_g(fake: Tensor) -> Tensor:
 
     Slope: -D(G(z)). It vanishes where the discriminator is sure: the game saturates.
     """
-    return logsigmoid(-fake).mean()
+    return -logistic_loss(fake, 0).mean()
 
 
 minimax = Game(
@@ -78,7 +80,7 @@ def _non_saturating_g(fake: Tensor) -> Tensor:
 
     Slope: D(G(z)) - 1. It is -1 where the discriminator is sure.
     """
-    return -logsigmoid(fake).mean()
+    return logistic_loss(fake, 1).mean()
 
 
 non_saturating = Game(

@@ -17,7 +17,9 @@ F = np.float32
 ZERO, ONE, TWO = F(0), F(1), F(2)
 _exp_of, _expm1_of, _log_of = polynomials.exp, polynomials.expm1, polynomials.log
 _tanh_of, _sigmoid_of, _softplus_of = polynomials.tanh, polynomials.sigmoid, polynomials.softplus
-_erf_of = polynomials.erf
+_erf_of, _log1p_of = polynomials.erf, polynomials.log1p_unit
+_log_complement_of = polynomials.log_complement
+LEAST = F(-100)  # of the logarithms in a cross entropy
 
 # -- functions of one number ----------------------------------------------------------------------
 
@@ -264,3 +266,36 @@ def softplus(x: Any, *, beta: float, threshold: float, out: Any = None) -> Any:
 @launches
 def softplus_grad(g: Any, x: Any, *, beta: float, threshold: float, out: Any = None) -> Any:
     return _softplus_grad(g, x, beta, threshold, out=out)
+
+
+# -- losses by element ----------------------------------------------------------------------------
+
+
+@mapped
+def logistic_loss(x, t):
+    tail = _log1p_of(_exp_of(-np.abs(x)))
+    return (ONE - t) * ((x if x > 0 else ZERO) + tail) + t * ((ZERO if x > 0 else -x) + tail)
+
+
+@mapped
+def logistic_loss_grad(g, x, t):
+    return g * ((ONE - t) * _sigmoid_of(x) - t * _sigmoid_of(-x))
+
+
+@mapped
+def bernoulli_cross_entropy(p, t):
+    log_p, log_not_p = _log_of(p), _log_complement_of(p)
+    log_p = LEAST if log_p < LEAST else log_p
+    log_not_p = LEAST if log_not_p < LEAST else log_not_p
+    return (t - ONE) * log_not_p - t * log_p
+
+
+@mapped
+def _bernoulli_cross_entropy_grad(g, p, t, least):
+    variance = p * (ONE - p)
+    return g * (p - t) / (least if variance < least else variance)
+
+
+@launches
+def bernoulli_cross_entropy_grad(g: Any, p: Any, t: Any, *, out: Any = None) -> Any:
+    return _bernoulli_cross_entropy_grad(g, p, t, 1e-12, out=out)

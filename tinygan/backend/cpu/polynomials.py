@@ -1,7 +1,7 @@
 """Functions of one number that become vector code: polynomials for float32, the C library's else.
 
 Errors over all finite float32, in units of the last place, against float64 (see the tests): exp,
-log and log1p 2, sigmoid and tanh 3, expm1 3, erf 3. NaN and infinity come out as from NumPy.
+log and its kin 2, sigmoid and tanh 3, expm1 3, erf 3. NaN and infinity come out as from NumPy.
 Polynomials are the interpolants at Chebyshev's points, the highest power first.
 """
 
@@ -134,6 +134,15 @@ def log1p_unit(x):
     s = x / (F(2) + x)
     z = s * s
     return F(2) * s + F(2) * s * z * _atanh(z)
+
+
+@by_type(lambda x: np.log1p(-x))
+def log_complement(x):
+    """log(1 - x) for 0 <= x <= 1, else nan or a number of no meaning."""
+    s = x / (F(2) - x)
+    z = s * s
+    near = -(F(2) * s + F(2) * s * z * _atanh(z))
+    return near if x < F(0.5) else log(F(1) - x)
 
 
 @by_type(lambda x: np.tanh(x))
