@@ -46,6 +46,10 @@ def test_sums_and_means_are_numpys(shape: tuple[int, ...], dtype: Any) -> None:
                 computed += 1
                 assert y.dtype == dtype and y.shape == expected.shape
                 np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance * count**0.5)
+        squares = np.sqrt((x.astype(np.float64) ** 2).sum(axes))
+        y = reductions.norm(x, p=2, dim=axes)
+        if y is not NotImplemented:
+            np.testing.assert_allclose(y, squares, rtol=tolerance)
     assert computed >= 4 * len(shape)
     np.testing.assert_allclose(reductions.sum(x), x.astype(np.float64).sum(), atol=1e-2)
 
@@ -95,4 +99,11 @@ def test_what_is_not_covered_is_left_to_numpy() -> None:
     assert reductions.sum(x.astype(int)) is NotImplemented
     assert reductions.sum(x, dtype=np.dtype(np.float32)) is NotImplemented
     assert reductions.sum(x[:0]) is NotImplemented
-    assert reductions.sum(x[:, ::2], dim=0) is NotImplemented
+    assert reductions.norm(x, p=1) is NotImplemented
+
+
+def test_any_order_of_memory() -> None:
+    x = random.standard_normal((4, 6, 5))
+    for part in (x[:, ::2], x.transpose(1, 2, 0), x[::-1], np.broadcast_to(x[:1, :1], (4, 6, 5))):
+        for axes in ((0,), (2,), (1, 2), (0, 1), (0, 1, 2)):
+            np.testing.assert_allclose(reductions.sum(part, dim=axes), part.sum(axes), atol=1e-12)

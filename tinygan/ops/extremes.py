@@ -132,6 +132,7 @@ def _norm_by_x(g: Tensor, y: Tensor, x: Tensor, p: float, dim: Dim, keepdim: boo
 
 
 _norm.vjp(x=_norm_by_x)
+_norm.kernel("cpu", "tinygan.backend.cpu.reductions:norm")
 
 
 def norm(

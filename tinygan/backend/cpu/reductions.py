@@ -14,6 +14,7 @@ import numpy as np
 from tinygan.backend.cpu import blocks, threads
 from tinygan.backend.cpu.blocks import block
 from tinygan.backend.cpu.compile import compiled, finish, inlined, summing, take
+from tinygan.backend.cpu.copy import fits, ordered
 from tinygan.backend.cpu.loops import nested, numbers_at
 from tinygan.backend.cpu.memory import address, scratch
 from tinygan.backend.kernels import launches
@@ -44,6 +45,13 @@ def mean(
 
 
 @launches
+def norm(x: Any, *, p: float, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
+    if p != 2:
+        return NotImplemented
+    return _reduced(x, _axes(x.ndim, dim), keepdim, 1, out, squares=True)
+
+
+@launches
 def sum_to_size(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
     extra = x.ndim - len(shape)
     axes = tuple(d for d in range(x.ndim) if d < extra or shape[d - extra] != x.shape[d])
@@ -60,12 +68,17 @@ def _axes(ndim: int, dim: Any) -> tuple[int, ...]:
     return tuple(axes) if len(axes) == len(dims) else ()
 
 
-def _reduced(x: Any, axes: tuple[int, ...], keepdim: bool, divisor: int, out: Any) -> Any:
-    """sum(x over axes) / divisor, by launches."""
+def _reduced(
+    x: Any, axes: tuple[int, ...], keepdim: bool, divisor: int, out: Any, squares: bool = False
+) -> Any:
+    """sum(x over axes) / divisor, or sqrt(sum(x^2 over axes)), by launches."""
     if x.dtype not in FLOATS or not x.size or not x.flags.aligned or not axes:
         return NotImplemented
     loops = _loops(x.shape, x.strides, axes, x.itemsize)
-    if loops is None:
+    if loops is None and fits(x) and not x.flags.c_contiguous:
+        x = ordered(x, tuple(range(x.ndim)))
+        loops = _loops(x.shape, x.strides, axes, x.itemsize)
+    if loops is None or (squares and not loops[0]):
         return NotImplemented
     kept = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
     shape = kept if keepdim else tuple(n for d, n in enumerate(x.shape) if d not in axes)
@@ -79,10 +92,12 @@ def _reduced(x: Any, axes: tuple[int, ...], keepdim: bool, divisor: int, out: An
         partial = scratch(rows * pieces, np.float64)
         number = threads.get_num_threads() if rows * columns > blocks.PARALLEL else 1
         share = max(1, LINE // columns)  # short lines in a chunk
-        arguments = (address(x), step, rows, columns, pieces, share, partial, divisor, flat)
+        arguments = (
+            address(x), step, rows, columns, pieces, share, partial, divisor, squares, flat
+        )  # fmt: skip
         threads.run(_rows, -(-rows // share) * pieces, arguments, number)
         if pieces > 1:
-            threads.run(_merge_rows, 1, (partial, pieces, divisor, flat), 1)
+            threads.run(_merge_rows, 1, (partial, pieces, divisor, squares, flat), 1)
         return y
     cut = blocks.plan(rows, columns)
     partial = scratch((cut.blocks, columns), np.float64)
@@ -130,20 +145,32 @@ def _piece(x):
     return total
 
 
+@summing
+def _squares(x):
+    total = x.dtype.type(0)
+    for i in range(x.size):
+        total += x[i] * x[i]
+    return total
+
+
 @inlined
-def _total(x):
-    """The sum of an array, PIECE numbers at a time."""
+def _total(x, squares):
+    """The sum of an array or of its squares, PIECE numbers at a time."""
     total = 0.0
     start = 0
     while start < x.size:
-        total += _piece(x[start : start + PIECE])
+        piece = x[start : start + PIECE]
+        total += _squares(piece) if squares else _piece(piece)
         start += PIECE
     return total
 
 
 @compiled
-def _rows(counters, x, step, rows, columns, pieces, share, partial, divisor, y):
-    """y[row] = sum(x[row]) / divisor. A chunk: some short lines, or a piece of a long one."""
+def _rows(counters, x, step, rows, columns, pieces, share, partial, divisor, squares, y):
+    """y[row] = sum(x[row]) / divisor, or sqrt(sum(x[row]^2)).
+
+    A chunk: some short lines, or a piece of a long one.
+    """
     done = 0
     while True:
         chunk = take(counters)
@@ -153,15 +180,16 @@ def _rows(counters, x, step, rows, columns, pieces, share, partial, divisor, y):
         if pieces > 1:
             line = numbers_at(x + chunk // pieces * step, columns, y)
             start = chunk % pieces * LINE
-            partial[chunk] = _total(line[start : start + LINE])
+            partial[chunk] = _total(line[start : start + LINE], squares)
             continue
         for row in range(chunk * share, min((chunk + 1) * share, rows)):
-            y[row] = _total(numbers_at(x + row * step, columns, y)) / divisor
+            total = _total(numbers_at(x + row * step, columns, y), squares)
+            y[row] = np.sqrt(total) if squares else total / divisor
     return finish(counters, done)
 
 
 @compiled
-def _merge_rows(counters, partial, pieces, divisor, y):
+def _merge_rows(counters, partial, pieces, divisor, squares, y):
     done = 0
     while take(counters) >= 0:
         done += 1
@@ -169,7 +197,7 @@ def _merge_rows(counters, partial, pieces, divisor, y):
             total = 0.0
             for piece in range(pieces):
                 total += partial[row * pieces + piece]
-            y[row] = total / divisor
+            y[row] = np.sqrt(total) if squares else total / divisor
     return finish(counters, done)
 
 
