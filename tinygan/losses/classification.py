@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.errors import choose
 from tinygan.losses.reduction import REDUCTIONS, reduce, same_shape
+from tinygan.losses.softmax import softmax_cross_entropy
 from tinygan.ops import log_softmax, logsigmoid, sigmoid, where
 
 __all__ = [
@@ -147,6 +148,11 @@ def cross_entropy(
         if reduction == "mean":
             return loss.sum() / max(loss.numel(), 1) if loss.ndim else loss
         return reduce(loss, reduction)
+    plain = weight is None and not label_smoothing and input.is_floating_point()
+    rows = input.ndim == 2 and input.numel() > 0 and target.shape == input.shape[:1]
+    if plain and rows and target.dtype.kind in "iu":
+        options = {"ignore_index": ignore_index, "reduction": reduction}
+        return softmax_cross_entropy(input, target.long(), **options)
     scores = log_softmax(input, dim)
     loss, share, valid = _pick("cross_entropy", scores, target, weight, ignore_index)
     if label_smoothing:

@@ -11,6 +11,7 @@ from tinygan import losses
 from tinygan.autograd import Tensor, wrap
 from tinygan.cli.gradients.table import Domain, integers, normal, row, uniform
 from tinygan.losses import GAMES, PENALTIES, Game, classification
+from tinygan.losses.softmax import softmax_cross_entropy, softmax_cross_entropy_grad
 from tinygan.ops import Generator, tanh
 
 
@@ -102,6 +103,22 @@ def _labels(*shape: int) -> Domain:
 
 
 row("losses.cross_entropy", losses.cross_entropy, normal(4, 3), integers(3, 4))
+for _reduction in ("none", "sum", "mean"):
+    row(
+        "softmax_cross_entropy",
+        lambda x, t, r=_reduction: softmax_cross_entropy(x, t, ignore_index=1, reduction=r),
+        normal(4, 3),
+        integers(3, 4),
+    )
+    row(
+        "softmax_cross_entropy_grad",
+        lambda g, x, t, r=_reduction: softmax_cross_entropy_grad(
+            g if r == "none" else g[0], x, t, ignore_index=1, reduction=r
+        ),
+        normal(4),
+        normal(4, 3),
+        integers(3, 4),
+    )
 row("losses.cross_entropy", losses.cross_entropy, normal(4, 3), distribution(4, 3), normal(3))
 for _smoothing in (0.0, 0.2):
     row(
