@@ -30,6 +30,8 @@ CALLS: dict[str, tuple[int, dict[str, float], float]] = {
     "ge": (2, {}, 0), "tanh_grad": (2, {}, 4), "sigmoid_grad": (2, {}, 4),
     "leaky_relu_grad": (2, {"negative_slope": 0.25}, 0),
     "softplus_grad": (2, {"beta": 1, "threshold": 20}, 4),
+    "elu": (1, {"alpha": 0.75}, 4), "elu_grad": (2, {"alpha": 0.75}, 8), "silu": (1, {}, 8),
+    "silu_grad": (2, {}, 16), "gelu": (1, {}, 8), "gelu_grad": (2, {}, 16),
     "logistic_loss": (2, {}, 8), "logistic_loss_grad": (3, {}, 16),
     "bernoulli_cross_entropy": (2, {}, 8), "bernoulli_cross_entropy_grad": (3, {}, 8),
 }  # fmt: skip

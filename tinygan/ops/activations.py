@@ -7,9 +7,9 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.comparison import where
-from tinygan.ops.elementwise import clamp_max, mul
+from tinygan.ops.elementwise import mul
 from tinygan.ops.special import erf
-from tinygan.ops.unary import expm1, neg, tanh
+from tinygan.ops.unary import exp, neg, tanh
 
 __all__ = [
     "elu",
@@ -133,9 +133,23 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     return where(x > 0, x, mul(x, weight))
 
 
-def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+@primitive(elementwise=True, real=True)
+def elu(xp: Any, x: Any, *, alpha: float = 1.0) -> Any:
     """x where x > 0, else alpha (exp(x) - 1)."""
-    return where(x > 0, x, mul(expm1(clamp_max(x, 0)), alpha))
+    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+
+
+@primitive(elementwise=True)
+def _elu_grad(xp: Any, g: Any, x: Any, *, alpha: float) -> Any:
+    """g where x > 0, else g alpha exp(x)."""
+    return g * xp.where(x > 0, 1, alpha * xp.exp(xp.minimum(x, 0)))
+
+
+elu.vjp(x=lambda g, x, alpha: _elu_grad(g, x, alpha))
+_elu_grad.vjp(
+    g=lambda v, x, alpha: _elu_grad(v, x, alpha),
+    x=lambda v, g, x, alpha: where(x > 0, 0, _elu_grad(v * g, x, alpha)),
+)
 
 
 def selu(x: Tensor) -> Tensor:
@@ -143,9 +157,46 @@ def selu(x: Tensor) -> Tensor:
     return mul(elu(x, 1.6732632423543772), 1.0507009873554805)
 
 
-def silu(x: Tensor) -> Tensor:
+@primitive(elementwise=True, real=True)
+def silu(xp: Any, x: Any) -> Any:
     """x sigmoid(x)."""
-    return mul(x, sigmoid(x))
+    return x / (1 + xp.exp(-x))
+
+
+@primitive(elementwise=True)
+def _silu_grad(xp: Any, g: Any, x: Any) -> Any:
+    """g s (1 + x (1 - s)), s = sigmoid(x)."""
+    s = 1 / (1 + xp.exp(-x))
+    return g * (s * (1 + x * (1 - s)))
+
+
+def _silu_grad_by_x(v: Tensor, g: Tensor, x: Tensor) -> Tensor:
+    s = sigmoid(x)
+    return _sigmoid_grad(v * g, s) * (2 + x * (1 - s * 2))
+
+
+silu.vjp(x=lambda g, x: _silu_grad(g, x))
+_silu_grad.vjp(g=lambda v, x: _silu_grad(v, x), x=_silu_grad_by_x)
+
+
+@primitive(elementwise=True, real=True)
+def _gelu(xp: Any, x: Any) -> Any:
+    return x * (erf.reference(xp, x * math.sqrt(0.5)) + 1) * 0.5
+
+
+@primitive(elementwise=True)
+def _gelu_grad(xp: Any, g: Any, x: Any) -> Any:
+    """g (Phi(x) + x phi(x)), phi the normal density and Phi its integral."""
+    below = (erf.reference(xp, x * math.sqrt(0.5)) + 1) * 0.5
+    return g * (below + x * xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
+
+
+def _gelu_grad_by_x(v: Tensor, g: Tensor, x: Tensor) -> Tensor:
+    return v * g * exp(x * x * -0.5) * (2 - x * x) * (1 / math.sqrt(2 * math.pi))
+
+
+_gelu.vjp(x=lambda g, x: _gelu_grad(g, x))
+_gelu_grad.vjp(g=lambda v, x: _gelu_grad(v, x), x=_gelu_grad_by_x)
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
@@ -155,7 +206,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
         return x * (tanh(inner) + 1) * 0.5
     if approximate != "none":
         raise ValueError(f"gelu: approximate is 'none' or 'tanh', it was given as {approximate!r}")
-    return x * (erf(x * math.sqrt(0.5)) + 1) * 0.5
+    return _gelu(x)
 
 
 @primitive(elementwise=True)
@@ -172,6 +223,7 @@ hardtanh.vjp(
 for _op in (
     *(sigmoid, _sigmoid_grad, softplus, _softplus_grad),
     *(relu, _leaky_relu, _leaky_relu_grad, hardtanh),
+    *(elu, _elu_grad, silu, _silu_grad, _gelu, _gelu_grad),
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 

@@ -5,6 +5,7 @@ Constants are float32 that are exact, so that a function serves for float64 too.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tinygan.backend.cpu.mapping import BOOL, mapped
 from tinygan.backend.kernels import launches
 
 F = np.float32
-ZERO, ONE, TWO = F(0), F(1), F(2)
+ZERO, HALF, ONE = F(0), F(0.5), F(1)
 _exp_of, _expm1_of, _log_of = polynomials.exp, polynomials.expm1, polynomials.log
 _tanh_of, _sigmoid_of, _softplus_of = polynomials.tanh, polynomials.sigmoid, polynomials.softplus
 _erf_of, _log1p_of = polynomials.erf, polynomials.log1p_unit
@@ -258,14 +259,73 @@ def _softplus_grad(g, x, beta, threshold):
     return g if z > threshold else g * _sigmoid_of(z)
 
 
+@mapped
+def _softplus_of_itself(x, threshold):
+    return x if x > threshold else _softplus_of(x)
+
+
 @launches
 def softplus(x: Any, *, beta: float, threshold: float, out: Any = None) -> Any:
+    if beta == 1:
+        return _softplus_of_itself(x, threshold, out=out)
     return _softplus(x, beta, threshold, out=out)
 
 
 @launches
 def softplus_grad(g: Any, x: Any, *, beta: float, threshold: float, out: Any = None) -> Any:
     return _softplus_grad(g, x, beta, threshold, out=out)
+
+
+@mapped
+def silu(x):
+    return x * _sigmoid_of(x)
+
+
+@mapped
+def silu_grad(g, x):
+    s = _sigmoid_of(x)
+    return g * (s * (ONE + x * (ONE - s)))
+
+
+@mapped
+def _elu(x, alpha):
+    return x if x > 0 else alpha * _expm1_of(x)
+
+
+@mapped
+def _elu_grad(g, x, alpha):
+    return g if x > 0 else g * (alpha * _exp_of(x))
+
+
+@launches
+def elu(x: Any, *, alpha: float, out: Any = None) -> Any:
+    return _elu(x, alpha, out=out)
+
+
+@launches
+def elu_grad(g: Any, x: Any, *, alpha: float, out: Any = None) -> Any:
+    return _elu_grad(g, x, alpha, out=out)
+
+
+@mapped
+def _gelu(x, scale):
+    return x * (_erf_of(x * scale) + ONE) * HALF
+
+
+@mapped
+def _gelu_grad(g, x, scale, density):
+    below = (_erf_of(x * scale) + ONE) * HALF
+    return g * (below + x * (density * _exp_of(-HALF * x * x)))
+
+
+@launches
+def gelu(x: Any, *, out: Any = None) -> Any:
+    return _gelu(x, math.sqrt(0.5), out=out)
+
+
+@launches
+def gelu_grad(g: Any, x: Any, *, out: Any = None) -> Any:
+    return _gelu_grad(g, x, math.sqrt(0.5), 1 / math.sqrt(2 * math.pi), out=out)
 
 
 # -- losses by element ----------------------------------------------------------------------------
