@@ -66,6 +66,9 @@ def _standardize_by_x(
 
 standardize.vjp(x=_standardize_by_x)
 
+for _op in (moments_over, standardize, standardize_grad):
+    _op.kernel("cpu", f"tinygan.backend.cpu.standardize:{_op.name}")
+
 
 def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     return standardize(x, moments_over(x.detach(), dims=dims), dims=dims, eps=eps)
