@@ -172,6 +172,7 @@ def _programs(n: int, c: int, h: int) -> list[Callable[[], Any]]:
         made("bitwise_not", flags),
         lambda: x / positive + positive**x + x // positive + x % positive,
         lambda: x.clamp(min=-1) + x.clamp(max=1) + F.hardtanh(x) + F.softplus(x),
+        lambda: F.elu(x) + F.silu(x) + F.gelu(x),
         lambda: F.leaky_relu(x, 0.2) + tg.where(flags, x, other) + x.masked_fill(flags, 1.0),
         lambda: F.binary_cross_entropy(inside, inside.detach()),
         lambda: F.binary_cross_entropy_with_logits(x, inside.detach()),
