@@ -14,7 +14,14 @@ import numpy as np
 
 from tinygan.backend.cpu import threads
 from tinygan.backend.cpu.blocks import block, plan
-from tinygan.backend.cpu.compile import compiled, finish, inlined, take
+from tinygan.backend.cpu.column_tiles import (
+    WIDE,
+    apply_tile,
+    input_grad_tile,
+    moments_tile,
+    sums_tile,
+)
+from tinygan.backend.cpu.compile import LANES, compiled, finish, inlined, take
 from tinygan.backend.cpu.memory import scratch
 from tinygan.backend.kernels import launches
 
@@ -140,6 +147,9 @@ def _given(v: Any, moments: Any) -> tuple[Any, bool]:
 @compiled
 def _moments(counters, x, rows, group, partial, result):
     """Per block: a shift near the data, the sum and the sum of squares of what is left of it."""
+    one = x.dtype.type(1)
+    channels, size = x.shape[1], x.itemsize
+    lanes, step = LANES * 4 // size, channels * size
     done = 0
     while True:
         chunk = take(counters)
@@ -147,28 +157,16 @@ def _moments(counters, x, rows, group, partial, result):
             break
         done += 1
         r, last, start, end = block(chunk, x.shape, rows, group)
-        sums = partial[r // rows]
-        shift, first, second = sums[0, start:end], sums[1, start:end], sums[2, start:end]
-        shift[:] = x[r, start:end]
-        first[:] = 0
-        second[:] = 0
-        while r + 4 <= last:
-            x0, x1, x2, x3 = (
-                x[r, start:end], x[r + 1, start:end], x[r + 2, start:end], x[r + 3, start:end]
-            )  # fmt: skip
-            for c in range(shift.size):
-                k = shift[c]
-                a0, a1, a2, a3 = x0[c] - k, x1[c] - k, x2[c] - k, x3[c] - k
-                first[c] += (a0 + a1) + (a2 + a3)
-                second[c] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
-            r += 4
-        while r < last:
-            x0 = x[r, start:end]
-            for c in range(shift.size):
-                a0 = x0[c] - shift[c]
-                first[c] += a0
-                second[c] += a0 * a0
-            r += 1
+        c = start
+        while c < end:
+            place = x.ctypes.data + (r * channels + c) * size
+            sums = partial.ctypes.data + (r // rows * 3 * channels + c) * size
+            if end - c >= WIDE * lanes:
+                moments_tile(WIDE, last - r, place, step, end - c, sums, step, one)
+                c += WIDE * lanes
+            else:
+                moments_tile(1, last - r, place, step, end - c, sums, step, one)
+                c += lanes
         if partial.shape[0] == 1:
             _merge(partial, rows, x.shape[0], start, end, result)
     return finish(counters, done)
@@ -223,8 +221,9 @@ def _move_running(counters, moments, mean, var, momentum, count):
 @compiled
 def _apply(counters, x, rows, group, moments, eps, weight, weighted, bias, shifted, relu, slope, y):
     """f((x - mean) / sqrt(var + eps) weight + bias), f as in a product's epilogue."""
-    scales = np.empty((2, group), x.dtype)
-    nothing = eps - eps
+    scales, shifts = np.empty(group, x.dtype), np.empty(group, x.dtype)
+    channels, size = x.shape[1], x.itemsize
+    lanes, step = LANES * 4 // size, channels * size
     done = 0
     while True:
         chunk = take(counters)
@@ -232,29 +231,32 @@ def _apply(counters, x, rows, group, moments, eps, weight, weighted, bias, shift
             break
         done += 1
         first, last, start, end = block(counters[2] - 1 - chunk, x.shape, rows, group)
-        mean, scale, shift = moments[0, start:end], scales[0], scales[1]
-        for c in range(mean.size):
-            scale[c] = (weight[start + c] if weighted else 1) / np.sqrt(moments[1, start + c] + eps)
-            shift[c] = bias[start + c] if shifted else nothing
-        for r in range(first, last):
-            x0, y0 = x[r, start:end], y[r, start:end]
-            if relu:
-                for c in range(mean.size):
-                    z = (x0[c] - mean[c]) * scale[c] + shift[c]
-                    y0[c] = nothing if z <= 0 else z
-            elif slope != 1:
-                for c in range(mean.size):
-                    z = (x0[c] - mean[c]) * scale[c] + shift[c]
-                    y0[c] = z if z > 0 else z * slope
+        for c in range(start, end):
+            scales[c - start] = (weight[c] if weighted else 1) / np.sqrt(moments[1, c] + eps)
+            shifts[c - start] = bias[c] if shifted else 0
+        c = start
+        while c < end:
+            place = (first * channels + c) * size
+            xs, ys = x.ctypes.data + place, y.ctypes.data + place
+            middle = moments.ctypes.data + c * size
+            by, to = (
+                scales.ctypes.data + (c - start) * size,
+                shifts.ctypes.data + (c - start) * size,
+            )
+            if end - c >= WIDE * lanes:
+                apply_tile(WIDE, last - first, xs, step, end - c, middle, by, to, relu, slope, ys)
+                c += WIDE * lanes
             else:
-                for c in range(mean.size):
-                    y0[c] = (x0[c] - mean[c]) * scale[c] + shift[c]
+                apply_tile(1, last - first, xs, step, end - c, middle, by, to, relu, slope, ys)
+                c += lanes
     return finish(counters, done)
 
 
 @compiled
 def _sums(counters, g, x, rows, group, moments, eps, partial, result):
     """Per block: the sums of g and of g (x - mean)."""
+    channels, size = x.shape[1], x.itemsize
+    lanes, step = LANES * 4 // size, channels * size
     done = 0
     while True:
         chunk = take(counters)
@@ -262,22 +264,18 @@ def _sums(counters, g, x, rows, group, moments, eps, partial, result):
             break
         done += 1
         r, last, start, end = block(chunk, x.shape, rows, group)
-        sums, mean = partial[r // rows], moments[0, start:end]
-        first, second = sums[0, start:end], sums[1, start:end]
-        first[:] = 0
-        second[:] = 0
-        while r + 2 <= last:
-            g0, g1 = g[r, start:end], g[r + 1, start:end]
-            x0, x1 = x[r, start:end], x[r + 1, start:end]
-            for c in range(mean.size):
-                first[c] += g0[c] + g1[c]
-                second[c] += g0[c] * (x0[c] - mean[c]) + g1[c] * (x1[c] - mean[c])
-            r += 2
-        if r < last:
-            g0, x0 = g[r, start:end], x[r, start:end]
-            for c in range(mean.size):
-                first[c] += g0[c]
-                second[c] += g0[c] * (x0[c] - mean[c])
+        c = start
+        while c < end:
+            place = (r * channels + c) * size
+            gs, xs = g.ctypes.data + place, x.ctypes.data + place
+            mean = moments.ctypes.data + c * size
+            sums = partial.ctypes.data + (r // rows * 2 * channels + c) * size
+            if end - c >= WIDE * lanes:
+                sums_tile(WIDE, last - r, gs, xs, step, end - c, mean, sums, step, eps)
+                c += WIDE * lanes
+            else:
+                sums_tile(1, last - r, gs, xs, step, end - c, mean, sums, step, eps)
+                c += lanes
         if partial.shape[0] == 1:
             _add_up(partial, start, end, moments, eps, result)
     return finish(counters, done)
@@ -313,7 +311,8 @@ def _merge_sums(counters, partial, group, moments, eps, result):
 def _input_grad(counters, g, x, rows, group, moments, eps, weight, weighted, sums, y):
     """weight / sqrt(var + eps) (g - sum(g) / n - normal x sum(g normal x) / n)."""
     factors = np.empty((3, group), x.dtype)
-    count = x.shape[0]
+    count, channels, size = x.shape[0], x.shape[1], x.itemsize
+    lanes, step = LANES * 4 // size, channels * size
     done = 0
     while True:
         chunk = take(counters)
@@ -321,14 +320,25 @@ def _input_grad(counters, g, x, rows, group, moments, eps, weight, weighted, sum
             break
         done += 1
         first, last, start, end = block(counters[2] - 1 - chunk, x.shape, rows, group)
-        mean, scale, by_x, shift = moments[0, start:end], factors[0], factors[1], factors[2]
-        for c in range(mean.size):
-            inverse = 1 / np.sqrt(moments[1, start + c] + eps)
-            scale[c] = inverse * weight[start + c] if weighted else inverse
-            by_x[c] = scale[c] * inverse * sums[1, start + c] / count
-            shift[c] = scale[c] * sums[0, start + c] / count
-        for r in range(first, last):
-            g0, x0, y0 = g[r, start:end], x[r, start:end], y[r, start:end]
-            for c in range(mean.size):
-                y0[c] = scale[c] * g0[c] - by_x[c] * (x0[c] - mean[c]) - shift[c]
+        for c in range(start, end):
+            inverse = 1 / np.sqrt(moments[1, c] + eps)
+            scale = inverse * weight[c] if weighted else inverse
+            factors[0, c - start] = scale
+            factors[1, c - start] = scale * inverse * sums[1, c] / count
+            factors[2, c - start] = scale * sums[0, c] / count
+        c = start
+        while c < end:
+            place = (first * channels + c) * size
+            gs, xs, ys = g.ctypes.data + place, x.ctypes.data + place, y.ctypes.data + place
+            mean = moments.ctypes.data + c * size
+            by = factors.ctypes.data + (c - start) * size
+            height = last - first
+            if end - c >= WIDE * lanes:
+                input_grad_tile(
+                    WIDE, height, gs, xs, step, end - c, mean, by, group * size, ys, eps
+                )
+                c += WIDE * lanes
+            else:
+                input_grad_tile(1, height, gs, xs, step, end - c, mean, by, group * size, ys, eps)
+                c += lanes
     return finish(counters, done)

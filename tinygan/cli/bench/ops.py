@@ -69,8 +69,9 @@ def measure_call(call: Kept, size: str, ceilings: Ceilings) -> list[dict[str, An
     """A row for each kernel that takes the call."""
     ways = {"reference": _by_reference(call)}
     kernel = call.op.kernels.find("cpu") if kernels.enabled else None
-    if kernel is not None and kernel(*call.arrays, **call.static, out=None) is not NotImplemented:
-        ways["cpu"] = lambda: kernel(*call.arrays, **call.static, out=None)
+    out = None if call.op.changes_inputs else np.empty_like(call.result)  # as in a recorded step
+    if kernel is not None and kernel(*call.arrays, **call.static, out=out) is not NotImplemented:
+        ways["cpu"] = lambda: kernel(*call.arrays, **call.static, out=out)
     ceiling, unit = ceilings.of(call.flops, call.nbytes)
     rows = []
     for way, run in ways.items():
