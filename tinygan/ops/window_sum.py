@@ -49,6 +49,10 @@ _window_spread.vjp(
 )
 
 
+for _op in (_window_sum, _window_spread):
+    _op.kernel("cpu", f"tinygan.backend.cpu.windows:{_op.name}")
+
+
 def _sum(parts: list[Any]) -> Any:
     total = parts[0] + parts[1] if len(parts) > 1 else parts[0].copy()
     for part in parts[2:]:
