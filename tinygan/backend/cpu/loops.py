@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.np.arrayobj import populate_array
 
 from tinygan.backend.cpu.compile import LANES, inlined
+from tinygan.backend.cpu.emit import Writer, word
 from tinygan.backend.cpu.native import written
 
 DEPTH = 4  # loops
@@ -78,28 +78,17 @@ def numbers_at(context: Any, address: Any, count: Any, like: Any) -> Any:
 @written
 def transpose_tile(context: Any, x: Any, x_row: Any, y: Any, y_row: Any) -> Any:
     """Copy LANES x LANES words of 4 bytes, transposed; rows are that many bytes apart."""
-    vector = ir.VectorType(ir.IntType(32), LANES)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, x_row, y, y_row = arguments
+        write = Writer(builder)
 
         def at(start: Any, step: Any, row: int) -> Any:
-            place = builder.add(start, builder.mul(step, step.type(row)))
-            return builder.inttoptr(place, vector.as_pointer())
+            return write.floats(builder.add(start, builder.mul(step, word(row))))
 
-        rows = [builder.load(at(x, x_row, i), align=4) for i in range(LANES)]
-        block = LANES // 2
-        while block:  # exchange the blocks beside the diagonal, ever smaller ones
-            low = [i if not i & block else LANES + i - block for i in range(LANES)]
-            high = [i + block if not i & block else LANES + i for i in range(LANES)]
-            masks = [ir.Constant(ir.VectorType(ir.IntType(32), LANES), m) for m in (low, high)]
-            for i in range(LANES):
-                if not i & block:
-                    a, b = rows[i], rows[i + block]
-                    rows[i], rows[i + block] = (builder.shuffle_vector(a, b, m) for m in masks)
-            block //= 2
-        for i, row in enumerate(rows):
-            builder.store(row, at(y, y_row, i), align=4)
+        rows = [write.load(at(x, x_row, i)) for i in range(LANES)]
+        for i, row in enumerate(write.transposed(rows)):
+            write.store(row, at(y, y_row, i))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), code
