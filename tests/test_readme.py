@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -45,3 +46,11 @@ def test_the_options_it_names_exist() -> None:
     source = (ROOT / "tinygan" / "cli" / "app.py").read_text()
     for name in re.findall(r"tinygan [^`]*?--([a-z-]+)", README):
         assert name.replace("-", "_") in source, name
+
+
+def test_the_table_of_steps_is_made_from_the_results() -> None:
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.rewritten(README) == README
