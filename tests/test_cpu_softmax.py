@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinygan.backend.cpu import softmax, threads
+from tinygan.backend.cpu.tape import Tape
 from tinygan.losses.softmax import softmax_cross_entropy, softmax_cross_entropy_grad
 
 random = np.random.default_rng(0)
@@ -66,3 +67,16 @@ def test_what_is_left_to_the_reference() -> None:
     assert loss(x, np.array([0, 1, 2, -100]), **options) is not NotImplemented
     assert slope(1.0, x, target, **options) is NotImplemented
     assert slope(np.array(1.0), x, target, **options) is NotImplemented
+
+
+def test_a_class_that_is_not_there_makes_nan_of_a_recorded_row() -> None:
+    """A replayed step looks at no values; it must not learn from a wrong class in silence."""
+    x, target = drawn(4, 3, np.float32)
+    options: Any = {"ignore_index": -100, "reduction": "sum"}
+    out, tape, start = np.zeros_like(x), Tape(), 64
+    g = np.ones((), np.float32)
+    assert tape.record(lambda: softmax.softmax_cross_entropy_grad(g, x, target, **options, out=out))
+    for wrong in (3, -1):
+        target[2] = wrong
+        tape.play(start, tape.end)
+        assert np.isnan(out[2]).all() and np.isfinite(np.delete(out, 2, 0)).all()

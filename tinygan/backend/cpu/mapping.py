@@ -166,11 +166,11 @@ def _constants(dtype: np.dtype[Any], *numbers: str) -> np.ndarray:
 def _layout(
     out: Where | None, given: int, first: int, item: int, *operands: Where | None
 ) -> tuple[Any, ...] | None:
-    """How to run over operands; `given`, `first`, `item` are the bytes of the result's elements,
+    """How to run over operands.
 
-    of the first operand's and of the others'. What is returned: the shape of the result's memory,
-    how to transpose it (None: not at all), its size, the plan, how it is cut, and in how many
-    chunks.
+    `given`, `first` and `item` are the bytes of the elements of the result, of the first operand
+    and of the others. What is returned: the shape of the result's memory, how to transpose it
+    (None: not at all), its size, the plan, how it is cut, and in how many chunks.
     """
     try:
         shape = np.broadcast_shapes(*[x[0] for x in operands if x is not None])

@@ -166,10 +166,11 @@ def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 
 @written
 def launch(typing: Any, control: Any, chunks: Any, threads: Any, kernel: Any, values: Any) -> Any:
-    """Call the function whose address is the first word of `control` with control, chunks, threads,
+    """Have a job done by whatever `control` belongs to: a pool, or a tape.
 
-    the address of a function (counters, block) that calls `kernel(counters, *values)`, the address
-    of a block of memory with the values, and its size. The result is 0 unless memory ran out.
+    The function whose address is the first word of `control` is called with control, chunks,
+    threads, the address of a function (counters, block) that calls `kernel(counters, *values)`,
+    the address of a block of memory with the values, and its size. 0 unless memory ran out.
     """
     kinds = (COUNTERS, *values)
     kernel.get_call_type(typing, kinds, {})  # compiles it

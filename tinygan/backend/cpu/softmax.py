@@ -140,4 +140,6 @@ def _slopes(counters, g, x, target, ignored, reduction, y, rows):
                 y[n, i] = exp(x[n, i] - top) * share * scale
             if 0 <= c < x.shape[1]:
                 y[n, c] -= scale
+            else:  # as the loss is: a step that learned from it would go unnoticed
+                y[n] = np.nan
     return finish(counters, done)
