@@ -2,7 +2,8 @@
 
 Errors in units of the last place of float32, against float64: exp and log at most 2, the others 3;
 the tests try a number in every 997, and over all 2^32 exp is off by at most 1.07, tanh by 1.34,
-sigmoid by 2.41. NaN and infinity come out as from NumPy. Polynomials are the interpolants at Chebyshev's points, the highest power first.
+sigmoid by 2.41. NaN and infinity come out as from NumPy. Polynomials are the interpolants at
+Chebyshev's points, the highest power first.
 """
 
 from __future__ import annotations
