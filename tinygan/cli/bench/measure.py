@@ -29,7 +29,7 @@ AGREEMENT = 1e-4  # relative difference of the first losses above which a row do
 
 
 class WorkerError(RuntimeError):
-    """A worker that ended; the message holds the last lines it wrote."""
+    """A worker that ended; the message holds the last line it wrote."""
 
 
 class Worker:
@@ -57,7 +57,7 @@ class Worker:
         line = self.process.stdout.readline()
         if not line:
             _, errors = self.process.communicate()
-            last = "\n".join(errors.strip().splitlines()[-3:])
+            last = (errors.strip().splitlines() or ["it ended"])[-1]  # without its places
             raise WorkerError(f"{self.variant}, {self.threads} threads: {last}")
         return json.loads(line)
 
