@@ -26,7 +26,7 @@ BYTES, HALVES, WORDS = (np.empty(0, t) for t in (np.uint8, np.uint32, np.uint64)
 OPERANDS = 4
 BUFFERED = 512  # numbers at a time where an operand needs a buffer
 SMALL = 1 << 14  # numbers that NumPy computes as fast
-PARALLEL = 1 << 16  # numbers from which waking other threads costs less than it brings
+PARALLEL = 1 << 14  # numbers from which waking other threads costs less than it brings
 
 LOOP = """
 def {name}(y, a, b, c, d, count):

@@ -16,7 +16,7 @@ from tinygan.backend.kernels import launches
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 PARALLEL = 1 << 18  # multiplications for which waking other threads costs less than it brings
-PARALLEL_PACK = 1 << 16  # numbers to pack
+PARALLEL_PACK = 1 << 14  # numbers to pack; others wrote them, so one thread would wait for memory
 CHUNK = 1 << 17  # multiplications in a chunk, at least
 PACKING_ROWS = 64  # in a chunk that packs its panel itself, at least
 PIECES = 8  # that BLAS is called for, whatever the number of threads
