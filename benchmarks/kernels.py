@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import elementwise, matmul, threads, updates
+from tinygan.backend.cpu import activations as compiled
+from tinygan.backend.cpu import matmul, threads, updates
 from tinygan.ops import activations, linalg
 from tinygan.optim.rule import RULES
 
@@ -59,7 +60,7 @@ def others() -> Iterator[tuple[str, float, Calls]]:
     x, g = images(64, 14), images(64, 14)
     slope = {"negative_slope": 0.2}
     name = f"leaky_relu   {x.shape}"
-    calls = both(activations._leaky_relu.reference, elementwise.leaky_relu, (x,), slope)
+    calls = both(activations._leaky_relu.reference, compiled.leaky_relu, (x,), slope)
     if torch is not None:
         tx = torch.from_numpy(np.ascontiguousarray(x))
         calls["torch"] = lambda: torch.nn.functional.leaky_relu(tx, 0.2)
@@ -68,7 +69,7 @@ def others() -> Iterator[tuple[str, float, Calls]]:
     yield (
         f"  its grad   {x.shape}",
         x.size,
-        both(reference, elementwise.leaky_relu_grad, (g, x), slope),
+        both(reference, compiled.leaky_relu_grad, (g, x), slope),
     )
     z, w = (random.standard_normal(shape, np.float32) for shape in ((BATCH, 100), (6272, 100)))
     calls = both(linalg.linear.reference, matmul.linear, (z, w), {})

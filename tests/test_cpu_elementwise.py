@@ -11,7 +11,15 @@ import pytest
 
 import tinygan.losses  # noqa: F401  which registers its ops
 from tinygan.autograd import REGISTRY
-from tinygan.backend.cpu import elementwise, mapping, threads
+from tinygan.backend.cpu import (
+    activations,
+    comparison,
+    elementwise,
+    losses,
+    mapping,
+    threads,
+    unary,
+)
 
 random = np.random.default_rng(0)
 
@@ -42,9 +50,10 @@ TYPES = [np.float32, np.float64]
 @pytest.fixture(autouse=True)
 def _everything_compiled(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(mapping, "PARALLEL", 0)
-    for kernel in vars(elementwise).values():
-        if isinstance(kernel, mapping.Mapped):
-            monkeypatch.setattr(kernel, "small", 0)
+    for module in (unary, elementwise, comparison, activations, losses):
+        for kernel in vars(module).values():
+            if isinstance(kernel, mapping.Mapped):
+                monkeypatch.setattr(kernel, "small", 0)
     number = threads.get_num_threads()
     yield
     threads.set_num_threads(number)

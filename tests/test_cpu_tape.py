@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.backend.cpu import elementwise, threads
+from tinygan.backend.cpu import activations, threads
 from tinygan.backend.cpu.memory import scratch
 from tinygan.backend.cpu.tape import Tape
 
@@ -26,8 +26,8 @@ def test_a_tape_does_what_was_noted(number: int) -> None:
     x, y, z = (np.zeros(1 << 15, np.float32) for _ in range(3))
     tape = Tape()
     with tape:
-        elementwise.leaky_relu(x, negative_slope=0.5, out=y)
-        elementwise.relu(y, out=z)
+        activations.leaky_relu(x, negative_slope=0.5, out=y)
+        activations.relu(y, out=z)
         assert not y.any()
     rng = np.random.default_rng(0)
     for _ in range(5):
@@ -44,7 +44,7 @@ def test_a_tape_grows_and_forgets_what_was_declined() -> None:
     places = []
 
     def scale(y: np.ndarray, answer: Any) -> Any:
-        elementwise.leaky_relu(x, negative_slope=0.5, out=y)
+        activations.leaky_relu(x, negative_slope=0.5, out=y)
         return answer
 
     for y in outputs[:-1]:

@@ -76,7 +76,7 @@ for _op in (
     *(bernoulli_cross_entropy, bernoulli_cross_entropy_grad),
     *(logistic_loss, logistic_loss_grad),
 ):
-    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
+    _op.kernel("cpu", f"tinygan.backend.cpu.losses:{_op.name}")
 
 
 def binary_cross_entropy(

@@ -225,7 +225,7 @@ for _op in (
     *(relu, _leaky_relu, _leaky_relu_grad, hardtanh),
     *(elu, _elu_grad, silu, _silu_grad, _gelu, _gelu_grad),
 ):
-    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
+    _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
 
 
 def relu6(x: Tensor) -> Tensor:

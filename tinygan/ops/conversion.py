@@ -20,7 +20,7 @@ def cast(xp: Any, x: Any, *, dtype: Any) -> Any:
 
 
 cast.vjp(x=lambda g: g)  # the walk casts it back
-cast.kernel("cpu", "tinygan.backend.cpu.elementwise:cast")
+cast.kernel("cpu", "tinygan.backend.cpu.comparison:cast")
 
 
 @primitive

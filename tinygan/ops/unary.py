@@ -193,7 +193,7 @@ _tanh_grad.vjp(g=lambda v, y: _tanh_grad(v, y), y=lambda v, g, y: v * g * y * -2
 tanh.vjp(x=lambda g, y: _tanh_grad(g, y))
 
 for _op in (neg, abs, exp, expm1, log, sqrt, rsqrt, square, reciprocal, tanh, _tanh_grad):
-    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
+    _op.kernel("cpu", f"tinygan.backend.cpu.unary:{_op.name}")
 
 # -- rounding: derivative 0 -----------------------------------------------------------------------
 
