@@ -148,13 +148,20 @@ def cross_entropy(
         if reduction == "mean":
             return loss.sum() / max(loss.numel(), 1) if loss.ndim else loss
         return reduce(loss, reduction)
-    plain = weight is None and not label_smoothing and input.is_floating_point()
-    rows = input.ndim == 2 and input.numel() > 0 and target.shape == input.shape[:1]
-    if plain and rows and target.dtype.kind in "iu":
-        options = {"ignore_index": ignore_index, "reduction": reduction}
-        return softmax_cross_entropy(input, target.long(), **options)
+    _check_classes("cross_entropy", input, target, weight)
+    learned = weight is not None and weight.requires_grad
+    if input.numel() and input.is_floating_point() and not learned:
+        loss = softmax_cross_entropy(
+            input.movedim(dim, -1).reshape(-1, classes).contiguous(),
+            target.reshape(-1).long(),
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            smoothing=label_smoothing,
+        )
+        return loss.reshape(target.shape) if reduction == "none" else loss
     scores = log_softmax(input, dim)
-    loss, share, valid = _pick("cross_entropy", scores, target, weight, ignore_index)
+    loss, share, valid = _pick(scores, target, weight, ignore_index)
     if label_smoothing:
         spread = -(scores * _along(weight, dim, input)).sum(dim)
         spread = where(valid, spread, 0.0)
@@ -175,7 +182,8 @@ def nll_loss(
     The mean is sum w[t] (...) / sum w[t], without the positions where t is `ignore_index`.
     """
     choose("reduction", reduction, REDUCTIONS)
-    loss, share, _ = _pick("nll_loss", input, target, weight, ignore_index)
+    _check_classes("nll_loss", input, target, weight)
+    loss, share, _ = _pick(input, target, weight, ignore_index)
     return _weighted(loss, share, reduction)
 
 
@@ -197,10 +205,8 @@ def kl_div(
     return result
 
 
-def _pick(
-    name: str, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """-w[t] x[t] per position, the weight of each position, and which are not ignored."""
+def _check_classes(name: str, scores: Tensor, target: Tensor, weight: Tensor | None) -> None:
+    """Whether the target holds a class for each position, and the weight a number for each."""
     if target.dtype.kind not in "iu":
         raise TypeError(
             f"{name}: the target holds classes and must be of an integer type, got {target.dtype}; "
@@ -219,6 +225,13 @@ def _pick(
             f"{name}: the weight has shape {tuple(weight.shape)}, expected one number for each "
             f"of the {scores.shape[dim]} classes"
         )
+
+
+def _pick(
+    scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """-w[t] x[t] per position, the weight of each position, and which are not ignored."""
+    dim = 0 if scores.ndim == 1 else 1
     valid = target != ignore_index
     index = where(valid, target, 0)
     share = valid.to(scores.dtype)

@@ -38,6 +38,9 @@ def _log_softmax(xp: Any, x: Any, *, dim: int) -> Any:
 
 _log_softmax.vjp(x=lambda g, y, dim: g - y.exp() * g.sum(dim, keepdim=True))
 
+for _op in (_softmax, _log_softmax):
+    _op.kernel("cpu", f"tinygan.backend.cpu.softmax:{_op.name}")
+
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """exp(x_i) / sum_j exp(x_j) along `dim`; with a dtype the input is cast to it first."""

@@ -7,6 +7,7 @@ depend on the number of threads, are added in double precision and in order.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tinygan.backend.cpu import blocks, threads
 from tinygan.backend.cpu.blocks import block
 from tinygan.backend.cpu.compile import compiled, finish, inlined, summing, take
 from tinygan.backend.cpu.copy import fits, ordered
+from tinygan.backend.cpu.lines import axes_of
 from tinygan.backend.cpu.loops import nested, numbers_at
 from tinygan.backend.cpu.memory import address, scratch
 from tinygan.backend.kernels import launches
@@ -30,7 +32,7 @@ def sum(
 ) -> Any:
     if dtype is not None and dtype != x.dtype:
         return NotImplemented
-    return _reduced(x, _axes(x.ndim, dim), keepdim, 1, out)
+    return _reduced(x, axes_of(x.ndim, dim), keepdim, 1, out)
 
 
 @launches
@@ -39,8 +41,8 @@ def mean(
 ) -> Any:
     if dtype is not None and dtype != x.dtype:
         return NotImplemented
-    axes = _axes(x.ndim, dim)
-    count = int(np.prod([x.shape[d] for d in axes]))
+    axes = axes_of(x.ndim, dim)
+    count = prod([x.shape[d] for d in axes or ()])
     return _reduced(x, axes, keepdim, count, out)
 
 
@@ -48,7 +50,7 @@ def mean(
 def norm(x: Any, *, p: float, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
     if p != 2:
         return NotImplemented
-    return _reduced(x, _axes(x.ndim, dim), keepdim, 1, out, squares=True)
+    return _reduced(x, axes_of(x.ndim, dim), keepdim, 1, out, squares=True)
 
 
 @launches
@@ -59,20 +61,16 @@ def sum_to_size(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
     return y if y is NotImplemented else y.reshape(shape)
 
 
-def _axes(ndim: int, dim: Any) -> tuple[int, ...]:
-    """The dimensions that are reduced, counted from the front; () if some are not there."""
-    if dim is None or dim == () or dim == []:
-        return tuple(range(ndim))
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    axes = {d % ndim for d in dims if -ndim <= d < ndim}
-    return tuple(axes) if len(axes) == len(dims) else ()
-
-
 def _reduced(
-    x: Any, axes: tuple[int, ...], keepdim: bool, divisor: int, out: Any, squares: bool = False
+    x: Any,
+    axes: tuple[int, ...] | None,
+    keepdim: bool,
+    divisor: int,
+    out: Any,
+    squares: bool = False,
 ) -> Any:
     """sum(x over axes) / divisor, or sqrt(sum(x^2 over axes)), by launches."""
-    if x.dtype not in FLOATS or not x.size or not x.flags.aligned or not axes:
+    if x.dtype not in FLOATS or not x.size or not x.flags.aligned or axes is None:
         return NotImplemented
     loops = _loops(x.shape, x.strides, axes, x.itemsize)
     if loops is None and fits(x) and not x.flags.c_contiguous:
