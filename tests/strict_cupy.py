@@ -6,8 +6,10 @@ an ndarray into an array or an array into an ndarray, functions that CuPy does n
 beyond CuPy: ndarrays as an index (CuPy copies them silently), and, within `no_synchronization()`,
 everything that would make the host wait for the device.
 
-A green run on it shows that the code keeps host and device apart. It shows nothing about kernels,
-streams or CuPy's wrap-around of indices that are out of range.
+Where there is a C++ compiler the CUDA kernels are run too, on the host (see `cuda_on_host`).
+
+A green run on it shows that the code keeps host and device apart, and that the kernels compute what
+they should. It shows nothing about streams or CuPy's wrap-around of indices that are out of range.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+import cuda_on_host
 import numpy as np
 
 from tinygan.backend import Backend, Device
@@ -213,10 +216,15 @@ class _Function:
         return _Function(getattr(self._function, name))
 
 
+cuda_on_host.RawModule.array = cuda_on_host.ElementwiseKernel.array = StrictArray
+cuda_on_host.ElementwiseKernel.wrap = StrictArray
+
+
 class StrictNamespace:
     """NumPy's namespace, as far as CuPy has it."""
 
     ndarray = StrictArray
+    RawModule, ElementwiseKernel = cuda_on_host.RawModule, cuda_on_host.ElementwiseKernel
 
     def __init__(self, module: ModuleType = np) -> None:
         self._module = module
@@ -240,7 +248,7 @@ def _to_host(x: StrictArray) -> np.ndarray:
 def backend() -> Backend:
     """The stand-in as a backend, in the place of the CUDA device."""
     return Backend(
-        "stand-in",
+        "cuda" if cuda_on_host.COMPILER else "stand-in",
         StrictNamespace(),
         StrictArray,
         None,

@@ -226,6 +226,7 @@ for _op in (
     *(elu, _elu_grad, silu, _silu_grad, _gelu, _gelu_grad),
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 
 
 def relu6(x: Tensor) -> Tensor:

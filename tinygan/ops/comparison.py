@@ -197,6 +197,7 @@ masked_fill.vjp(
 
 for _op in (eq, ne, lt, le, gt, ge, where, masked_fill):
     _op.kernel("cpu", f"tinygan.backend.cpu.comparison:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 
 
 def nan_to_num(

@@ -35,3 +35,4 @@ def erf(xp: Any, x: Any) -> Any:
 
 erf.vjp(x=lambda g, x: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)))
 erf.kernel("cpu", "tinygan.backend.cpu.unary:erf")
+erf.kernel("cuda", "tinygan.backend.cuda.elementwise:erf")

@@ -194,6 +194,7 @@ tanh.vjp(x=lambda g, y: _tanh_grad(g, y))
 
 for _op in (neg, abs, exp, expm1, log, sqrt, rsqrt, square, reciprocal, tanh, _tanh_grad):
     _op.kernel("cpu", f"tinygan.backend.cpu.unary:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 
 # -- rounding: derivative 0 -----------------------------------------------------------------------
 

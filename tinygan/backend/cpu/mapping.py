@@ -18,6 +18,7 @@ from tinygan.backend.cpu.compile import compiled, finish, inlined, native, take
 from tinygan.backend.cpu.loops import DEPTH, PIECE, numbers_at, plan
 from tinygan.backend.cpu.memory import address
 from tinygan.backend.cpu.native import call6
+from tinygan.backend.layout import Where, common_order
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 KINDS = {t: np.empty(0, t) for t in (*FLOATS, np.dtype(np.bool_))}
@@ -36,8 +37,6 @@ def {name}(y, a, b, c, d, count):
         result[i] = function({values})
     return 0
 """
-
-Where = tuple[tuple[int, ...], tuple[int, ...]]  # shape, strides
 
 
 class Mapped:
@@ -179,7 +178,7 @@ def _layout(
     size = int(np.prod(shape))
     order = list(range(len(shape)))
     if out is None:
-        order = _order(shape, [x for x in operands if x is not None])
+        order = common_order(shape, [x for x in operands if x is not None])
         steps, reach = [0] * len(shape), item
         for d in reversed(order):
             steps[d] = reach
@@ -213,28 +212,6 @@ def _layout(
     inverse = [order.index(d) for d in range(len(shape))] if turned else None
     memory = tuple(shape[d] for d in order)
     return memory, inverse, size, table, cut, -(-tiles // together)
-
-
-def _order(shape: tuple[int, ...], operands: list[Where]) -> list[int]:
-    """The memory order of the result, outermost dimension first: an operand's, as in NumPy.
-
-    Of images in two orders it is the one with the channels last.
-    """
-    orders = [
-        sorted(range(len(shape)), key=lambda d: (-abs(strides[d]) if shape[d] > 1 else 0, d))
-        for own, strides in operands
-        if own == shape and all(s or n == 1 for n, s in zip(own, strides, strict=True))
-    ]
-    ordinary = list(range(len(shape)))
-    orders = [ordinary if _same(order, ordinary, shape) else order for order in orders]
-    if len(shape) == 4 and len(orders) > 1:
-        orders.sort(key=lambda order: order == ordinary)
-    return orders[0] if orders else ordinary
-
-
-def _same(order: list[int], other: list[int], shape: tuple[int, ...]) -> bool:
-    """Whether two orders differ at most in where the dimensions of size 1 are."""
-    return [d for d in order if shape[d] != 1] == [d for d in other if shape[d] != 1]
 
 
 @inlined

@@ -1,0 +1,195 @@
+// CUDA C++ as plain C++, so that kernels can be run where there is no GPU.
+//
+// The threads of a block are fibers that run in turns, from one barrier to the next; blocks run one
+// after the other. Barriers that not all threads reach end the program with a message. What this
+// cannot show: races between barriers, speed, and the rounding of the device's own functions.
+#pragma once
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __constant__ static const
+#define __shared__ static
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __align__(n) alignas(n)
+#define CUDA_ON_HOST 1
+
+struct dim3 { unsigned x = 1, y = 1, z = 1; };
+struct alignas(8) float2 { float x, y; };
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(16) double2 { double x, y; };
+struct alignas(16) uint4 { unsigned x, y, z, w; };
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+static dim3 threadIdx, blockIdx, blockDim, gridDim;
+static const int warpSize = 32;
+
+namespace host {
+enum State { RUNS, AT_WARP, AT_BLOCK, DONE };
+struct Fiber {
+    ucontext_t context;
+    State state;
+    dim3 index;
+    std::vector<char> stack;
+};
+static std::vector<Fiber> fibers;
+static ucontext_t scheduler;
+static int current;
+static void (*body)(void*);
+static void* given;
+static unsigned long long slots[32][32];  // of warps, by lane
+
+inline void yield(State state) {
+    Fiber& own = fibers[current];
+    own.state = state;
+    swapcontext(&own.context, &scheduler);
+}
+inline void start() {
+    body(given);
+    yield(DONE);
+}
+struct Trap {};
+static char printed[512];  // by a kernel, since its launch
+template <typename... A> void print(const char* format, A... values) {
+    size_t used = std::strlen(printed);
+    std::snprintf(printed + used, sizeof printed - used, format, values...);
+}
+inline const char* stopped(void (*launch)(void*), void* arguments) {  // what was printed, or null
+    printed[0] = 0;
+    try {
+        launch(arguments);
+    } catch (Trap) {
+        return printed;
+    }
+    return nullptr;
+}
+inline void fail(const char* message) {
+    std::fprintf(stderr, "cuda on host: %s\n", message);
+    std::abort();
+}
+inline void run_block() {
+    int count = blockDim.x * blockDim.y * blockDim.z;
+    if ((int)fibers.size() < count) fibers.resize(count);
+    for (int t = 0; t < count; t++) {
+        Fiber& f = fibers[t];
+        f.stack.resize(1 << 16);
+        getcontext(&f.context);
+        f.context.uc_stack.ss_sp = f.stack.data();
+        f.context.uc_stack.ss_size = f.stack.size();
+        f.context.uc_link = nullptr;
+        f.index = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
+        f.state = RUNS;
+        makecontext(&f.context, start, 0);
+    }
+    while (true) {
+        bool ran = false;
+        for (current = 0; current < count; current++) {
+            if (fibers[current].state != RUNS) continue;
+            threadIdx = fibers[current].index;
+            swapcontext(&scheduler, &fibers[current].context);
+            ran = true;
+        }
+        bool freed = false, done = true, together = true;
+        for (int first = 0; first < count; first += 32) {
+            bool ready = true, waits = false;
+            for (int t = first; t < count && t < first + 32; t++) {
+                ready &= fibers[t].state == AT_WARP || fibers[t].state == DONE;
+                waits |= fibers[t].state == AT_WARP;
+                done &= fibers[t].state == DONE;
+                together &= fibers[t].state == AT_BLOCK;
+            }
+            if (ready && waits)
+                for (int t = first; t < count && t < first + 32; t++)
+                    if (fibers[t].state == AT_WARP) fibers[t].state = RUNS, freed = true;
+        }
+        if (done) return;
+        if (together)
+            for (int t = 0; t < count; t++) fibers[t].state = RUNS;
+        else if (!ran && !freed)
+            fail("threads of a block wait at different barriers, or some of them have returned");
+    }
+}
+inline int lane() {
+    return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32;
+}
+template <typename T> T exchange(T value, int from) {
+    static_assert(sizeof(T) <= 8, "a shuffle moves up to 8 bytes");
+    int warp = current / 32, own = lane();
+    std::memcpy(&slots[warp][own], &value, sizeof(T));
+    yield(AT_WARP);
+    std::memcpy(&value, &slots[warp][from & 31], sizeof(T));
+    yield(AT_WARP);
+    return value;
+}
+template <typename... A, size_t... I>
+void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
+    kernel(*(A*)arguments[I]...);
+}
+template <typename... A>
+void launch(void (*kernel)(A...), const unsigned* grid, const unsigned* block, void** arguments) {
+    gridDim = {grid[0], grid[1], grid[2]};
+    blockDim = {block[0], block[1], block[2]};
+    auto job = std::make_pair(kernel, arguments);
+    given = &job;
+    body = [](void* p) {
+        auto& job = *(decltype(job)*)p;
+        call(job.first, job.second, std::index_sequence_for<A...>{});
+    };
+    for (unsigned z = 0; z < gridDim.z; z++)
+        for (unsigned y = 0; y < gridDim.y; y++)
+            for (unsigned x = 0; x < gridDim.x; x++) {
+                blockIdx = {x, y, z};
+                run_block();
+            }
+}
+// a character for each parameter: p for a pointer, f for a floating-point number, else i; its size
+template <typename... A> const char* signature(void (*)(A...)) {
+    static char text[3 * sizeof...(A) + 1];
+    char* end = text;
+    (void)std::initializer_list<int>{(
+        *end++ = std::is_pointer<A>::value ? 'p' : std::is_floating_point<A>::value ? 'f' : 'i',
+        *end++ = '0' + sizeof(A), *end++ = ' ', 0)...};
+    *end = 0;
+    return text;
+}
+}  // namespace host
+
+inline void __syncthreads() { host::yield(host::AT_BLOCK); }
+inline void __syncwarp(unsigned = ~0u) { host::yield(host::AT_WARP); }
+template <typename T> T __shfl_sync(unsigned, T v, int from) { return host::exchange(v, from); }
+template <typename T> T __shfl_xor_sync(unsigned, T v, int mask) {
+    return host::exchange(v, host::lane() ^ mask);
+}
+template <typename T> T __shfl_down_sync(unsigned, T v, int by) {
+    int from = host::lane() + by;
+    return host::exchange(v, from < 32 ? from : host::lane());
+}
+inline void __threadfence() {}
+[[noreturn]] inline void __trap() { throw host::Trap(); }
+#define printf host::print
+template <typename T> T __ldg(const T* p) { return *p; }
+template <typename T> T atomicAdd(T* p, T v) { T old = *p; *p += v; return old; }
+template <typename T> T atomicMax(T* p, T v) { T old = *p; *p = old < v ? v : old; return old; }
+inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
+inline float __uint_as_float(unsigned a) { float b; std::memcpy(&b, &a, 4); return b; }
+inline unsigned __float_as_uint(float a) { unsigned b; std::memcpy(&b, &a, 4); return b; }
+inline float rsqrt(float x) { return 1 / std::sqrt(x); }
+inline double rsqrt(double x) { return 1 / std::sqrt(x); }
+inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
+template <typename T> T max(T a, T b) { return a < b ? b : a; }
+template <typename T> T min(T a, T b) { return b < a ? b : a; }
+using std::abs; using std::ceil; using std::cos; using std::erf; using std::exp; using std::expm1;
+using std::floor; using std::fma; using std::fmod; using std::isfinite; using std::isinf;
+using std::isnan; using std::log; using std::log10; using std::log1p; using std::log2;
+using std::pow; using std::rint; using std::sin; using std::sqrt; using std::tanh; using std::trunc;

@@ -1,0 +1,197 @@
+"""CuPy's RawModule and ElementwiseKernel for the stand-in: CUDA C++, compiled for the host.
+
+The sources are those that CuPy would be given; `cuda_on_host.h` says how they are run and what
+that cannot show. Calls are checked harder than by CuPy: the number of arguments, and of each its
+kind and size.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+HERE = Path(__file__).parent
+FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-ffp-contract=off")
+C_NAMES = {
+    np.dtype(np.float32): "float",
+    np.dtype(np.float64): "double",
+    np.dtype(np.int32): "int",
+    np.dtype(np.int64): "long long",
+    np.dtype(np.uint32): "unsigned int",
+    np.dtype(np.bool_): "bool",
+    np.dtype(np.int8): "signed char",
+    np.dtype(np.uint8): "unsigned char",
+}
+
+
+def _library(source: str) -> ctypes.CDLL:
+    """A source with the header, compiled; kept on disk, as there are many of them."""
+    text = (HERE / "cuda_on_host.h").read_text() + source
+    key = hashlib.sha256("\n".join([COMPILER or "", *FLAGS, text]).encode()).hexdigest()[:24]
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"tinygan-cuda-on-host-{user}"
+    folder.mkdir(exist_ok=True)
+    built = folder / f"{key}.so"
+    if not built.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            code, result = Path(own) / "kernel.cpp", Path(own) / "kernel.so"
+            code.write_text(text)
+            done = subprocess.run(
+                [str(COMPILER), *FLAGS, "-o", str(result), str(code)],
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                raise RuntimeError(f"a CUDA source does not compile for the host:\n{done.stderr}")
+            os.replace(result, built)
+    return ctypes.CDLL(str(built))
+
+
+class DeviceStopped(IndexError):
+    """A kernel called __trap(); what it printed. A GPU reports it at the next synchronisation."""
+
+
+class RawModule:
+    """cupy.RawModule(code=..., options=..., name_expressions=...)."""
+
+    array: type  # the stand-in's array type
+
+    def __init__(
+        self,
+        *,
+        code: str,
+        options: Sequence[str] = (),
+        name_expressions: Sequence[str] = (),
+    ) -> None:
+        defines = "".join(
+            f"#define {o[2:].replace('=', ' ')}\n" for o in options if o.startswith("-D")
+        )
+        entries = "".join(
+            f'extern "C" void launch_{i}(unsigned* g, unsigned* b, void** a)'
+            f" {{ host::launch(&{name}, g, b, a); }}\n"
+            f'extern "C" const char* signature_{i}() {{ return host::signature(&{name}); }}\n'
+            for i, name in enumerate(name_expressions)
+        )
+        self._source = defines + code + entries
+        self._names = list(name_expressions)
+        self._library: Any = None
+
+    def get_function(self, name: str) -> Callable[..., None]:
+        if self._library is None:
+            self._library = _library(self._source)
+        number = self._names.index(name)
+        launch = getattr(self._library, f"launch_{number}")
+        signature = getattr(self._library, f"signature_{number}")
+        signature.restype = ctypes.c_char_p
+        kinds = signature().decode().split()
+
+        def kernel(grid: Sequence[int], block: Sequence[int], args: Sequence[Any]) -> None:
+            if len(args) != len(kinds):
+                raise TypeError(f"{name}: expected {len(kinds)} arguments, got {len(args)}")
+            threads = int(np.prod(block))
+            if not 0 < threads <= 1024 or not all(0 < n < 1 << 31 for n in grid):
+                raise ValueError(f"{name}: grid {grid}, block {block}")
+            values = [self._value(name, i, kinds[i], a) for i, a in enumerate(args)]
+            pointers = (ctypes.c_void_p * len(args))(*[v.ctypes.data for v in values])
+            three = [(ctypes.c_uint * 3)(*n, *[1] * (3 - len(n))) for n in (grid, block)]
+            launch(*three, pointers)
+
+        return kernel
+
+    def _value(self, name: str, position: int, kind: str, argument: Any) -> np.ndarray:
+        where = f"{name}, argument {position}"
+        if kind[0] == "p":
+            if not isinstance(argument, self.array):
+                raise TypeError(f"{where}: expected an array, got {type(argument)}")
+            return np.array(argument._a.ctypes.data, np.uint64)
+        if not isinstance(argument, np.generic):
+            raise TypeError(f"{where}: expected a NumPy scalar, got {type(argument)}")
+        floating = argument.dtype.kind == "f"
+        if argument.nbytes != int(kind[1]) or floating != (kind[0] == "f"):
+            raise TypeError(f"{where}: a {argument.dtype} for a parameter {kind}")
+        return np.asarray(argument)
+
+
+class ElementwiseKernel:
+    """cupy.ElementwiseKernel(in_params, out_params, operation, name, preamble=...)."""
+
+    array: type
+    wrap: Callable[[np.ndarray], Any]
+
+    def __init__(
+        self, in_params: str, out_params: str, operation: str, name: str, *, preamble: str = ""
+    ) -> None:
+        self.inputs = [p.split() for p in in_params.split(",")]
+        self.outputs = [p.split() for p in out_params.split(",")]
+        self.operation, self.name, self.preamble = operation, name, preamble
+
+    def __call__(self, *args: Any) -> Any:
+        count = len(self.inputs)
+        given, outs = args[:count], list(args[count:])
+        if len(given) < count or len(outs) not in (0, len(self.outputs)):
+            raise TypeError(f"{self.name}: wrong number of arguments")
+        kinds: dict[str, np.dtype[Any]] = {}
+        for (kind, name), x in zip([*self.inputs, *self.outputs], [*given, *outs], strict=False):
+            if isinstance(x, np.ndarray):
+                raise TypeError(f"Unsupported type {type(x)}")
+            if not isinstance(x, self.array) or len(kind) > 1:
+                continue
+            if kinds.setdefault(kind, x._a.dtype) != x._a.dtype:
+                raise TypeError(f"{self.name}: {name} is {x._a.dtype}, not {kinds[kind]}")
+        types = [
+            kinds[kind] if len(kind) == 1 else np.dtype(kind)
+            for kind, _ in [*self.inputs, *self.outputs]
+        ]
+        raw = [x._a if isinstance(x, self.array) else np.asarray(x) for x in given]
+        shape = np.broadcast_shapes(*[x.shape for x in raw])
+        operands = [
+            np.ascontiguousarray(np.broadcast_to(x, shape), dtype=t)
+            for x, t in zip(raw, types, strict=False)
+        ]
+        results = [np.empty(shape, t) for t in types[count:]]
+        function = self._compiled(tuple(types))
+        addresses = [x.ctypes.data for x in [*operands, *results]]
+        count = ctypes.c_longlong(results[0].size)
+        printed = function((ctypes.c_void_p * len(addresses))(*addresses), count)
+        if printed is not None:
+            raise DeviceStopped(printed.decode().strip())
+        if not outs:
+            outs = [type(self).wrap(y) for y in results]
+        else:
+            for out, y in zip(outs, results, strict=True):
+                if out._a.shape != shape:
+                    raise ValueError(f"{self.name}: out has shape {out._a.shape}, not {shape}")
+                out._a[...] = y
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    @cache  # noqa: B019 - kernels live as long as the tests
+    def _compiled(self, types: tuple[np.dtype[Any], ...]) -> Any:
+        parameters = [*self.inputs, *self.outputs]
+        names = {kind: t for (kind, _), t in zip(parameters, types, strict=True) if len(kind) == 1}
+        head = "".join(f"typedef {C_NAMES[t]} {kind};\n" for kind, t in names.items())
+        reads = "".join(
+            f"{C_NAMES[t]}& {name} = (({C_NAMES[t]}*)arrays[{i}])[i];\n"
+            for i, ((_, name), t) in enumerate(zip(parameters, types, strict=True))
+        )
+        source = (
+            f"{self.preamble}\n{head}"
+            f"static long long n;\n"
+            f"static void run(void* given) {{\nvoid** arrays = (void**)given;\n"
+            f"for (long long i = 0; i < n; i++) {{\n{reads}{self.operation};\n}}\n}}\n"
+            f'extern "C" const char* launch(void** arrays, long long count) '
+            f"{{ n = count; return host::stopped(run, arrays); }}\n"
+        )
+        launch = _library(source).launch
+        launch.restype = ctypes.c_char_p
+        return launch

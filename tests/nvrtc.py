@@ -1,0 +1,64 @@
+"""NVIDIA's run-time compiler through ctypes: it compiles for any architecture, without a driver."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def load() -> Any:
+    """The library of the wheel nvidia-cuda-nvrtc-cu12, None if it is not installed."""
+    found = importlib.util.find_spec("nvidia")
+    for place in found.submodule_search_locations or () if found else ():
+        for library in sorted(Path(place).glob("cuda_nvrtc/lib/libnvrtc.so.*")):
+            if "builtins" not in library.name:
+                return ctypes.CDLL(str(library))
+    return None
+
+
+LIBRARY = load()
+
+
+def _checked(status: int, program: Any) -> None:
+    if status:
+        raise RuntimeError(f"NVRTC error {status}:\n{_text('ProgramLog', program)}")
+
+
+def _text(what: str, program: Any) -> str:
+    size = ctypes.c_size_t()
+    getattr(LIBRARY, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+    buffer = ctypes.create_string_buffer(max(size.value, 1))
+    getattr(LIBRARY, f"nvrtcGet{what}")(program, buffer)
+    return buffer.raw[: size.value].decode("latin-1")
+
+
+def architectures() -> list[int]:
+    """The compute capabilities that it compiles for: 75, 80, ..."""
+    count = ctypes.c_int()
+    LIBRARY.nvrtcGetNumSupportedArchs(ctypes.byref(count))
+    numbers = (ctypes.c_int * count.value)()
+    LIBRARY.nvrtcGetSupportedArchs(numbers)
+    return list(numbers)
+
+
+def compiled(source: str, names: Sequence[str], architecture: int) -> tuple[str, str]:
+    """The machine code for these instances of templates, and what ptxas said of each."""
+    program = ctypes.c_void_p()
+    _checked(
+        LIBRARY.nvrtcCreateProgram(
+            ctypes.byref(program), source.encode(), b"source.cu", 0, None, None
+        ),
+        program,
+    )
+    try:
+        for name in names:
+            _checked(LIBRARY.nvrtcAddNameExpression(program, name.encode()), program)
+        options = ["-std=c++17", f"-arch=sm_{architecture}", "--ptxas-options=-v"]
+        array = (ctypes.c_char_p * len(options))(*[o.encode() for o in options])
+        _checked(LIBRARY.nvrtcCompileProgram(program, len(options), array), program)
+        return _text("CUBIN", program), _text("ProgramLog", program)
+    finally:
+        LIBRARY.nvrtcDestroyProgram(ctypes.byref(program))

@@ -1,0 +1,63 @@
+"""Every CUDA source is compiled for every architecture that it is meant for, without a GPU."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import nvrtc
+import pytest
+
+import tinygan.backend.cuda
+from tinygan.backend.cuda import elementwise, source
+
+ARCHITECTURES = (75, 80, 90, 100)
+
+for _module in pkgutil.iter_modules(tinygan.backend.cuda.__path__):
+    importlib.import_module(f"tinygan.backend.cuda.{_module.name}")
+
+SOURCES = sorted({kernel.source for kernel in source.declared})
+OPS = {
+    name: op for name, op in vars(elementwise).items() if isinstance(op, elementwise.Elementwise)
+}
+
+pytestmark = pytest.mark.skipif(nvrtc.LIBRARY is None, reason="needs nvidia-cuda-nvrtc-cu12")
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def architecture(request):
+    if request.param not in nvrtc.architectures():
+        pytest.skip(f"this compiler does not know sm_{request.param}")
+    return request.param
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_kernel_compiles(name, architecture):
+    variants = [v for kernel in source.declared if kernel.source == name for v in kernel.variants]
+    code, log = nvrtc.compiled(source.text(name), variants, architecture)
+    assert code.startswith("\x7fELF")
+    assert log.count("Compiling entry function") == len(set(variants))
+    spills = [line for line in log.splitlines() if "spill" in line and " 0 bytes spill" not in line]
+    assert not spills, f"{name}: {spills}"
+
+
+def test_every_elementwise_function_compiles(architecture):
+    text = source.text("functions.cuh")
+    for kind in ("float", "double"):
+        for name, op in OPS.items():
+            given = "".join(
+                f"{'bool' if op.masked and not i else kind} {parameter}, "
+                for i, parameter in enumerate(op.parameters)
+            )
+            result = "bool" if op.truth else kind
+            text += (
+                f'extern "C" __global__ void {name}_{kind}({given}{result}* result) '
+                f"{{ *result = {op.expression}; }}\n"
+            )
+    code, _ = nvrtc.compiled(text, [], architecture)
+    assert code.startswith("\x7fELF")
+
+
+def test_a_mistake_is_found():
+    with pytest.raises(RuntimeError, match="undefined"):
+        nvrtc.compiled('extern "C" __global__ void f(float* x) { *x = g(1); }', [], 80)

@@ -1,0 +1,74 @@
+// Functions of numbers at one place: what the elementwise kernels do, for float and double.
+// Comparisons are written so that NaN goes where NumPy's go.
+#pragma once
+
+template <typename T> __device__ T square(T x) { return x * x; }
+template <typename T> __device__ T reciprocal(T x) { return T(1) / x; }
+template <typename T> __device__ T inverse_root(T x) { return T(1) / sqrt(x); }
+template <typename T> __device__ T larger(T x, T y) { return x > y || x != x ? x : y; }
+template <typename T> __device__ T smaller(T x, T y) { return x < y || x != x ? x : y; }
+
+// -- activations and their derivatives ----------------------------------------------------------
+
+template <typename T> __device__ T relu(T x) { return x <= T(0) ? T(0) : x; }
+template <typename T> __device__ T leaky_relu(T x, T slope) { return x > T(0) ? x : x * slope; }
+template <typename T> __device__ T leaky_relu_grad(T g, T sign, T slope) {
+    return sign > T(0) ? g : g * slope;
+}
+template <typename T> __device__ T hardtanh(T x, T low, T high) {
+    T y = x < low ? low : x;
+    return y > high ? high : y;
+}
+template <typename T> __device__ T tanh_grad(T g, T y) { return g * (T(1) - y * y); }
+template <typename T> __device__ T sigmoid(T x) {
+    T small = exp(-abs(x)), y = T(1) / (T(1) + small);
+    return x >= T(0) || x != x ? y : small * y;
+}
+template <typename T> __device__ T sigmoid_grad(T g, T y) { return g * (y * (T(1) - y)); }
+template <typename T> __device__ T softplus_of(T x) {
+    return (x > T(0) ? x : T(0)) + log1p(exp(-abs(x)));
+}
+template <typename T> __device__ T softplus(T x, T beta, T threshold) {
+    T z = x * beta;
+    return z > threshold ? x : softplus_of(z) / beta;
+}
+template <typename T> __device__ T softplus_grad(T g, T x, T beta, T threshold) {
+    T z = x * beta;
+    return z > threshold ? g : g * sigmoid(z);
+}
+template <typename T> __device__ T silu(T x) { return x * sigmoid(x); }
+template <typename T> __device__ T silu_grad(T g, T x) {
+    T s = sigmoid(x);
+    return g * (s * (T(1) + x * (T(1) - s)));
+}
+template <typename T> __device__ T elu(T x, T alpha) { return x > T(0) ? x : alpha * expm1(x); }
+template <typename T> __device__ T elu_grad(T g, T x, T alpha) {
+    return x > T(0) ? g : g * (alpha * exp(x));
+}
+template <typename T> __device__ T gelu(T x) {
+    return x * (erf(x * T(0.7071067811865476)) + T(1)) * T(0.5);
+}
+template <typename T> __device__ T gelu_grad(T g, T x) {
+    T below = (erf(x * T(0.7071067811865476)) + T(1)) * T(0.5);
+    return g * (below + x * (T(0.3989422804014327) * exp(T(-0.5) * x * x)));
+}
+
+// -- losses by element --------------------------------------------------------------------------
+
+template <typename T> __device__ T logistic_loss(T x, T t) {
+    T tail = log1p(exp(-abs(x)));
+    return (T(1) - t) * ((x > T(0) ? x : T(0)) + tail) + t * ((x > T(0) ? T(0) : -x) + tail);
+}
+template <typename T> __device__ T logistic_loss_grad(T g, T x, T t) {
+    return g * ((T(1) - t) * sigmoid(x) - t * sigmoid(-x));
+}
+template <typename T> __device__ T bernoulli_cross_entropy(T p, T t) {
+    T log_p = log(p), log_not_p = log1p(-p);
+    log_p = log_p < T(-100) ? T(-100) : log_p;
+    log_not_p = log_not_p < T(-100) ? T(-100) : log_not_p;
+    return (t - T(1)) * log_not_p - t * log_p;
+}
+template <typename T> __device__ T bernoulli_cross_entropy_grad(T g, T p, T t) {
+    T variance = p * (T(1) - p);
+    return g * (p - t) / (variance < T(1e-12) ? T(1e-12) : variance);
+}

@@ -1,0 +1,29 @@
+"""In which order of their dimensions arrays lie in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Where = tuple[tuple[int, ...], tuple[int, ...]]  # shape, strides
+
+
+def common_order(shape: tuple[int, ...], operands: Sequence[Where]) -> list[int]:
+    """The memory order of an elementwise result, outermost dimension first: an operand's.
+
+    Of images in two orders it is the one with the channels last.
+    """
+    orders = [
+        sorted(range(len(shape)), key=lambda d: (-abs(strides[d]) if shape[d] > 1 else 0, d))
+        for own, strides in operands
+        if own == shape and all(s or n == 1 for n, s in zip(own, strides, strict=True))
+    ]
+    ordinary = list(range(len(shape)))
+    orders = [ordinary if _same(order, ordinary, shape) else order for order in orders]
+    if len(shape) == 4 and len(orders) > 1:
+        orders.sort(key=lambda order: order == ordinary)
+    return orders[0] if orders else ordinary
+
+
+def _same(order: list[int], other: list[int], shape: tuple[int, ...]) -> bool:
+    """Whether two orders differ at most in where the dimensions of size 1 are."""
+    return [d for d in order if shape[d] != 1] == [d for d in other if shape[d] != 1]
