@@ -11,8 +11,12 @@ for variable in ("TINYGAN_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS
 
 import pytest  # noqa: E402
 import strict_cupy  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from tinygan.backend import DeviceError, backend_for, register  # noqa: E402
+
+settings.register_profile("tinygan", deadline=None)  # what runs first compiles its kernels
+settings.load_profile("tinygan")
 
 try:
     backend_for("cuda")

@@ -5,6 +5,9 @@
 template <typename T> __device__ T square(T x) { return x * x; }
 template <typename T> __device__ T reciprocal(T x) { return T(1) / x; }
 template <typename T> __device__ T inverse_root(T x) { return T(1) / sqrt(x); }
+template <typename T> __device__ T sign(T x) {
+    return x != x ? x : T((x > T(0)) - (x < T(0)));
+}
 template <typename T> __device__ T larger(T x, T y) { return x > y || x != x ? x : y; }
 template <typename T> __device__ T smaller(T x, T y) { return x < y || x != x ? x : y; }
 
