@@ -50,6 +50,10 @@ def argmin(xp: Any, x: Any, *, dim: int | None = None, keepdim: bool = False) ->
     return xp.argmin(x, axis=dim, keepdims=keepdim).astype(int64)
 
 
+for _op in (amax, amin, argmax, argmin):
+    _op.kernel("cpu", f"tinygan.backend.cpu.extremes:{_op.name}")
+
+
 class Extreme(NamedTuple):
     """Extreme values and where along the dimension they were found."""
 

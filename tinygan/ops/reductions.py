@@ -217,3 +217,7 @@ def all(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False) -> Any:
 def count_nonzero(xp: Any, x: Any, *, dim: Dim = None) -> Any:
     """How many elements along `dim` are not 0."""
     return (x != 0).sum(axis=axes(dim), dtype=int64)
+
+
+for _op in (cumsum, any, all, count_nonzero):
+    _op.kernel("cpu", f"tinygan.backend.cpu.extremes:{_op.name}")

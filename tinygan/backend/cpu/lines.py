@@ -74,12 +74,17 @@ class Reduction(NamedTuple):
         return self.out if copy(self.result, self.out) else NotImplemented
 
 
-def reduction(x: Any, dim: Any, keepdim: bool, dtype: Any, out: Any) -> Any:
-    """How to reduce x over dimensions, None where it cannot be done."""
+def reduction(
+    x: Any, dim: Any, keepdim: bool, dtype: Any, out: Any, order: tuple[int, ...] | None = None
+) -> Any:
+    """How to reduce x over dimensions, None where it cannot be done.
+
+    Its lines are those of a memory order, that of x if none is given.
+    """
     axes = axes_of(x.ndim, dim)
     if not x.size or axes is None:
         return None
-    order = order_of(x)
+    order = order or order_of(x)
     if not side_by_side(order, axes, x.shape):
         order = (*[d for d in order if d not in axes], *[d for d in order if d in axes])
     numbers = as_lines(x, order, axes)

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import blocks, threads
+from tinygan.backend.cpu import blocks, lines, threads
 from tinygan.backend.cpu.blocks import block
 from tinygan.backend.cpu.compile import compiled, finish, inlined, summing, take
-from tinygan.backend.cpu.copy import fits, ordered
 from tinygan.backend.cpu.lines import axes_of
 from tinygan.backend.cpu.loops import nested, numbers_at
 from tinygan.backend.cpu.memory import address, scratch
@@ -73,37 +72,44 @@ def _reduced(
     if x.dtype not in FLOATS or not x.size or not x.flags.aligned or axes is None:
         return NotImplemented
     loops = _loops(x.shape, x.strides, axes, x.itemsize)
-    if loops is None and fits(x) and not x.flags.c_contiguous:
-        x = ordered(x, tuple(range(x.ndim)))
-        loops = _loops(x.shape, x.strides, axes, x.itemsize)
-    if loops is None or (squares and not loops[0]):
+    if loops is not None and (loops[0] or not squares) and (out is None or out.flags.c_contiguous):
+        kept = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
+        shape = kept if keepdim else tuple(n for d, n in enumerate(x.shape) if d not in axes)
+        y = np.empty(shape, x.dtype) if out is None else out
+        _add_up(x, loops, divisor, squares, y.reshape(-1))
+        return y
+    found = lines.reduction(x, axes, keepdim, x.dtype, out) if axes else None
+    if found is None:
         return NotImplemented
-    kept = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
-    shape = kept if keepdim else tuple(n for d, n in enumerate(x.shape) if d not in axes)
-    y = np.empty(shape, x.dtype) if out is None else out
-    if not y.flags.c_contiguous:
-        return NotImplemented
+    outer, along, inner = found.x.shape
+    if inner == 1 or (outer == 1 and not squares):
+        loops = (True, outer, along, along) if inner == 1 else (False, along, inner, inner)
+        _add_up(found.x, (*loops[:3], loops[3] * x.itemsize), divisor, squares, found.y.reshape(-1))
+    else:
+        lines.run(_middle, found.x, (found.x, divisor, squares, found.y))
+    return found.done()
+
+
+def _add_up(
+    x: np.ndarray, loops: tuple[bool, int, int, int], divisor: int, squares: bool, y: np.ndarray
+) -> None:
     by_row, rows, columns, step = loops
-    flat = y.reshape(-1)
     if by_row:
         pieces = -(-columns // LINE)
         partial = scratch(rows * pieces, np.float64)
         number = threads.get_num_threads() if rows * columns > blocks.PARALLEL else 1
         share = max(1, LINE // columns)  # short lines in a chunk
-        arguments = (
-            address(x), step, rows, columns, pieces, share, partial, divisor, squares, flat
-        )  # fmt: skip
+        arguments = (address(x), step, rows, columns, pieces, share, partial, divisor, squares, y)
         threads.run(_rows, -(-rows // share) * pieces, arguments, number)
         if pieces > 1:
-            threads.run(_merge_rows, 1, (partial, pieces, divisor, squares, flat), 1)
-        return y
+            threads.run(_merge_rows, 1, (partial, pieces, divisor, squares, y), 1)
+        return
     cut = blocks.plan(rows, columns)
     partial = scratch((cut.blocks, columns), np.float64)
     where = (address(x), step, rows, cut.rows, cut.group)
-    threads.run(_columns, cut.chunks, (*where, partial, divisor, flat), cut.threads)
+    threads.run(_columns, cut.chunks, (*where, partial, divisor, y), cut.threads)
     if cut.blocks > 1:
-        threads.run(_merge_columns, cut.groups, (partial, cut.group, divisor, flat), cut.threads)
-    return y
+        threads.run(_merge_columns, cut.groups, (partial, cut.group, divisor, y), cut.threads)
 
 
 @lru_cache(maxsize=1024)
@@ -253,4 +259,37 @@ def _merge_columns(counters, partial, group, divisor, y):
             for b in range(partial.shape[0]):
                 total += partial[b, c]
             y[c] = total / divisor
+    return finish(counters, done)
+
+
+@compiled
+def _middle(counters, x, divisor, squares, y, group, share):
+    """y[n, c] = sum(x[n, :, c]) / divisor, or sqrt(sum(x[n, :, c]^2))."""
+    numbers = np.empty(group, x.dtype)
+    totals = np.empty(group, np.float64)
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        first, last = lines.tiles_of(chunk, x, group, share)
+        for number in range(first, last):
+            n, start, end = lines.tile(number, x, group)
+            sums, total = numbers[: end - start], totals[: end - start]
+            total[:] = 0
+            for begin in range(0, x.shape[1], PIECE):
+                sums[:] = 0
+                for i in range(begin, min(begin + PIECE, x.shape[1])):
+                    xs = x[n, i, start:end]
+                    if squares:
+                        for c in range(xs.size):
+                            sums[c] += xs[c] * xs[c]
+                    else:
+                        for c in range(xs.size):
+                            sums[c] += xs[c]
+                for c in range(sums.size):
+                    total[c] += sums[c]
+            for c in range(total.size):
+                y[n, start + c] = np.sqrt(total[c]) if squares else total[c] / divisor
     return finish(counters, done)

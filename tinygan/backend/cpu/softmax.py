@@ -62,7 +62,7 @@ def _normalised(x: Any, dim: int, kind: int, out: Any) -> Any:
 
 def _exponentials(x: np.ndarray, y: np.ndarray, kind: int) -> None:
     if x.shape[2] == 1:
-        lines.run(_rows, x, (x, y, kind))
+        lines.run(_rows, x, (x[:, :, 0], y[:, :, 0], kind))
     else:
         lines.run(_columns, x, (x, y, kind))
 
@@ -188,9 +188,8 @@ def _rows(counters, x, y, kind, group, share):
         if chunk < 0:
             break
         done += 1
-        first, last = lines.tiles_of(chunk, x, group, share)
-        for n in range(first, last):
-            xs, ys = x[n, :, 0], y[n, :, 0]
+        for n in range(chunk * share, min(len(x), (chunk + 1) * share)):
+            xs, ys = x[n], y[n]
             top = _top(xs)
             if kind == SUMS and not abs(top) < np.inf:
                 top = x.dtype.type(0)
