@@ -19,7 +19,7 @@ from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 
 from tinygan.backend.cpu import blas, memory  # noqa: F401  they set up the process
-from tinygan.backend.cpu.native import generated, launch
+from tinygan.backend.cpu.native import generated, launch, load
 from tinygan.backend.cpu.progress import announce
 from tinygan.backend.files import cache_directory
 
@@ -189,6 +189,17 @@ def take(counters):
     """The next chunk of a job, -1 when there is none left."""
     chunk = _fetch_add(counters, 0, 1)
     return chunk if chunk < counters[2] else -1
+
+
+@inlined
+def skip(counters, wanted):
+    """Take all chunks, to leave them undone, if the word at an address is 0; how many.
+
+    Without an address every chunk is wanted.
+    """
+    if wanted == 0 or load(wanted) != 0:
+        return 0
+    return max(0, counters[2] - _fetch_add(counters, 0, counters[2]))
 
 
 @inlined

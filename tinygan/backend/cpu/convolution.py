@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import depthwise, gather, outer, plans, threads, weights
+from tinygan.backend.cpu import (
+    depthwise,
+    gather,
+    outer,
+    plans,
+    threads,
+    weights,
+    winograd,
+    winograd_plans,
+    winograd_weights,
+)
 from tinygan.backend.cpu.copy import copy, fits, ordered
-from tinygan.backend.cpu.memory import address, scratch
+from tinygan.backend.cpu.memory import address, aligned, image_place, scratch
 from tinygan.backend.kernels import launches
 
 Pair = tuple[int, int]
@@ -17,7 +26,6 @@ Pads = tuple[Pair, Pair]
 Activation = tuple[str, float] | None  # its name and slope, where a recorded step has it come next
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-LINE = 64  # bytes of a line of the cache
 SMALL = 1 << 15  # multiplications that are not worth a compiler
 PARALLEL = 1 << 19  # multiplications from which waking other threads costs less than it brings
 LARGE_PACK = 1 << 15  # the same for weights to be laid out
@@ -46,9 +54,13 @@ def conv2d(
     tables = plans.forward(
         image.shape, w.shape, (height, width), stride, _start(padding), dilation, groups, x.dtype
     )
-    return _gather(
-        tables, image, w, bias, (x.shape[0], height, width, w.shape[0]), work, out, activation
-    )
+    shape = (x.shape[0], height, width, w.shape[0])
+    squares = None
+    if winograd_plans.suits(
+        w.shape, stride, dilation, groups, x.shape[0], (height, width), x.dtype
+    ):
+        squares = winograd_plans.tables(image.shape, w.shape, shape, _start(padding), False)
+    return _gather(tables, squares, image, w, bias, shape, work, out, activation)
 
 
 @launches
@@ -73,7 +85,10 @@ def conv2d_input_grad(
         image.shape, w.shape, size, stride, _start(padding), dilation, groups, g.dtype
     )
     shape = (g.shape[0], *size, w.shape[1] * groups)
-    return _gather(tables, image, w, bias, shape, work, out, activation)
+    squares = None
+    if winograd_plans.suits(w.shape, stride, dilation, groups, *_pixels(g), g.dtype):
+        squares = winograd_plans.tables(image.shape, w.shape, shape, _start(padding), True)
+    return _gather(tables, squares, image, w, bias, shape, work, out, activation)
 
 
 @launches
@@ -94,16 +109,19 @@ def conv2d_weight_grad(
         return NotImplemented
     image, right, exchanged = _channels_last(x), _channels_last(g), False
     kind = x.dtype
+    number = threads.get_num_threads() if work > PARALLEL else 1
+    result = np.empty((o, c, *kernel), kind) if out is None else out
+    if not result.flags.c_contiguous:
+        result = scratch(result.shape, kind)
     if groups > 1 and c == 1 and o == groups:
         depth = depthwise.tables(
             image.shape, right.shape, kernel, stride, _start(padding), dilation, kind
         )
-        sums = _aligned(depth.sums, kind)
-        memory = outer.Memory(*_place(image), *_place(right))
+        sums = aligned(depth.sums, kind)
+        memory = outer.Memory(*image_place(image), *image_place(right), 0)
         arguments = (depth.plan, memory, depth.offsets, sums, depth.zeros)
-        number = threads.get_num_threads() if work > PARALLEL else 1
         threads.run(depthwise.depth_outer, depth.chunks, arguments, number)
-        return _unpack(depth, sums, (o, c, *kernel), out)
+        return _unpack(depth, sums, result, out)
     if o < plans.lanes_of(kind) // 2 < c and groups == 1 and stride == dilation == (1, 1):
         # with the sides exchanged the many channels are in the lanes; the taps are mirrored
         padding = tuple(  # type: ignore[assignment]
@@ -114,34 +132,38 @@ def conv2d_weight_grad(
         image.shape, right.shape, kernel, stride, _start(padding), dilation, groups, exchanged,
         kind,
     )  # fmt: skip
-    memory = outer.Memory(*_place(image), *_place(right))
-    sums = _aligned(tables.sums, kind)
-    number = threads.get_num_threads() if work > PARALLEL else 1
+    wanted = 0
+    if winograd_plans.suits(result.shape, stride, dilation, groups, *_pixels(g), kind):
+        squares = winograd_plans.gradient_tables(image.shape, right.shape, _start(padding))
+        wanted = address(winograd_weights.gradient(squares, image, right, result, number))
+    memory = outer.Memory(*image_place(image), *image_place(right), wanted)
+    sums = aligned(tables.sums, kind)
     threads.run(
         outer.outer,
         tables.chunks,
         (tables.plan, memory, tables.groups, tables.parts, sums, tables.zeros),
         number,
     )
-    return _unpack(tables, sums, (o, c, *kernel), out)
+    return _unpack(tables, sums, result, out, wanted)
 
 
 def _unpack(
-    tables: outer.Tables | depthwise.Tables, sums: np.ndarray, shape: tuple[int, ...], out: Any
+    tables: outer.Tables | depthwise.Tables,
+    sums: np.ndarray,
+    result: np.ndarray,
+    out: Any,
+    wanted: int = 0,
 ) -> Any:
-    """The weights of `shape` from their sums."""
-    kind = sums.dtype
-    result = np.empty(shape, kind) if out is None else out
-    if not result.flags.c_contiguous:
-        result = scratch(shape, kind)
+    """The weights, in `result`, from their sums."""
     number = threads.get_num_threads() if sums.size > LARGE_PACK else 1
-    arguments = (tables.plan, sums, tables.rows, result.reshape(-1))
+    arguments = (tables.plan, sums, tables.rows, result.reshape(-1), wanted)
     threads.run(weights.unpack, tables.unpack_chunks, arguments, number)
     return _delivered(result, out)
 
 
 def _gather(
     tables: plans.Tables,
+    squares: winograd_plans.Tables | None,
     image: np.ndarray,
     w: Any,
     bias: Any,
@@ -157,24 +179,27 @@ def _gather(
     relu = int(name == "relu")
     plan, kind = tables.plan, image.dtype
     number = threads.get_num_threads() if work > PARALLEL else 1
-    packed = _aligned((plan.groups * tables.rows * plan.packed,), kind)
-    start = scratch(plan.groups * plan.packed, kind)
+    target = np.empty(shape, kind) if out is None else out.transpose(0, 2, 3, 1)
+    if target.strides[3] != kind.itemsize and shape[3] > 1:
+        target = scratch(shape, kind)
     w = ordered(w, (0, 1, 2, 3))
     bias = None if bias is None else ordered(bias, (0,))
+    wanted = 0
+    if squares is not None:
+        wanted = address(winograd.results(squares, image, target, w, bias, slope, relu, number))
+    packed = aligned((plan.groups * tables.rows * plan.packed,), kind)
+    start = scratch(plan.groups * plan.packed, kind)
     given = (address(w), 0 if bias is None else address(bias))
     if plan.mode == plans.DOTS:
         more = (plan, tables.steps, tables.phases, tables.sources, *given, packed, start)
         threads.run(weights.pack_dots, len(tables.phases) * plan.groups, more, 1)
     else:
-        arguments = (plan, tables.steps, tables.places, *given, packed, start)
+        arguments = (plan, tables.steps, tables.places, *given, packed, start, wanted)
         several = number if packed.size > LARGE_PACK else 1
         threads.run(weights.pack, tables.pack_chunks, arguments, several)
-    target = np.empty(shape, kind) if out is None else out.transpose(0, 2, 3, 1)
-    if target.strides[3] != kind.itemsize and shape[3] > 1:
-        target = scratch(shape, kind)
     memory = gather.Memory(
-        *_place(image), *_place(target),
-        address(packed), packed.nbytes // plan.groups, address(start),
+        *image_place(image), *image_place(target),
+        address(packed), packed.nbytes // plan.groups, address(start), wanted,
     )  # fmt: skip
     threads.run(
         KERNELS[plan.mode],
@@ -183,14 +208,6 @@ def _gather(
         number,
     )
     return _delivered(target.transpose(0, 3, 1, 2), out)
-
-
-def _aligned(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
-    """Scratch memory whose vectors do not straddle the lines of the cache."""
-    size = math.prod(shape)
-    memory = scratch(size + LINE // kind.itemsize, kind)
-    first = -address(memory) % LINE // kind.itemsize
-    return memory[first : first + size].reshape(shape)
 
 
 def _delivered(result: np.ndarray, out: Any) -> Any:
@@ -206,6 +223,11 @@ def _small(work: int) -> bool:
     return not work or (work < SMALL and threads.recording.tape is None)
 
 
+def _pixels(g: Any) -> tuple[int, Pair]:
+    """How many images, and of what size."""
+    return g.shape[0], g.shape[2:]
+
+
 def _start(padding: Pads) -> Pair:
     return padding[0][0], padding[1][0]
 
@@ -215,11 +237,6 @@ def _suit(*arrays: Any) -> bool:
     return kind in FLOATS and all(
         a is None or (a.dtype == kind and a.flags.aligned and fits(a)) for a in arrays
     )
-
-
-def _place(image: np.ndarray) -> tuple[int, int, int, int]:
-    """The address of an N H W C array, and its steps in bytes from image, row and pixel to next."""
-    return address(image), image.strides[0], image.strides[1], image.strides[2]
 
 
 def _channels_last(x: Any) -> np.ndarray:

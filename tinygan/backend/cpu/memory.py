@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from typing import Any
 
@@ -13,6 +14,7 @@ from tinygan.backend.cpu import threads
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 LARGEST = 32 << 20  # that it accepts as a threshold
 KEPT = 512 << 20
+LINE = 64  # bytes of a line of the cache
 
 
 def keep_freed_memory() -> None:
@@ -59,6 +61,19 @@ _promised = sys.implementation.name == "cpython" and _fast_address(_sample) == _
 
 address = _fast_address if _promised else _slow_address
 """Where the first number of an array is."""
+
+
+def aligned(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    """Scratch memory whose vectors do not straddle the lines of the cache."""
+    size = math.prod(shape)
+    memory = scratch(size + LINE // kind.itemsize, kind)
+    first = -address(memory) % LINE // kind.itemsize
+    return memory[first : first + size].reshape(shape)
+
+
+def image_place(image: np.ndarray) -> tuple[int, int, int, int]:
+    """The address of an N H W C array, and its steps in bytes from image, row and pixel to next."""
+    return address(image), image.strides[0], image.strides[1], image.strides[2]
 
 
 def flat(*arrays: Any) -> list[np.ndarray] | None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.backend.cpu.compile import compiled, finish, inlined, take
+from tinygan.backend.cpu.compile import compiled, finish, inlined, skip, take
 from tinygan.backend.cpu.moves import collect_panels, copy_lines, count_words
 from tinygan.backend.cpu.outer_tiles import HALF_ROWS, OUTER_ROWS, OUTER_WIDE, outer_tile
 from tinygan.backend.cpu.plans import SPAN, Pair, lanes_of, merged, window_taps
@@ -73,6 +73,7 @@ class Memory(NamedTuple):
     g_image: int
     g_row: int
     g_pixel: int
+    wanted: int  # a word that is 0 if the sums are not needed
 
 
 class Tables(NamedTuple):
@@ -289,7 +290,7 @@ def outer(counters, plan, memory, groups, parts, sums, zeros):
         and memory.g_row == plan.out_width * memory.g_pixel
         and memory.g_image == plan.out_height * memory.g_row
     )
-    done = 0
+    done = skip(counters, memory.wanted)
     while True:
         chunk = take(counters)
         if chunk < 0:

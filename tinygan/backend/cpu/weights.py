@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygan.backend.cpu.compile import compiled, finish, take
+from tinygan.backend.cpu.compile import compiled, finish, skip, take
 from tinygan.backend.cpu.loops import numbers_at
 from tinygan.backend.cpu.moves import transpose_tile
 from tinygan.backend.cpu.plans import FIRST_ROW, SPAN, SUMS
@@ -15,7 +15,7 @@ from tinygan.backend.cpu.tiles import DOT_COLUMNS, WIDE
 
 
 @compiled
-def pack(counters, plan, steps, places, w, bias, packed, start):
+def pack(counters, plan, steps, places, w, bias, packed, start, wanted):
     """Lay out weights by phase, columns, row. A chunk: some numbers of a few vectors of columns.
 
     The last chunk sets the start of the sums: the bias, or zeros.
@@ -30,7 +30,7 @@ def pack(counters, plan, steps, places, w, bias, packed, start):
     u_block = (u_count + u_blocks - 1) // u_blocks
     parts = (plan.packed + WIDE * lanes - 1) // (WIDE * lanes)
     full = plan.packed // (WIDE * lanes) * WIDE * lanes
-    done = 0
+    done = skip(counters, wanted)
     while True:
         chunk = take(counters)
         if chunk < 0:
@@ -112,7 +112,7 @@ def pack_dots(counters, plan, steps, phases, sources, w, bias, packed, start):
 
 
 @compiled
-def unpack(counters, plan, sums, rows, w):
+def unpack(counters, plan, sums, rows, w, wanted):
     """w from sums (group, split, row, column), added up over the splits.
 
     A chunk: some numbers of a few vectors of columns. The q-th number of a column, in segments of
@@ -125,7 +125,7 @@ def unpack(counters, plan, sums, rows, w):
     segments = rows.size // plan.segment
     parts = (plan.columns + WIDE * lanes - 1) // (WIDE * lanes)
     part_step = sums.shape[2] * sums.shape[3]
-    done = 0
+    done = skip(counters, wanted)
     while True:
         chunk = take(counters)
         if chunk < 0:
