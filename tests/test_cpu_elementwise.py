@@ -20,6 +20,7 @@ from tinygan.backend.cpu import (
     threads,
     unary,
 )
+from tinygan.backend.cpu.tape import START, Tape
 
 random = np.random.default_rng(0)
 
@@ -27,7 +28,13 @@ random = np.random.default_rng(0)
 CALLS: dict[str, tuple[int, dict[str, float], float]] = {
     "neg": (1, {}, 0), "abs": (1, {}, 0), "square": (1, {}, 0), "sqrt": (1, {}, 0),
     "rsqrt": (1, {}, 1), "reciprocal": (1, {}, 0), "exp": (1, {}, 3), "expm1": (1, {}, 4),
-    "log": (1, {}, 3), "erf": (1, {}, 4), "tanh": (1, {}, 4), "sigmoid": (1, {}, 4),
+    "log": (1, {}, 3), "log1p": (1, {}, 3), "log2": (1, {}, 3), "log10": (1, {}, 4),
+    "sin": (1, {}, 3), "cos": (1, {}, 3), "sign": (1, {}, 0), "floor": (1, {}, 0),
+    "ceil": (1, {}, 0), "trunc": (1, {}, 0), "round": (1, {"decimals": 0}, 0),
+    "isnan": (1, {}, 0), "isinf": (1, {}, 0), "isfinite": (1, {}, 0),
+    "logical_not": (1, {}, 0), "logical_and": (2, {}, 0), "logical_or": (2, {}, 0),
+    "logical_xor": (2, {}, 0), "remainder": (2, {}, 0), "floor_divide": (2, {}, 0),
+    "erf": (1, {}, 4), "tanh": (1, {}, 4), "sigmoid": (1, {}, 4),
     "softplus": (1, {"beta": 1, "threshold": 20}, 4), "relu": (1, {}, 0),
     "leaky_relu": (1, {"negative_slope": 0.25}, 0),
     "hardtanh": (1, {"min_val": -0.5, "max_val": 0.75}, 0),
@@ -231,6 +238,58 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
         results.append(kernel(name)(*arrays, **static))
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("name", ["and", "or", "xor", "not"])
+def test_logic_of_booleans(name: str) -> None:
+    for shape in SHAPES:
+        arrays = [np.asarray(random.random(shape) < 0.5) for _ in range(1 + (name != "not"))]
+        turned = [a.T for a in arrays]
+        for op, operands in product(("logical_", "bitwise_"), (arrays, turned)):
+            result = kernel(op + name)(*operands)
+            agree(result, reference(op + name, *operands), 0)
+            out = np.empty_like(result)
+            assert kernel(op + name)(*operands, out=out) is out
+            np.testing.assert_array_equal(out, result)
+    mask, x = arrays[0], drawn(arrays[0].shape, np.float32)
+    if name != "not":
+        for a, b in ((mask, mask[:1]), (x, 0.0), (mask, True)):
+            agree(kernel(f"logical_{name}")(a, b), reference(f"logical_{name}", a, b), 0)
+        assert kernel(f"logical_{name}")(mask, x) is NotImplemented
+    assert kernel(f"bitwise_{name}")(*[mask.astype(np.int64)] * len(arrays)) is NotImplemented
+    assert kernel(f"bitwise_{name}")(*[x] * len(arrays)) is NotImplemented
+    assert kernel("add")(mask, mask) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_division_of_every_sign_and_size(dtype: Any) -> None:
+    numbers = [0.0, 1, 2.5, 3, 0.1, 7, 1e-30, 1e30, np.inf, np.nan, 1e-44]
+    x, y = (np.array([s * n for n in numbers for s in (1, -1)], dtype) for _ in range(2))
+    for name in ("remainder", "floor_divide"):
+        agree(kernel(name)(x[:, None], y), reference(name, x[:, None], y), 0)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_halves_are_rounded_to_the_even_neighbour(dtype: Any) -> None:
+    x = np.arange(-4.5, 5, 0.5).astype(dtype)
+    for name, static in (("round", {"decimals": 0}), ("floor", {}), ("ceil", {}), ("trunc", {})):
+        agree(kernel(name)(x, **static), reference(name, x, **static), 0)
+    assert kernel("round")(x, decimals=1) is NotImplemented
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_kernel_can_be_played_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the arrays: those are not left to NumPy while launches are recorded."""
+    monkeypatch.undo()
+    count, static, _ = CALLS[name]
+    arrays = [drawn((3, 5), np.float32) for _ in range(count)]
+    out = np.empty_like(reference(name, *arrays, **static))
+    tape = Tape()
+    assert tape.record(lambda: kernel(name)(*arrays, **static, out=out))
+    for array in arrays:
+        array[...] = drawn((3, 5), np.float32)
+    tape.play(START, tape.end)
+    agree(out, reference(name, *arrays, **static), CALLS[name][2])
 
 
 def test_in_place() -> None:

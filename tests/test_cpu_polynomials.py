@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from tinygan.backend.cpu import polynomials
+from tinygan.backend.cpu import polynomials, waves
 from tinygan.ops.special import erf
 
 STEP = 997  # between the bit patterns that are tried
@@ -23,8 +23,13 @@ FUNCTIONS: dict[str, tuple[Any, float]] = {
     "exp": (np.exp, 2),
     "expm1": (np.expm1, 3),
     "log": (np.log, 2),
+    "log1p": (np.log1p, 2),
+    "log2": (np.log2, 2),
+    "log10": (np.log10, 3),
+    "sin": (np.sin, 2),
+    "cos": (np.cos, 2),
     "log1p_unit": (_log1p_of_units, 2),
-    "log_complement": (lambda x: np.log1p(-x), 3),
+    "log_complement": (lambda x: np.log1p(-x), 2),
     "tanh": (np.tanh, 3),
     "sigmoid": (lambda x: np.exp(-np.logaddexp(0, -x)), 3),
     "softplus": (lambda x: np.logaddexp(0, x), 3),
@@ -33,7 +38,7 @@ FUNCTIONS: dict[str, tuple[Any, float]] = {
 
 
 def evaluate(name: str, x: np.ndarray) -> np.ndarray:
-    function = getattr(polynomials, name)
+    function = getattr(waves if name in ("sin", "cos") else polynomials, name)
 
     @numba.njit(error_model="numpy")
     def every(x, y):
@@ -81,3 +86,16 @@ def test_an_error_of_four_units_is_noticed() -> None:
     x = np.linspace(-1, 1, 1001, dtype=np.float32)
     y = evaluate("exp", x) * np.float32(1 + 4e-7)
     assert distance(y, np.exp(x.astype(np.float64))).max() > 2
+
+
+def test_logarithms_of_their_bases_powers_are_whole() -> None:
+    twos, tens = 2.0 ** np.arange(-149, 128), 10.0 ** np.arange(-5, 11)
+    assert evaluate("log2", twos.astype(np.float32)).tolist() == list(range(-149, 128))
+    assert evaluate("log10", tens.astype(np.float32)).tolist() == list(range(-5, 11))
+
+
+def test_the_numbers_nearest_to_quarter_turns_keep_their_sines() -> None:
+    """The worst case of float32: less than 2^-30 from a multiple of pi / 2."""
+    x = np.array([16367173 * 2.0**72, 16367173 * 2.0**73, 3.4028235e38, 1e30, 2.0**60], np.float32)
+    for name, exact in (("sin", np.sin), ("cos", np.cos)):
+        assert distance(evaluate(name, x), exact(x.astype(np.float64))).max() <= 2

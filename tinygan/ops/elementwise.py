@@ -204,6 +204,8 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 for _op in (add, sub, mul, true_divide, pow, maximum, minimum):
     _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
+for _op in (floor_divide, remainder):
+    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 clamp_min.kernel("cpu", "tinygan.backend.cpu.elementwise:maximum")
 clamp_max.kernel("cpu", "tinygan.backend.cpu.elementwise:minimum")
 clamp_min.kernel("cuda", "tinygan.backend.cuda.elementwise:maximum")

@@ -234,6 +234,9 @@ def round(xp: Any, x: Any, *, decimals: int = 0) -> Any:
 
 round.vjp(x=lambda g: None)
 
+for _op in (sign, log1p, log2, log10, sin, cos, floor, ceil, trunc, round):
+    _op.kernel("cpu", f"tinygan.backend.cpu.unary:{_op.name}")
+
 
 def frac(x: Tensor) -> Tensor:
     """x - trunc(x)."""

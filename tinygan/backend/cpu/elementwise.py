@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygan.backend.cpu.mapping import mapped
 from tinygan.backend.cpu.unary import reciprocal, sqrt, square
 from tinygan.backend.kernels import launches
+
+HALF, ONE = np.float32(0.5), np.float32(1)
 
 
 @mapped(exact=True)
@@ -67,3 +71,24 @@ def pow(x: Any, exponent: Any, *, out: Any = None) -> Any:
     if isinstance(exponent, (int, float)) and exponent in POWERS:
         return POWERS[exponent](x, out=out)
     return _power(x, exponent, out=out)
+
+
+# -- division with a remainder --------------------------------------------------------------------
+
+
+@mapped(exact=True)
+def remainder(x, other):
+    rest = np.fmod(x, other)
+    return rest + other if rest != 0 and (rest < 0) != (other < 0) else rest
+
+
+@mapped(exact=True)
+def floor_divide(x, other):
+    rest = np.fmod(x, other)
+    below = (x - rest) / other
+    if rest != 0 and (rest < 0) != (other < 0):
+        below -= ONE
+    whole = np.floor(below)
+    if below - whole > HALF:
+        whole += ONE
+    return x / other if other == 0 else whole

@@ -43,17 +43,18 @@ class Mapped:
     """A function of numbers for arrays: `mapped(x, y, out=out)`, also with numbers for arrays.
 
     The result has the operands' type, or is of booleans (`truth`); with `masked` the first
-    operand is an array of booleans.
+    operand is an array of booleans, with `logic` the others may be too.
     """
 
     launches = True
 
     def __init__(
-        self, function: Callable[..., Any], exact: bool, truth: bool, masked: bool
+        self, function: Callable[..., Any], exact: bool, truth: bool, masked: bool, logic: bool
     ) -> None:
         self.function = function
         self.small = SMALL if exact else 0
         self.truth, self.masked = truth, masked
+        self.types = (*FLOATS, BOOL) if logic else FLOATS
         self.inner: dict[np.dtype[Any], Any] = {}
 
     def __call__(self, *operands: Any, out: Any = None) -> Any:
@@ -74,7 +75,7 @@ class Mapped:
             return NotImplemented
         if dtype is None and out is not None:
             dtype = out.dtype
-        if dtype is None or dtype not in FLOATS:
+        if dtype is None or dtype not in self.types:
             return NotImplemented
         given = BOOL if self.truth else dtype
         if out is not None and out.dtype != given:
@@ -142,7 +143,12 @@ _loops: list[Any] = []  # compiled code lives as long as what it belongs to
 
 
 def mapped(
-    function: Any = None, *, exact: bool = False, truth: bool = False, masked: bool = False
+    function: Any = None,
+    *,
+    exact: bool = False,
+    truth: bool = False,
+    masked: bool = False,
+    logic: bool = False,
 ) -> Any:
     """The kernel of a function of up to `OPERANDS` numbers.
 
@@ -150,8 +156,8 @@ def mapped(
     always used, so that a step has the same results whether it is recorded or not.
     """
     if function is None:
-        return partial(mapped, exact=exact, truth=truth, masked=masked)
-    return Mapped(function, exact, truth, masked)
+        return partial(mapped, exact=exact, truth=truth, masked=masked, logic=logic)
+    return Mapped(function, exact, truth, masked, logic)
 
 
 @lru_cache(maxsize=1024)

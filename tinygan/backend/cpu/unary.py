@@ -5,15 +5,20 @@ Constants are float32 that are exact, so that a function serves for float64 too.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from tinygan.backend.cpu import polynomials
+from tinygan.backend.cpu import polynomials, waves
 from tinygan.backend.cpu.mapping import mapped
+from tinygan.backend.kernels import launches
 
 F = np.float32
-ONE = F(1)
-_exp_of, _expm1_of, _log_of = polynomials.exp, polynomials.expm1, polynomials.log
-_tanh_of, _erf_of = polynomials.tanh, polynomials.erf
+ZERO, ONE = F(0), F(1)
+_exp_of, _expm1_of, _tanh_of = polynomials.exp, polynomials.expm1, polynomials.tanh
+_log_of, _log1p_of, _erf_of = polynomials.log, polynomials.log1p, polynomials.erf
+_log2_of, _log10_of = polynomials.log2, polynomials.log10
+_sin_of, _cos_of = waves.sin, waves.cos
 
 
 @mapped(exact=True)
@@ -62,6 +67,31 @@ def log(x):
 
 
 @mapped
+def log1p(x):
+    return _log1p_of(x)
+
+
+@mapped
+def log2(x):
+    return _log2_of(x)
+
+
+@mapped
+def log10(x):
+    return _log10_of(x)
+
+
+@mapped
+def sin(x):
+    return _sin_of(x)
+
+
+@mapped
+def cos(x):
+    return _cos_of(x)
+
+
+@mapped
 def erf(x):
     return _erf_of(x)
 
@@ -74,3 +104,37 @@ def tanh(x):
 @mapped
 def tanh_grad(g, y):
     return g * (ONE - y * y)
+
+
+# -- signs and rounding ---------------------------------------------------------------------------
+
+
+@mapped(exact=True)
+def sign(x):
+    y = ONE if x > ZERO else x
+    return -ONE if x < ZERO else y
+
+
+@mapped(exact=True)
+def floor(x):
+    return np.floor(x)
+
+
+@mapped(exact=True)
+def ceil(x):
+    return np.ceil(x)
+
+
+@mapped(exact=True)
+def trunc(x):
+    return np.trunc(x)
+
+
+@mapped(exact=True)
+def _nearest(x):
+    return np.rint(x)
+
+
+@launches
+def round(x: Any, *, decimals: int, out: Any = None) -> Any:
+    return NotImplemented if decimals else _nearest(x, out=out)
