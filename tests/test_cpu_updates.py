@@ -11,7 +11,7 @@ import pytest
 import tinygan
 from tinygan import nn, optim
 from tinygan.backend import kernels
-from tinygan.backend.cpu import threads, updates
+from tinygan.backend.cpu import parameters, threads, updates
 from tinygan.optim.rule import RULES
 
 random = np.random.default_rng(0)
@@ -19,6 +19,7 @@ random = np.random.default_rng(0)
 BOTH = (False, True)
 SHAPES = [(3, 5, 7), (40_001,), (0,), (), (1,), (2, 3, 4, 5)]
 ADAM = np.array([0.01, 0.9, 0.99, 1e-8, 0.1])
+ADAGRAD = np.array([0.01, 0.5, 1e-10, 0.2])
 RMSPROP = np.array([0.01, 0.9, 1e-3, 0.1, 0.5])
 
 
@@ -32,13 +33,15 @@ def cases() -> Any:
         yield "sgd", (buffer,), np.array([0.1, 0.9, 0.0 if nesterov else 0.3, 0.2]), static
     for mean, buffer, decay, maximize in product(BOTH, BOTH, BOTH, BOTH):
         yield "rmsprop", (True, mean, buffer), RMSPROP, {"decay": decay, "maximize": maximize}
+    for decay, maximize in product(BOTH, BOTH):
+        yield "adagrad", (True,), ADAGRAD, {"decay": decay, "maximize": maximize}
     for warmup in BOTH:
         yield "average", (), np.array([0.9]), {"warmup": warmup}
 
 
 @pytest.fixture(autouse=True)
 def _threads_restored(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(updates, "PARALLEL", 0)
+    monkeypatch.setattr(parameters, "PARALLEL", 0)
     monkeypatch.setattr(kernels, "enabled", True)
     number = threads.get_num_threads()
     yield

@@ -44,6 +44,9 @@ def adagrad(
     p -= scalar(rate, p) * g / (xp.sqrt(total) + scalar(eps, p))
 
 
+adagrad.kernel("cpu", "tinygan.backend.cpu.updates:adagrad")
+
+
 class Adagrad(Optimizer):
     """p <- p - lr g / (sqrt(s) + eps), s the sum of g^2; the full formula is `adagrad`'s.
 
