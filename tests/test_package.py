@@ -17,15 +17,16 @@ ROOT = Path(tinygan.__file__).parent
 LEVELS = {
     "backend": 0,
     "autograd": 1,
-    "ops": 2,
-    "losses": 3,
-    "nn": 4,
-    "optim": 4,
-    "data": 5,
-    "models": 5,
-    "train": 6,
-    "utils": 6,
-    "cli": 7,
+    "distributed": 2,
+    "ops": 3,
+    "losses": 4,
+    "nn": 5,
+    "optim": 5,
+    "data": 6,
+    "models": 6,
+    "train": 7,
+    "utils": 7,
+    "cli": 8,
 }
 
 

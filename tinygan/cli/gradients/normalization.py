@@ -9,6 +9,7 @@ import numpy as np
 from tinygan import Tensor
 from tinygan import ops as F
 from tinygan.cli.gradients.table import normal, row, uniform
+from tinygan.distributed import mean_over_ranks
 from tinygan.ops import normalization as N
 from tinygan.ops.batch_norm import channels_last
 
@@ -37,6 +38,12 @@ row("batch_norm", _evaluation, normal(2, 3))
 row("batch_norm", _evaluation, normal(2, 3, 2, 2), WEIGHT, BIAS)
 
 
+def _of_all_ranks(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.sync_batch_norm(x, None, None, weight, bias, True)
+
+
+row("mean_over_ranks", mean_over_ranks, normal(2, 3))
+row("sync_batch_norm", _of_all_ranks, normal(3, 3, 2), WEIGHT, BIAS)
 row("standardize", lambda x: N._standardize(x, (0, 2), 1e-3), normal(3, 2, 4))
 
 
