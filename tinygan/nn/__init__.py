@@ -43,6 +43,7 @@ from tinygan.nn.normalization import (
     InstanceNorm1d,
     InstanceNorm2d,
     LayerNorm,
+    SyncBatchNorm,
 )
 from tinygan.nn.padding import (
     ConstantPad1d,
@@ -139,6 +140,7 @@ __all__ = [
     "SmoothL1Loss",
     "Softmax",
     "Softplus",
+    "SyncBatchNorm",
     "Tanh",
     "Unflatten",
     "Unfold",

@@ -94,6 +94,8 @@ class _ByChannel(_Affine):
 
 
 class _BatchNorm(_ByChannel):
+    _normalize = staticmethod(F.batch_norm)
+
     def __init__(
         self,
         num_features: int,
@@ -121,7 +123,7 @@ class _BatchNorm(_ByChannel):
             if momentum is None:  # the plain mean over all batches so far, counted on the host
                 momentum = 1 / count.item()
         use_running = tracks or not self.training
-        return F.batch_norm(
+        return self._normalize(
             input,
             self.running_mean if use_running else None,
             self.running_var if use_running else None,
@@ -151,6 +153,35 @@ class BatchNorm2d(_BatchNorm):
     """
 
     ranks = (4,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation by the moments of the batches of all ranks, which are of one size.
+
+    With one rank, and in evaluation, the same as BatchNorm1d and BatchNorm2d.
+    """
+
+    ranks = (2, 3, 4)
+    _normalize = staticmethod(ops.sync_batch_norm)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module) -> Module:
+        """The module with SyncBatchNorm in place of batch normalisation, on the same tensors."""
+        if isinstance(module, _BatchNorm):
+            made = cls(
+                module.num_features,
+                module.eps,
+                module.momentum,
+                module.affine,
+                module.track_running_stats,
+                bias=module.bias is not None,
+            )
+            made._parameters.update(module._parameters)
+            made._buffers.update(module._buffers)
+            return made.train(module.training)
+        for name, child in module.named_children():
+            setattr(module, name, cls.convert_sync_batchnorm(child))
+        return module
 
 
 class _InstanceNorm(_ByChannel):

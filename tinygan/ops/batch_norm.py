@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from tinygan.autograd import Tensor, is_grad_enabled, primitive, wrap
+from tinygan.autograd import Primitive, Tensor, is_grad_enabled, primitive, wrap
+from tinygan.distributed import get_world_size, mean_over_ranks, world
 
-__all__ = ["batch_norm"]
+__all__ = ["batch_norm", "sync_batch_norm"]
 
 
 def _by_channel(v: Any, ndim: int) -> Any:
@@ -47,6 +49,18 @@ def batch_moments(xp: Any, x: Any) -> Any:
     return moments
 
 
+@primitive
+def moments_over_ranks(xp: Any, moments: Any) -> Any:
+    """Mean and variance over all ranks, (2, C), from those of each, over equally many values."""
+    y, ranks = moments.copy(), get_world_size()
+    world().all_reduce(y[0])
+    y[0] /= ranks
+    y[1] += (moments[0] - y[0]) ** 2
+    world().all_reduce(y[1])
+    y[1] /= ranks
+    return y
+
+
 @primitive(changes_inputs=True)
 def move_running(xp: Any, moments: Any, mean: Any, var: Any, *, momentum: float, count: int) -> Any:
     """running = (1 - momentum) running + momentum moment, in place, with the unbiased variance.
@@ -84,6 +98,14 @@ def _batch_norm(
 
 
 @primitive
+def _sync_batch_norm(
+    xp: Any, x: Any, weight: Any, bias: Any, moments: Any, *, eps: float, training: bool
+) -> Any:
+    """_batch_norm, with moments over the batches of all ranks."""
+    return _batch_norm.reference(xp, x, weight, bias, moments, eps=eps, training=training)
+
+
+@primitive
 def batch_norm_sums(xp: Any, g: Any, x: Any, moments: Any, *, eps: float) -> Any:
     """sum(g) and sum(g (x - mean) / sqrt(var + eps)) of every channel, (2, C)."""
     axes = _axes(x.ndim)
@@ -110,38 +132,50 @@ def batch_norm_input_grad(
     return y
 
 
-def _gradients(
-    g: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    moments: Tensor,
-    eps: float,
-    training: bool,
-    asked: list[bool],
-) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
-    """By x (in training also through the moments), weight and bias: fused if nothing records."""
-    if training and not is_grad_enabled():
-        g = _by_pixel(g)
-        sums = batch_norm_sums(g, x, moments, eps=eps)
-        by_x = batch_norm_input_grad(g, x, weight, moments, sums, eps=eps) if asked[0] else None
-        return by_x, wrap(sums.array[1]), wrap(sums.array[0]), None
-    dims, shape = _axes(x.ndim), (1, -1) + (1,) * (x.ndim - 2)
-    mean = x.mean(dims, keepdim=True) if training else moments[0].reshape(shape)
-    centred = x - mean
-    var = centred.square().mean(dims, keepdim=True) if training else moments[1].reshape(shape)
-    inverse = (var + eps).rsqrt()
-    scale = inverse if weight is None else inverse * weight.reshape(shape)
-    by_weight = by_bias = None
-    if training or asked[1] or asked[2]:
-        normal = centred * inverse
-        by_weight, by_bias = (g * normal).sum(dims, keepdim=True), g.sum(dims, keepdim=True)
+def _gradients(of_all: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
+    """The rule for x, weight and bias; `of_all` makes means over the batch those of all ranks."""
+
+    def gradients(
+        g: Tensor,
+        x: Tensor,
+        weight: Tensor | None,
+        moments: Tensor,
+        eps: float,
+        training: bool,
+        asked: list[bool],
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        """By x (in training also through the moments), weight, bias: fused if nothing records."""
+        if training and not is_grad_enabled():
+            g = _by_pixel(g)
+            sums = batch_norm_sums(g, x, moments, eps=eps)
+            by_x = None
+            if asked[0]:
+                by_x = batch_norm_input_grad(g, x, weight, moments, of_all(sums), eps=eps)
+            return by_x, wrap(sums.array[1]), wrap(sums.array[0]), None
+        dims, shape = _axes(x.ndim), (1, -1) + (1,) * (x.ndim - 2)
+        mean, var = moments[0].reshape(shape), moments[1].reshape(shape)
         if training:
-            g = g - (by_bias + normal * by_weight) / (x.numel() // x.shape[1])
-        by_weight, by_bias = by_weight.reshape(-1), by_bias.reshape(-1)
-    return g * scale, by_weight, by_bias, None
+            mean = of_all(x.mean(dims, keepdim=True))
+        centred = x - mean
+        if training:
+            var = of_all(centred.square().mean(dims, keepdim=True))
+        inverse = (var + eps).rsqrt()
+        scale = inverse if weight is None else inverse * weight.reshape(shape)
+        by_weight = by_bias = None
+        if training or asked[1] or asked[2]:
+            normal = centred * inverse
+            by_weight, by_bias = (g * normal).sum(dims, keepdim=True), g.sum(dims, keepdim=True)
+            if training:
+                total = of_all(by_bias) + normal * of_all(by_weight)
+                g = g - total / (x.numel() // x.shape[1])
+            by_weight, by_bias = by_weight.reshape(-1), by_bias.reshape(-1)
+        return g * scale, by_weight, by_bias, None
+
+    return gradients
 
 
-_batch_norm.vjp_of_all(_gradients)
+_batch_norm.vjp_of_all(_gradients(lambda mean: mean))
+_sync_batch_norm.vjp_of_all(_gradients(mean_over_ranks))
 
 for _op in (
     batch_moments,
@@ -151,6 +185,7 @@ for _op in (
     batch_norm_input_grad,
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.normalization:{_op.name}")
+_sync_batch_norm.kernel("cpu", "tinygan.backend.cpu.normalization:batch_norm")
 
 
 def batch_norm(
@@ -169,21 +204,62 @@ def batch_norm(
     place by the share `momentum`; else the moments are the running ones.
     Source: Ioffe and Szegedy, "Batch normalization", ICML 2015.
     """
-    check_channels("batch_norm", input, running_mean, running_var, weight, bias)
+    running = running_mean, running_var
+    return _normalized(_batch_norm, 1, input, running, weight, bias, training, momentum, eps)
+
+
+def sync_batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """`batch_norm` with the moments of the batches of all ranks, which are of one size.
+
+    Its gradients are of the mean of the ranks' losses; those by weight and bias are this rank's
+    part, to be averaged like all others.
+    """
+    ranks, running = get_world_size() if training else 1, (running_mean, running_var)
+    return _normalized(
+        _sync_batch_norm, ranks, input, running, weight, bias, training, momentum, eps
+    )
+
+
+def _normalized(
+    op: Primitive,
+    ranks: int,
+    input: Tensor,
+    running: tuple[Tensor | None, Tensor | None],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias, by moments of the ranks' batches or running."""
+    mean, var = running
+    check_channels("batch_norm", input, mean, var, weight, bias)
     input = _by_pixel(input)
     if training:
-        if input.numel() == input.shape[1]:
+        count = ranks * (input.numel() // input.shape[1])
+        if count == 1:
             raise ValueError(
                 "batch_norm: expected more than 1 value per channel when training, got input "
                 f"size {tuple(input.shape)}"
             )
         moments = batch_moments(input.detach())
-        move_towards(moments, running_mean, running_var, momentum, input.numel() // input.shape[1])
-    elif running_mean is None or running_var is None:
+        if ranks > 1:
+            moments = moments_over_ranks(moments)
+        move_towards(moments, mean, var, momentum, count)
+    elif mean is None or var is None:
         raise RuntimeError("batch_norm: expected running_mean and running_var when not training")
     else:
-        moments = fixed_moments(running_mean, running_var)
-    return _batch_norm(input, weight, bias, moments, eps=eps, training=training)
+        moments = fixed_moments(mean, var)
+    return op(input, weight, bias, moments, eps=eps, training=training)
 
 
 def move_towards(

@@ -94,6 +94,7 @@ layer(lambda: nn.ReplicationPad2d((2, 1, 0, 1)), image)
 for _training in (True, False):
     layer(lambda: nn.BatchNorm1d(4), signal, training=_training)
     layer(lambda: nn.BatchNorm2d(4), image, training=_training)
+    layer(lambda: nn.SyncBatchNorm(4), image, training=_training)
     layer(
         lambda: nn.InstanceNorm2d(4, affine=True, track_running_stats=True),
         image,
