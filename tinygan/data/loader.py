@@ -30,6 +30,9 @@ class DataLoader:
     items into a batch. Tensors of a batch are moved to `device`. `pin_memory` and
     `persistent_workers` are there for scripts written for PyTorch and change nothing.
 
+    `shard` is (rank, ranks), for processes that train together: each has its own part of
+    `ranks` x `batch_size` items of one common order, which need `drop_last`.
+
     `state_dict()` tells where the batches delivered so far end; a loader with the same arguments
     and `load_state_dict` of it gives exactly the batches that would have come.
     """
@@ -47,6 +50,7 @@ class DataLoader:
         generator: Any = None,
         persistent_workers: bool = False,
         device: str | Device | None = None,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         count = len(dataset)
         if batch_size < 1:
@@ -55,8 +59,13 @@ class DataLoader:
             raise DataError(f"DataLoader: num_workers is {num_workers}, expected 0 or more")
         if not count:
             raise DataError("DataLoader: the dataset is empty")
-        if drop_last and batch_size > count:
-            raise too_large(batch_size, count)
+        rank, ranks = shard
+        if not 0 <= rank < ranks:
+            raise DataError(f"DataLoader: shard is {shard}, expected (rank, ranks)")
+        if ranks > 1 and not drop_last:
+            raise DataError("DataLoader: shards are equally large, which needs drop_last=True")
+        if drop_last and ranks * batch_size > count:
+            raise too_large(ranks * batch_size, count)
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -65,6 +74,7 @@ class DataLoader:
         self.drop_last = drop_last
         self.generator = generator
         self.device = device
+        self.shard = shard
         self._seed: int | None = None
         self._delivered = (0, 0)  # epoch, and how many of its items were given out
         self._next_epoch = 0
@@ -72,15 +82,15 @@ class DataLoader:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return -(-self._last() // self.batch_size)
+        return -(-self._last() // self._together)
 
     def __iter__(self) -> Batches:
         return Batches(self, endless=False)
 
     def forever(self) -> Batches:
         """Batches epoch after epoch without end; close() it, or let go of it, to stop."""
-        if self.batch_size > len(self.dataset):
-            raise too_large(self.batch_size, len(self.dataset))
+        if self._together > len(self.dataset):
+            raise too_large(self._together, len(self.dataset))
         return Batches(self, endless=True)
 
     def state_dict(self) -> dict[str, int]:
@@ -107,10 +117,15 @@ class DataLoader:
             self._seed = seed_of(self.generator)
         return self._seed
 
+    @property
+    def _together(self) -> int:
+        """How many items the ranks take at once."""
+        return self.batch_size * self.shard[1]
+
     def _last(self) -> int:
         """Where an epoch ends: after the last item that is given out."""
         count = len(self.dataset)
-        return count - count % self.batch_size if self.drop_last else count
+        return count - count % self._together if self.drop_last else count
 
     def _start(self) -> tuple[int, int]:
         """Where the next iterator begins."""
@@ -124,11 +139,13 @@ class DataLoader:
         """Indices of the batches to come, each with the place where it ends."""
         epoch, position = start
         count, last = len(self.dataset), self._last()
+        first = self.shard[0] * self.batch_size
         while True:
             order = permutation(count, self.seed, epoch) if self.shuffle else np.arange(count)
             while position < last:
-                end = min(position + self.batch_size, last)
-                yield order[position:end], (epoch, end)
+                end = min(position + self._together, last)
+                mine = order[position:end][first : first + self.batch_size]
+                yield mine, (epoch, end)
                 position = end
             if not endless:
                 return

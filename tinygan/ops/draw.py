@@ -5,6 +5,7 @@ A kernel for one of them moves the state on as well, by `philox.count_blocks`.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -81,15 +82,29 @@ for _op in (random_uniform, random_normal):
 # -- the same on the arguments of PyTorch's functions ---------------------------------------------
 
 
-def state_of(name: str, generator: Generator | None, device: str | Device | None) -> Tensor:
-    """The state to draw from: that of the generator, by default the device's own."""
+def draw(
+    op: Primitive, generator: Generator, numbers: int, itemsize: int, *args: Any, **static: Any
+) -> Tensor:
+    """op(state, *args), which draws so many numbers of so many bytes: the generator's share."""
+    rank, ranks = generator.share
+    blocks = philox.count_blocks(numbers, itemsize)
+    if rank:
+        generator.skip(rank * blocks)
+    y = op(generator._state, *args, **static)
+    if ranks - rank > 1:
+        generator.skip((ranks - rank - 1) * blocks)
+    return y
+
+
+def source(name: str, generator: Generator | None, device: str | Device | None) -> Generator:
+    """Where to draw from: the generator, by default the device's own."""
     if generator is None:
         generator = default_generator("cpu" if device is None else device)
     elif device is not None and Device(device) != generator.device:
         raise DeviceError(
             f"{name}: the generator is on {generator.device}, the result is asked for on {device}"
         )
-    return generator._state
+    return generator
 
 
 def shape_of(name: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
@@ -113,7 +128,8 @@ def floats(
     if dtype.kind != "f":
         raise TypeError(f"{name}: expected a floating-point dtype, got {dtype}")
     drawn = np.dtype(np.float32) if dtype.itemsize < 4 else dtype
-    y = op(state_of(name, generator, device), shape=shape, dtype=drawn)
+    generator = source(name, generator, device)
+    y = draw(op, generator, prod(shape), drawn.itemsize, shape=shape, dtype=drawn)
     return y if drawn == dtype else wrap(y.array.astype(dtype))
 
 
@@ -149,5 +165,6 @@ def integers(
     if low >= high:
         raise RuntimeError(f"{name}: expected low < high, got {low} and {high}")
     dtype = np.dtype(np.int64 if dtype is None else dtype)
-    y = random_integers(state_of(name, generator, device), shape=shape, low=low, count=high - low)
+    generator = source(name, generator, device)
+    y = draw(random_integers, generator, prod(shape), 8, shape=shape, low=low, count=high - low)
     return y if dtype == np.int64 else wrap(y.array.astype(dtype))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from tinygan.autograd import Tensor, change, primitive
 from tinygan.backend import philox
-from tinygan.ops.draw import advance
+from tinygan.ops.draw import advance, draw
 from tinygan.ops.generator import default_generator
 
 __all__ = ["dropout", "dropout1d", "dropout2d"]
@@ -63,6 +64,6 @@ def _dropout(name: str, x: Tensor, p: float, training: bool, inplace: bool, dims
         raise ValueError(f"{name}: expected a probability p in [0, 1], got {p}")
     if not training or p == 0:
         return x
-    state = default_generator(x.device)._state
-    y = x * dropout_mask(state, x, p=p, dims=dims)
+    numbers = prod(x.shape[:dims])
+    y = x * draw(dropout_mask, default_generator(x.device), numbers, 4, x, p=p, dims=dims)
     return change(x, y) if inplace else y

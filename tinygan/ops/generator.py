@@ -6,7 +6,7 @@ import secrets
 
 import numpy as np
 
-from tinygan.autograd import Tensor, wrap
+from tinygan.autograd import Tensor, add_to, perform, wrap
 from tinygan.autograd.tensor import to_device
 from tinygan.backend import Backend, Device, backend_for, host_array
 
@@ -27,7 +27,13 @@ class Generator:
     """A stream of random numbers on a device; its whole state is one array, [key, counter].
 
     The key is the seed. Equal seeds give equal numbers on every device.
+
+    `share` is (rank, ranks): of every draw this is the part of one rank, the others' parts are
+    passed over. The ranks' numbers together are those that one would draw in their place, where
+    each rank's fill whole blocks of 16 bytes; the state is the same on all ranks.
     """
+
+    share = (0, 1)
 
     def __init__(self, device: str | Device = "cpu") -> None:
         self._backend = backend_for(device)
@@ -66,6 +72,10 @@ class Generator:
                 f"Generator.set_state: expected a uint64 tensor of shape (2,), got {given}"
             )
         self._state.array[...] = to_device(state, self.device)
+
+    def skip(self, blocks: int) -> None:
+        """Pass over so many blocks of 16 bytes."""
+        perform(add_to, self._state.array[1:], blocks)
 
     def __repr__(self) -> str:
         return f"Generator(device={str(self.device)!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from tinygan.autograd import Tensor, no_grad, wrap
 from tinygan.backend import Device
 from tinygan.ops.draw import (
+    draw,
     floats,
     integers,
     like,
@@ -17,7 +19,7 @@ from tinygan.ops.draw import (
     random_permutation,
     random_uniform,
     shape_of,
-    state_of,
+    source,
 )
 from tinygan.ops.generator import Generator
 
@@ -195,8 +197,8 @@ def randperm(
     """The integers 0 ... n - 1 in random order."""
     if n < 0:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
-    state = state_of("randperm", generator, device)
-    order = random_permutation(state, count=n).array
+    generator = source("randperm", generator, device)
+    order = draw(random_permutation, generator, n, 8, count=n).array
     return wrap(order.astype(np.dtype(dtype), copy=False))
 
 
@@ -222,5 +224,7 @@ def multinomial(
             if num_samples > 0
             else f"multinomial: expected num_samples >= 1, got {num_samples}"
         )
-    state = state_of("multinomial", generator, input.device)
-    return random_choice(state, input.detach(), num_samples=num_samples, replacement=replacement)
+    generator = source("multinomial", generator, input.device)
+    numbers = prod(input.shape[:-1]) * num_samples if replacement else input.numel()
+    static = {"num_samples": num_samples, "replacement": replacement}
+    return draw(random_choice, generator, numbers, 8, input.detach(), **static)
