@@ -143,8 +143,8 @@ void launch(void (*kernel)(A...), const unsigned* grid, const unsigned* block, v
     auto job = std::make_pair(kernel, arguments);
     given = &job;
     body = [](void* p) {
-        auto& job = *(decltype(job)*)p;
-        call(job.first, job.second, std::index_sequence_for<A...>{});
+        auto& own = *(decltype(job)*)p;
+        call(own.first, own.second, std::index_sequence_for<A...>{});
     };
     for (unsigned z = 0; z < gridDim.z; z++)
         for (unsigned y = 0; y < gridDim.y; y++)
@@ -186,6 +186,11 @@ inline float __uint_as_float(unsigned a) { float b; std::memcpy(&b, &a, 4); retu
 inline unsigned __float_as_uint(float a) { unsigned b; std::memcpy(&b, &a, 4); return b; }
 inline float rsqrt(float x) { return 1 / std::sqrt(x); }
 inline double rsqrt(double x) { return 1 / std::sqrt(x); }
+template <typename T> void sincospi(T x, T* sine, T* cosine) {
+    x -= 2 * std::rint(x / 2);
+    *sine = (T)std::sin(x * 3.14159265358979323846L);
+    *cosine = (T)std::cos(x * 3.14159265358979323846L);
+}
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 template <typename T> T max(T a, T b) { return a < b ? b : a; }
 template <typename T> T min(T a, T b) { return b < a ? b : a; }

@@ -77,6 +77,8 @@ def random_choice(xp: Any, state: Any, weights: Any, *, num_samples: int, replac
 
 for _op in (random_uniform, random_normal):
     _op.kernel("cpu", f"tinygan.backend.cpu.philox:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.philox:{_op.name}")
+random_integers.kernel("cuda", "tinygan.backend.cuda.philox:random_integers")
 
 
 # -- the same on the arguments of PyTorch's functions ---------------------------------------------

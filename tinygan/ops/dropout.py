@@ -30,6 +30,7 @@ def dropout_mask(xp: Any, state: Any, like: Any, *, p: float, dims: int) -> Any:
 
 
 dropout_mask.kernel("cpu", "tinygan.backend.cpu.philox:dropout_mask")
+dropout_mask.kernel("cuda", "tinygan.backend.cuda.philox:dropout_mask")
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

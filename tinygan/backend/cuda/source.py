@@ -41,7 +41,7 @@ def text(name: str) -> str:
 
 
 class Kernel:
-    """A kernel template of a source, with the parameters that it is used with.
+    """A kernel of a source: a template with the parameters that it is used with, or a plain one.
 
     `kernel[parameters](grid, block, arguments)` launches it: arguments are arrays of the device and
     NumPy scalars of exactly the parameters' types.
@@ -67,7 +67,7 @@ class Kernel:
 
     def _expression(self, values: Sequence[Any]) -> str:
         parameters = [C_NAMES[v] if v in C_NAMES else str(int(v)) for v in values]
-        return f"{self.name}<{', '.join(parameters)}>"
+        return f"{self.name}<{', '.join(parameters)}>" if parameters else self.name
 
 
 declared: list[Kernel] = []  # all of them: the tests compile each for every architecture
