@@ -65,6 +65,8 @@ _scatter.vjp(
     x=lambda g, index, dim: _scatter(g, index, 0, dim=dim),
     src=lambda g, index, dim: _gather(g, index, dim=dim),
 )
+for _op in (_gather, _gather_grad, _scatter):
+    _op.kernel("cpu", f"tinygan.backend.cpu.places:{_op.name}")
 
 
 def _checked(op: str, x: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]:

@@ -90,23 +90,6 @@ _take.vjp(x=lambda g, index, x_shape, dim: _take_grad(g, index, dim=dim, size=x_
 _take_grad.vjp(x=lambda g, index, dim: _take(g, index, dim=dim))
 
 
-@_take_grad.kernel("cpu")
-def _take_grad_cpu(x: Any, index: Any, *, dim: int, size: int, out: Any = None) -> Any:
-    """By sorting the indices, each run of equal ones summed at once: NumPy's add.at is slow."""
-    if x.size < max(8 * index.size, 2048):
-        return NotImplemented
-    flat = index.reshape(-1)
-    order = np.argsort(flat, kind="stable")
-    flat = flat[order]
-    starts = np.flatnonzero(np.diff(flat, prepend=-1))
-    before, after = x.shape[:dim], x.shape[dim + index.ndim :]
-    rows = x.reshape(*before, flat.size, *after).take(order, axis=dim)
-    y = np.empty((*before, size, *after), x.dtype) if out is None else out
-    y[...] = 0
-    y[(_ALL,) * dim + (flat[starts],)] = np.add.reduceat(rows, starts, axis=dim)
-    return y
-
-
 @primitive
 def _put(xp: Any, x: Any, value: Any, index: Any) -> Any:
     """x with `value`, broadcast to the index, at positions of its row-major order."""
@@ -119,6 +102,9 @@ _put.vjp(
     x=lambda g, index: _put(g, 0, index),
     value=lambda g, index: _take(_reshape(g, (-1,)), index, dim=0),
 )
+for _op in (_check_index, _take, _take_grad):
+    _op.kernel("cpu", f"tinygan.backend.cpu.indexing:{_op.name}")
+_put.kernel("cpu", "tinygan.backend.cpu.places:put")
 
 
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:

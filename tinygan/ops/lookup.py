@@ -73,6 +73,10 @@ def _one_hot(xp: Any, x: Any, *, num_classes: int) -> Any:
     return (_take(xp, classes, x)[..., None] == classes).astype(xp.int64)
 
 
+for _op in (embedding, embedding_grad, _looked_up, _one_hot):
+    _op.kernel("cpu", f"tinygan.backend.cpu.indexing:{_op.name}")
+
+
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """1 at the index, 0 elsewhere: (*) integers -> (*, num_classes) int64.
 

@@ -37,6 +37,14 @@ def copy(x: np.ndarray, out: np.ndarray) -> bool:
     return True
 
 
+def fill(out: np.ndarray, value: float) -> bool:
+    """out[...] = value, by a launch; False if there are too many dimensions."""
+    number = np.full((), value, out.dtype)
+    if threads.recording.tape is not None:
+        threads.recording.tape.keep(number)
+    return copy(np.broadcast_to(number, out.shape), out)
+
+
 def ordered(x: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
     """x itself if its dimensions lie in memory in this order, outermost first, else a copy.
 
@@ -138,6 +146,12 @@ def _copy(counters, kind, x, y, table, tiles, together):
                     ys = numbers_at(to + item * row * y_row, width, kind)
                     for k in range(width):
                         ys[k] = xs[k]
+            elif x_step == 0 and y_step == 1:
+                for row in range(height):
+                    value = numbers_at(start + item * row * x_row, 1, kind)[0]
+                    ys = numbers_at(to + item * row * y_row, width, kind)
+                    for k in range(width):
+                        ys[k] = value
             elif item == 4 and x_row == 1 and y_step == 1:
                 last_row, last = height - height % LANES, width - width % LANES
                 for row in range(0, last_row, LANES):

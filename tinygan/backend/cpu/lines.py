@@ -47,7 +47,8 @@ def as_lines(x: np.ndarray, order: tuple[int, ...], axes: Sequence[int]) -> np.n
         if not fits(x):
             return None
         turned = ordered(x, order).transpose(order)
-    along = [i for i, d in enumerate(order) if d in axes and x.shape[d] > 1]
+    places = [i for i, d in enumerate(order) if d in axes]
+    along = [i for i in places if turned.shape[i] > 1] or places[:1]
     first, last = (along[0], along[-1] + 1) if along else (x.ndim, x.ndim)
     shape = turned.shape
     return turned.reshape(prod(shape[:first]), prod(shape[first:last]), prod(shape[last:]))

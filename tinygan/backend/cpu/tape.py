@@ -98,6 +98,10 @@ class Tape:
             self._words[SPACE // 8] = self._words.nbytes
         self._alive.append((kernel, arguments))
 
+    def keep(self, array: Any) -> None:
+        """Have an array live as long as the tape, of which launches have but the address."""
+        self._alive.append(array)
+
     def play(self, start: int, end: int) -> None:
         """Run what was noted between two places."""
         if _play(threads.pool().control, self._words.ctypes.data, start, end):
