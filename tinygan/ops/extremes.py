@@ -137,6 +137,8 @@ def _norm_by_x(g: Tensor, y: Tensor, x: Tensor, p: float, dim: Dim, keepdim: boo
 
 _norm.vjp(x=_norm_by_x)
 _norm.kernel("cpu", "tinygan.backend.cpu.reductions:norm")
+for _op in (_norm, amax, amin):
+    _op.kernel("cuda", f"tinygan.backend.cuda.reductions:{_op.name}")
 
 
 def norm(

@@ -85,6 +85,7 @@ mean.vjp(x=_mean_by_x)
 
 for _op in (sum, mean):
     _op.kernel("cpu", f"tinygan.backend.cpu.reductions:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.reductions:{_op.name}")
 
 
 def _spread(

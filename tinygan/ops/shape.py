@@ -69,6 +69,7 @@ def _sum_to_size(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
 
 _sum_to_size.vjp(x=lambda g, x_shape: _expand(g, x_shape))
 _sum_to_size.kernel("cpu", "tinygan.backend.cpu.reductions:sum_to_size")
+_sum_to_size.kernel("cuda", "tinygan.backend.cuda.reductions:sum_to_size")
 
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:

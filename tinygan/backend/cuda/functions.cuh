@@ -2,6 +2,10 @@
 // Comparisons are written so that NaN goes where NumPy's go.
 #pragma once
 
+template <typename T> __device__ T infinity() {
+    T zero = 0;
+    return 1 / zero;
+}
 template <typename T> __device__ T square(T x) { return x * x; }
 template <typename T> __device__ T reciprocal(T x) { return T(1) / x; }
 template <typename T> __device__ T inverse_root(T x) { return T(1) / sqrt(x); }

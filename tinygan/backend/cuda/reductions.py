@@ -1,0 +1,94 @@
+"""Sums, means, norms and extremes over dimensions: one launch, or two where sets are long."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.sets import BLOCK, pieces_of, sets_of
+from tinygan.backend.cuda.source import FLOATS, Kernel
+from tinygan.backend.kernels import launches
+
+SUM, NORM, MAXIMUM, MINIMUM = KINDS = range(4)
+REDUCED = Kernel("reductions.cu", "reduced", FLOATS, (0, 1), KINDS)
+MERGED = Kernel("reductions.cu", "merged", FLOATS, KINDS)
+
+
+@launches
+def sum(
+    x: Any, *, dim: Any = None, keepdim: bool = False, dtype: Any = None, out: Any = None
+) -> Any:
+    if dtype is not None and dtype != x.dtype:
+        return NotImplemented
+    return _reduced(SUM, x, _axes(x, dim), keepdim, 1, out)
+
+
+@launches
+def mean(
+    x: Any, *, dim: Any = None, keepdim: bool = False, dtype: Any = None, out: Any = None
+) -> Any:
+    if dtype is not None and dtype != x.dtype:
+        return NotImplemented
+    axes = _axes(x, dim)
+    count = prod([x.shape[d] for d in axes or ()])
+    return _reduced(SUM, x, axes, keepdim, count, out)
+
+
+@launches
+def norm(x: Any, *, p: float, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
+    if p != 2:
+        return NotImplemented
+    return _reduced(NORM, x, _axes(x, dim), keepdim, 1, out)
+
+
+@launches
+def amax(x: Any, *, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
+    return _reduced(MAXIMUM, x, _axes(x, dim), keepdim, 1, out)
+
+
+@launches
+def amin(x: Any, *, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
+    return _reduced(MINIMUM, x, _axes(x, dim), keepdim, 1, out)
+
+
+@launches
+def sum_to_size(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
+    extra = x.ndim - len(shape)
+    axes = tuple(d for d in range(x.ndim) if d < extra or shape[d - extra] != x.shape[d])
+    y = _reduced(SUM, x, axes, True, 1, None if out is None else out.reshape((1,) * extra + shape))
+    return y if y is NotImplemented else y.reshape(shape)
+
+
+def _axes(x: Any, dim: Any) -> tuple[int, ...] | None:
+    """The dimensions that are reduced, from the front; None if some are not there."""
+    if dim is None or dim == () or dim == []:
+        return tuple(range(x.ndim))
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    axes = {d % x.ndim for d in dims if -x.ndim <= d < x.ndim}
+    return tuple(axes) if len(axes) == len(dims) else None
+
+
+def _reduced(
+    kind: int, x: Any, axes: tuple[int, ...] | None, keepdim: bool, divisor: int, out: Any
+) -> Any:
+    sets = None if axes is None else sets_of(x, axes)
+    if axes is None or sets is None:
+        return NotImplemented
+    xp = backend_for("cuda").xp
+    if out is None:
+        kept = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
+        out = xp.empty(tuple(kept), x.dtype)
+    elif not out.flags.c_contiguous or out.dtype != x.dtype:
+        return NotImplemented
+    pieces, by = sets.pieces, x.dtype.type(divisor)
+    partial = out if pieces == 1 else xp.empty((pieces, sets.count), x.dtype)
+    kernel = REDUCED[x.dtype, sets.vector, kind]
+    kernel(sets.grid(pieces), BLOCK, (*sets.arguments(pieces), x, by, partial, out))
+    if pieces > 1:
+        rest = pieces_of(sets)
+        field = np.int64(pieces * sets.count)
+        MERGED[x.dtype, kind](rest.grid(1), BLOCK, (*rest.arguments(1), partial, field, by, out))
+    return out

@@ -1,0 +1,179 @@
+// Sets of numbers in memory: those that are added up together, or brought to one scale.
+//
+// Set k begins at k / inner * outer_step + k % inner * inner_step; its `size` numbers lie in lines
+// of `width`. `along` threads of a block share a set, which are neighbours where the numbers of a
+// set are (`by_line`); else neighbours are in neighbouring sets. Long sets are cut into pieces, of
+// a block each. A unit of work is V numbers side by side: of one set, or of V sets.
+#pragma once
+
+const int THREADS = 256;
+
+#define SETS                                                                                      \
+    int count, int inner, long long outer_step, long long inner_step, int size, int width,        \
+        long long line_step, long long step, int along, int by_line, int pieces
+#define THE_SETS                                                                                  \
+    Sets { count, inner, outer_step, inner_step, size, width, line_step, step, along, by_line,    \
+           pieces }
+
+struct Sets {
+    int count, inner;
+    long long outer_step, inner_step;
+    int size, width;
+    long long line_step, step;
+    int along, by_line, pieces;
+
+    __device__ long long place(int i) const {
+        return width == size ? i * step : i / width * line_step + i % width * step;
+    }
+};
+
+struct Share {  // of a thread: units first, first + along, ... before last of a set
+    int set, lane, piece, first, last;
+    long long start;
+
+    __device__ explicit Share(const Sets& sets) {
+        int t = threadIdx.x, together = THREADS / sets.along;
+        lane = sets.by_line ? t % sets.along : t / together;
+        set = blockIdx.x / sets.pieces * together + (sets.by_line ? t / sets.along : t % together);
+        piece = blockIdx.x % sets.pieces;
+        int length = (sets.size + sets.pieces - 1) / sets.pieces;
+        first = piece * length;
+        last = set < sets.count ? min(first + length, sets.size) : first;
+        first += lane;
+        start = set / sets.inner * sets.outer_step + set % sets.inner * sets.inner_step;
+    }
+};
+
+template <typename T, int V> struct alignas(V * sizeof(T)) Pack { T of[V]; };
+
+template <int V, typename T> __device__ void load(const T* from, T (&to)[V]) {
+    if (V > 1 && (size_t)from % sizeof(Pack<T, V>) == 0) {
+        Pack<T, V> pack = *(const Pack<T, V>*)from;
+        for (int v = 0; v < V; v++) to[v] = pack.of[v];
+    } else {
+        for (int v = 0; v < V; v++) to[v] = from[v];
+    }
+}
+
+template <int V, typename T> __device__ void store(const T (&from)[V], T* to) {
+    if (V > 1 && (size_t)to % sizeof(Pack<T, V>) == 0) {
+        Pack<T, V> pack;
+        for (int v = 0; v < V; v++) pack.of[v] = from[v];
+        *(Pack<T, V>*)to = pack;
+    } else {
+        for (int v = 0; v < V; v++) to[v] = from[v];
+    }
+}
+
+// What a kernel does with each set is an Op: Number, FIELDS, and a Part, what a thread gathers of a
+// set, whose state is FIELDS numbers; begin() prepares parts, add() reads V numbers, merge() joins
+// two states, put() writes the result of a set.
+
+// The state of each set in the block (of its piece): in shared memory, and with lane 0.
+template <int V, typename Op>
+__device__ void gather(
+    const Op& op, const Sets& sets, const Share& own, typename Op::Number (&state)[V][Op::FIELDS]
+) {
+    using T = typename Op::Number;
+    const int FIELDS = Op::FIELDS;
+    __shared__ T shared[V * FIELDS][THREADS];
+    typename Op::Part parts[V];
+    if (own.first < own.last) op.template begin<V>(parts, own.set, sets.by_line);
+#pragma unroll 4
+    for (int i = own.first; i < own.last; i += sets.along)
+        op.template add<V>(parts, own.start + sets.place(i));
+    for (int v = 0; v < V; v++) parts[v].get(state[v]);
+    if (sets.by_line)
+        for (int v = 1; v < V; v++) Op::merge(state[0], state[v]);
+    int t = threadIdx.x, apart = sets.by_line ? 1 : THREADS / sets.along;
+    for (int v = 0; v < V; v++)
+        for (int f = 0; f < FIELDS; f++) shared[v * FIELDS + f][t] = state[v][f];
+    for (int half = sets.along / 2; half; half /= 2) {
+        __syncthreads();
+        if (own.lane < half)
+            for (int v = 0; v < V; v++) {
+                T other[FIELDS];
+                for (int f = 0; f < FIELDS; f++)
+                    other[f] = shared[v * FIELDS + f][t + half * apart];
+                Op::merge(state[v], other);
+                for (int f = 0; f < FIELDS; f++) shared[v * FIELDS + f][t] = state[v][f];
+            }
+    }
+    __syncthreads();
+    int first = t - own.lane * apart;
+    for (int v = 0; v < V; v++)
+        for (int f = 0; f < FIELDS; f++)
+            state[v][f] = shared[(sets.by_line ? 0 : v) * FIELDS + f][first];
+}
+
+// Each set brought to a state, which is put or, of a piece, kept as (FIELDS, pieces, sets).
+template <int V, typename Op, typename T>
+__device__ void reduce(const Op& op, const Sets& sets, T* partial) {
+    Share own(sets);
+    T state[V][Op::FIELDS];
+    gather<V>(op, sets, own, state);
+    if (own.lane || own.set >= sets.count) return;
+    int values = sets.by_line ? 1 : V;
+    for (int v = 0; v < V; v++) {
+        if (v >= values) break;
+        int set = own.set * values + v;
+        if (sets.pieces == 1) {
+            op.put(state[v], set);
+        } else {
+            for (int f = 0; f < Op::FIELDS; f++)
+                partial[(f * sets.pieces + own.piece) * sets.count * values + set] = state[v][f];
+        }
+    }
+}
+
+// The states of pieces as an Op: what `reduce` has kept is read by a second launch of it.
+template <typename Op> struct Pieces {
+    using Number = typename Op::Number;
+    static const int FIELDS = Op::FIELDS;
+    const Op& op;
+    const Number* partial;
+    long long field;  // from one field to the next
+
+    struct Part {
+        Number of[FIELDS];
+        __device__ Part() { typename Op::Part().get(of); }
+        __device__ void get(Number* state) const {
+            for (int f = 0; f < FIELDS; f++) state[f] = of[f];
+        }
+    };
+    template <int V> __device__ void begin(Part (&)[V], int, bool) const {}
+    template <int V> __device__ void add(Part (&parts)[V], long long place) const {
+        Number other[FIELDS];
+        for (int f = 0; f < FIELDS; f++) other[f] = partial[f * field + place];
+        Op::merge(parts[0].of, other);
+    }
+    static __device__ void merge(Number* a, const Number* b) { Op::merge(a, b); }
+    __device__ void put(const Number* state, int set) const { op.put(state, set); }
+};
+
+// What needs but the numbers of one array: Gathered is the Part.
+template <typename Gathered, typename T> struct Over {
+    using Number = T;
+    using Part = Gathered;
+    static const int FIELDS = Gathered::FIELDS;
+    const T* x;
+
+    template <int V> __device__ void begin(Part (&)[V], int, bool) const {}
+    template <int V> __device__ void add(Part (&parts)[V], long long place) const {
+        T values[V];
+        load<V>(x + place, values);
+        for (int v = 0; v < V; v++) parts[v].add(values[v]);
+    }
+    static __device__ void merge(T* a, const T* b) { Gathered::merge(a, b); }
+};
+
+// Each number changed by what belongs to its set: op.of(set) and op.apply(those of V, place).
+template <int V, typename Op> __device__ void each(const Op& op, const Sets& sets) {
+    Share own(sets);
+    if (own.first >= own.last) return;
+    typename Op::OfSet those[V];
+    for (int v = 0; v < V; v++) those[v] = op.of(sets.by_line ? own.set : own.set * V + v);
+#pragma unroll 2
+    for (int i = own.first; i < own.last; i += sets.along)
+        op.template apply<V>(those, own.start + sets.place(i));
+}

@@ -1,0 +1,130 @@
+"""Sets of numbers in memory, as sets.cuh has them: how they lie, and how threads share them.
+
+All of it follows from shapes and strides alone, so that results do as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from tinygan.backend.cuda.source import FLOATS
+
+THREADS = 256  # of a block
+FULL = 264  # blocks that fill a large device
+ALONE = 32  # units of work for a thread from which cutting sets into pieces is worth a launch
+
+Loop = tuple[int, int]  # how often, and how far from one to the next
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """A plan: its kernels are launched with `grid(pieces)`, BLOCK and `arguments(pieces)` first."""
+
+    count: int  # of sets
+    size: int  # numbers in a set
+    vector: int  # whether a unit of work is 16 bytes, else it is a number
+    blocks: int  # without pieces
+    pieces: int  # for reductions
+    shares: int  # pieces where every number is written
+    numbers: tuple[Any, ...]
+
+    def grid(self, pieces: int) -> tuple[int]:
+        return (self.blocks * pieces,)
+
+    def arguments(self, pieces: int) -> tuple[Any, ...]:
+        return (*self.numbers, np.int32(pieces))
+
+
+BLOCK = (THREADS,)
+
+
+def sets_of(x: Any, dims: Iterable[int]) -> Sets | None:
+    """How the sets lie that x has over `dims`, from its front; None if not as a kernel takes."""
+    if x.dtype not in FLOATS or not 0 < x.size < 1 << 31:
+        return None
+    return _plan(x.shape, x.strides, tuple(sorted(dims)), x.itemsize)
+
+
+def alike(x: Any, y: Any) -> bool:
+    """Whether two arrays of one shape and type lie in the same order."""
+    if x.dtype != y.dtype or x.shape != y.shape:
+        return False
+    return all(n == 1 or s == t for n, s, t in zip(x.shape, x.strides, y.strides, strict=True))
+
+
+@lru_cache(maxsize=1024)
+def pieces_of(sets: Sets) -> Sets:
+    """The states of pieces, (pieces, sets), as sets of their own."""
+    return _planned((1, 0), (sets.count, 1), (1, 0), (sets.pieces, sets.count), 16, 8)
+
+
+@lru_cache(maxsize=1024)
+def _plan(
+    shape: tuple[int, ...], strides: tuple[int, ...], dims: tuple[int, ...], size: int
+) -> Sets | None:
+    loops = [(n, s // size) for n, s in zip(shape, strides, strict=True)]
+    if any(s % size for s in strides):
+        return None
+    kept = _merged([loops[d] for d in range(len(shape)) if d not in dims])
+    inside = _merged(sorted([loops[d] for d in dims], key=lambda loop: -abs(loop[1])))
+    if len(kept) > 2 or len(inside) > 2:
+        return None
+    (outer, inner), (lines, width) = [[(1, 0)] * (2 - len(two)) + two for two in (kept, inside)]
+    return _planned(outer, inner, lines, width, size)
+
+
+def _merged(loops: Sequence[Loop]) -> list[Loop]:
+    """Loops, outermost first, of which those that continue each other are one."""
+    result: list[Loop] = []
+    for count, step in loops:
+        if count == 1:
+            continue
+        if result and result[-1][1] == count * step:
+            count *= result.pop()[0]
+        result.append((count, step))
+    return result
+
+
+def _planned(
+    outer: Loop, inner: Loop, lines: Loop, width: Loop, size: int, abreast: int = 32
+) -> Sets:
+    """A plan; `abreast` sets at least are side by side in a block where their numbers are."""
+    count, length = outer[0] * inner[0], lines[0] * width[0]
+    by_line = length > 1 and (width[1] == 1 or inner[1] != 1)
+    together = 16 // size
+    if by_line:
+        vector = width[1] == 1 and width[0] % together == 0
+        vector &= all(step % together == 0 for _, step in (outer, inner, lines))
+    else:
+        vector = inner[1] == 1 and inner[0] % together == 0
+        vector &= all(step % together == 0 for _, step in (outer, lines, width))
+    vector &= together > 1
+    units, each = count, length  # sets, or vectors of them, and units of work in each
+    if vector and by_line:
+        each, width = each // together, (width[0] // together, together)
+    elif vector:
+        units, inner = units // together, (inner[0] // together, together)
+    if by_line:
+        along = min(THREADS, _power(-(-each // 4)))
+    else:
+        along = min(THREADS // min(abreast, _power(units)), _power(-(-each // 4)))
+    blocks = -(-units // (THREADS // along))
+    pieces, shares = 1, min(-(-each // (along * 4)), -(-8 * FULL // blocks))
+    if each > ALONE * along:
+        pieces = min(-(-each // (along * 8)), -(-FULL // blocks))
+    numbers = (
+        np.int32(units), np.int32(inner[0]), np.int64(outer[1]), np.int64(inner[1]),
+        np.int32(each), np.int32(width[0]), np.int64(lines[1]), np.int64(width[1]),
+        np.int32(along), np.int32(by_line),
+    )  # fmt: skip
+    return Sets(count, length, int(vector), blocks, pieces, shares, numbers)
+
+
+def _power(n: int) -> int:
+    """The power of two from n up."""
+    return 1 << max(n - 1, 0).bit_length()
