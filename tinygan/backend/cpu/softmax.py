@@ -170,14 +170,19 @@ def _sum_of_exponentials(x, top):
 
 
 @summing
-def _exponentials_of(x, top, y):
-    """y = exp(x - top), and its sum."""
+def _sum(x):
     total = x.dtype.type(0)
     for i in range(len(x)):
-        e = exp(x[i] - top)
-        y[i] = e
-        total += e
+        total += x[i]
     return total
+
+
+@inlined
+def _exponentials_of(x, top, y):
+    """y = exp(x - top), and its sum: in one loop its order would depend on how near y is to x."""
+    for i in range(len(x)):
+        y[i] = exp(x[i] - top)
+    return _sum(y)
 
 
 @compiled
