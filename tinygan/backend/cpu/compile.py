@@ -29,7 +29,8 @@ settings: Any = numba.config
 # sums, which need it to be vectorised: it may turn b m + (1 - b) g into g + b (m - g).
 FAST = {"contract", "nsz"}
 SUMS = FAST | {"reassoc"}
-
+OPTIONS: Any = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
+IN_LOOPS: Any = {**OPTIONS, "forceinline": True}
 
 UNUSED = 30 * 24 * 3600.0  # seconds, after which the kernels of other sources are removed
 
@@ -96,12 +97,20 @@ class _Cache(FunctionCache):
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call."""
-    return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+    return numba.njit(**OPTIONS)(function)
+
+
+def in_loops(function: Callable[..., Any]) -> Any:
+    """Compile a function of numbers that is inlined however long it is.
+
+    A loop that calls a function is not vectorised.
+    """
+    return numba.njit(**IN_LOOPS)(function)
 
 
 def summing(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call, and that may add up in any order."""
-    return numba.njit(nogil=True, fastmath=SUMS, error_model="numpy")(function)
+    return numba.njit(**{**OPTIONS, "fastmath": SUMS})(function)
 
 
 def native(*words: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 
 from tinygan.backend.cpu import threads
-from tinygan.backend.cpu.compile import compiled, finish, inlined, native, take
+from tinygan.backend.cpu.compile import compiled, finish, in_loops, inlined, native, take
 from tinygan.backend.cpu.loops import DEPTH, PIECE, numbers_at, plan
 from tinygan.backend.cpu.memory import address
 from tinygan.backend.cpu.native import call6
@@ -127,7 +127,7 @@ class Mapped:
         names: dict[str, Any] = {
             "__name__": function.__module__,
             "numbers_at": numbers_at,
-            "function": inlined(function),
+            "function": in_loops(function),
             "KIND": KINDS[dtype],
             "FIRST": KINDS[BOOL],
             "RESULT": KINDS[BOOL if self.truth else dtype],

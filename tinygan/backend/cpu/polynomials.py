@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import overload
 
-from tinygan.backend.cpu.compile import FAST, inlined
+from tinygan.backend.cpu.compile import IN_LOOPS, in_loops
 from tinygan.backend.cpu.native import written
 from tinygan.backend.erf import CENTRE_32, CENTRE_64, HIGH, LOW, TAIL_32, TAIL_64
 
@@ -64,7 +64,7 @@ def polynomial(coefficients: tuple[float, ...], kind: Any = F) -> Any:
         text = f"({text} * z + kind({c!r}))"
     names: dict[str, Any] = {"kind": kind, "__name__": __name__}
     exec(f"def horner(z):\n    return {text}", names)
-    return inlined(names["horner"])
+    return in_loops(names["horner"])
 
 
 def by_type(double: Callable[..., Any]) -> Any:
@@ -78,8 +78,7 @@ def by_type(double: Callable[..., Any]) -> Any:
             return single if x == types.float32 else double
 
         function.__name__ = single.__name__
-        options: Any = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
-        overload(function, jit_options=options)(choose)
+        overload(function, jit_options=IN_LOOPS)(choose)
         return function
 
     return decorate
@@ -110,7 +109,7 @@ def expm1(x):
     return near if abs(x) < F(0.5) else exp(x) - F(1)
 
 
-@inlined
+@in_loops
 def _near_log(f):
     """log(1 + f) for f in about (-0.3, 1]: 2 atanh(s), s = f / (2 + f), from the exact f on."""
     s = f / (F(2) + f)
@@ -118,7 +117,7 @@ def _near_log(f):
     return f - s * (f - F(2) * z * _atanh(z))
 
 
-@inlined
+@in_loops
 def _log_terms(x):
     """log(m) and e of x = m 2^e, 0.7 < m < 1.42, for positive numbers."""
     tiny = x < F(2**-126)
@@ -128,7 +127,7 @@ def _log_terms(x):
     return _near_log(m - F(1)), F(e) - F(23) if tiny else F(e)
 
 
-@inlined
+@in_loops
 def _as_log(x, y):
     """y, and what a logarithm is where x is not a positive number."""
     y = x if x > F(3.4028234e38) else y
@@ -185,13 +184,13 @@ def tanh(x):
     return near if size < F(0.625) else far
 
 
-@inlined
+@in_loops
 def sigmoid(x):
     e = exp(-abs(x))
     return (e if x < 0 else F(1)) / (F(1) + e)
 
 
-@inlined
+@in_loops
 def softplus(x):
     """log(1 + exp(x))."""
     return (x if x > 0 else F(0)) + log1p_unit(exp(-abs(x)))
@@ -201,7 +200,7 @@ _centre_32, _tail_32 = polynomial(CENTRE_32), polynomial(TAIL_32)
 _centre_64, _tail_64 = (polynomial(c, np.float64) for c in (CENTRE_64, TAIL_64))
 
 
-@inlined
+@in_loops
 def _erf_64(x):
     size = 6.0 if abs(x) > 6.0 else abs(x)
     square = size * size

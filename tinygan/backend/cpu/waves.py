@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tinygan.backend.cpu.compile import inlined
+from tinygan.backend.cpu.compile import in_loops
 from tinygan.backend.cpu.polynomials import by_type, polynomial
 
 F, INT = np.float32, np.int32
@@ -27,14 +27,14 @@ _sine, _cosine = polynomial(SINE), polynomial(COSINE)
 T0, T1, T2, T3, T4, T5 = TURNS
 
 
-@inlined
+@in_loops
 def _part(x, turns):
     """x * turns without whole turns."""
     y = x * turns
     return y - np.rint(y)
 
 
-@inlined
+@in_loops
 def _quarters(x):
     """n and 2 pi r, |r| <= 1/8."""
     wide = np.float64(x)
@@ -45,7 +45,7 @@ def _quarters(x):
     return INT(n), F(r * (2 * math.pi))
 
 
-@inlined
+@in_loops
 def _wave(n, r):
     """sin(n pi / 2 + r)."""
     z = r * r
