@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@
 #define __shared__ static
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) alignas(n)
 #define CUDA_ON_HOST 1
 
@@ -153,15 +155,15 @@ void launch(void (*kernel)(A...), const unsigned* grid, const unsigned* block, v
                 run_block();
             }
 }
-// a character for each parameter: p for a pointer, f for a floating-point number, else i; its size
+// of each parameter p (a pointer), f (a floating-point number), s (a structure) or i, and its size
 template <typename... A> const char* signature(void (*)(A...)) {
-    static char text[3 * sizeof...(A) + 1];
-    char* end = text;
+    static std::string text;
+    text.clear();
     (void)std::initializer_list<int>{(
-        *end++ = std::is_pointer<A>::value ? 'p' : std::is_floating_point<A>::value ? 'f' : 'i',
-        *end++ = '0' + sizeof(A), *end++ = ' ', 0)...};
-    *end = 0;
-    return text;
+        text += std::is_pointer<A>::value ? 'p' : std::is_floating_point<A>::value ? 'f' :
+                std::is_class<A>::value ? 's' : 'i',
+        text += std::to_string(sizeof(A)) + " ", 0)...};
+    return text.c_str();
 }
 }  // namespace host
 

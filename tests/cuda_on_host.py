@@ -115,10 +115,16 @@ class RawModule:
             if not isinstance(argument, self.array):
                 raise TypeError(f"{where}: expected an array, got {type(argument)}")
             return np.array(argument._a.ctypes.data, np.uint64)
+        if kind[0] == "s":  # a structure, by value
+            if not isinstance(argument, np.ndarray) or argument.size != 1:
+                raise TypeError(f"{where}: expected a NumPy array of one structure")
+            if argument.nbytes != int(kind[1:]):
+                raise TypeError(f"{where}: a structure of {argument.nbytes} bytes, not {kind[1:]}")
+            return argument
         if not isinstance(argument, np.generic):
             raise TypeError(f"{where}: expected a NumPy scalar, got {type(argument)}")
         floating = argument.dtype.kind == "f"
-        if argument.nbytes != int(kind[1]) or floating != (kind[0] == "f"):
+        if argument.nbytes != int(kind[1:]) or floating != (kind[0] == "f"):
             raise TypeError(f"{where}: a {argument.dtype} for a parameter {kind}")
         return np.asarray(argument)
 

@@ -18,7 +18,7 @@ import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import cuda_on_host
 import numpy as np
@@ -95,6 +95,12 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
     return _wrap(y, *everything)
 
 
+class Memory(NamedTuple):
+    """Where an array is: `array.data.ptr`."""
+
+    ptr: int
+
+
 class StrictArray:
     """An array "on the device"."""
 
@@ -103,6 +109,10 @@ class StrictArray:
 
     def __init__(self, a: np.ndarray, base: StrictArray | None = None) -> None:
         self._a, self.base = a, base
+
+    @property
+    def data(self) -> Memory:
+        return Memory(self._a.ctypes.data)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # else __array_interface__ would let np.asarray in

@@ -45,6 +45,7 @@ def adagrad(
 
 
 adagrad.kernel("cpu", "tinygan.backend.cpu.updates:adagrad")
+adagrad.kernel("cuda", "tinygan.backend.cuda.updates:adagrad")
 
 
 class Adagrad(Optimizer):

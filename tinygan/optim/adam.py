@@ -59,6 +59,7 @@ def adam(
 
 
 adam.kernel("cpu", "tinygan.backend.cpu.updates:adam")
+adam.kernel("cuda", "tinygan.backend.cuda.updates:adam")
 
 
 class Adam(Optimizer):

@@ -31,6 +31,7 @@ def average(xp: Any, a: Any, w: Any, step: Any, hyper: Any, *, warmup: bool) -> 
 
 
 average.kernel("cpu", "tinygan.backend.cpu.updates:average")
+average.kernel("cuda", "tinygan.backend.cuda.updates:average")
 
 
 @rule
@@ -40,6 +41,7 @@ def follow(xp: Any, a: Any, w: Any) -> None:
 
 
 follow.kernel("cpu", "tinygan.backend.cpu.updates:follow")
+follow.kernel("cuda", "tinygan.backend.cuda.updates:follow")
 
 
 class EMA(Generic[M]):

@@ -58,6 +58,7 @@ def rmsprop(
 
 
 rmsprop.kernel("cpu", "tinygan.backend.cpu.updates:rmsprop")
+rmsprop.kernel("cuda", "tinygan.backend.cuda.updates:rmsprop")
 
 
 class RMSprop(Optimizer):

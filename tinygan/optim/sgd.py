@@ -44,6 +44,7 @@ def sgd(
 
 
 sgd.kernel("cpu", "tinygan.backend.cpu.updates:sgd")
+sgd.kernel("cuda", "tinygan.backend.cuda.updates:sgd")
 
 
 class SGD(Optimizer):
