@@ -52,6 +52,10 @@ def train(
     normalize: Annotated[
         str | None, _option("Batch normalisation in D: auto, yes or no. [auto]")
     ] = None,
+    sync_batch_norm: Annotated[
+        bool | None,
+        typer.Option("--sync-batch-norm", help="Moments over all processes.", show_default=False),
+    ] = None,
     lr_g: Annotated[float | None, _option("G's learning rate. [1e-3]")] = None,
     lr_d: Annotated[float | None, _option("D's learning rate. [5e-4]")] = None,
     beta1: Annotated[float | None, _option("Adam's first beta. [0.5]")] = None,
@@ -64,6 +68,12 @@ def train(
     device: Annotated[str | None, _option("auto, cpu or cuda. [auto]")] = None,
     out: Annotated[Path | None, _option("The run directory to make. [runs/DATA-MODEL]")] = None,
     resume: Annotated[Path | None, _option("Continue the run in this directory.")] = None,
+    distributed: Annotated[
+        bool | None,
+        typer.Option(
+            "--distributed", help="With the processes that mpiexec started.", show_default=False
+        ),
+    ] = None,
     config: Annotated[Path | None, _option("Options from a TOML file.", "FILE.toml")] = None,
     checkpoint_every: Annotated[int | None, _option("Steps between checkpoints. [250]")] = None,
     sample_every: Annotated[int | None, _option("Steps between samples. [50]")] = None,

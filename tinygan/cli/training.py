@@ -16,9 +16,11 @@ from rich.console import Console
 
 from tinygan.backend import DeviceError, backend_for
 from tinygan.backend.errors import UserError
-from tinygan.cli.ahead import compiling_ahead
+from tinygan.cli.ahead import compile_part, compiling_ahead
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import Display, tell_of_compiling
+from tinygan.cli.together import agree, ending_together, join, same, share_cores
+from tinygan.distributed import Communicator, get_world_size
 from tinygan.train.config import Config, config_from, read_toml
 from tinygan.train.finite import NonFiniteError
 from tinygan.train.loop import train as train_to_the_end
@@ -30,48 +32,126 @@ CHANGEABLE = ("steps", "checkpoint_every", "sample_every", "device", "data_dir")
 
 def train(options: dict[str, Any]) -> None:
     """Run or continue a training, with the options that were given on the command line."""
-    console = Console()
-    tell_of_compiling(console)
     options = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
-    out, resume = options.pop("out", None), options.pop("resume", None)
-    if (file := options.pop("config", None)) is not None:
-        options = {**read_toml(Path(file)), **options}
-    if resume is not None:
-        run = Run.open(Path(resume))
-        config = _continued(run, options, out)
-    else:
-        config = config_from(options, f"the configuration {file}" if file else "the options")
-    device = choose_device(config.device)
-    usual = device == "cpu" and config.model == "dcgan"
-    with compiling_ahead() if usual else nullcontext():
-        dataset = load_data(config.data, config.data_dir, config.size, console)
-    if config.batch_size > len(dataset):
-        raise UserError(
-            f"--batch-size {config.batch_size} is larger than the data: {config.data} has "
-            f"{len(dataset)} images; choose a smaller batch"
-        )
-    if resume is None:
-        training = Training(config, dataset, device)
-        run = Run.create(Path(out) if out else _free_name(config), config, _notes(training))
-    else:
-        if run.notes().get("data") != dataset.checksum:
-            raise UserError(
-                f"the data {config.data} has changed since {run.path} was begun: its checksum was "
-                f"{run.notes().get('data')}, now it is {dataset.checksum}"
+    distributed = options.pop("distributed", False)
+    ranks = join(distributed, options.get("device", "auto"))
+    with ending_together(ranks):
+        # mpiexec passes on what a process prints, and hides whether it comes to a terminal
+        plain = False if ranks.size > 1 else None
+        console = Console(quiet=ranks.rank > 0, force_terminal=plain)
+        tell_of_compiling(console)
+        if distributed and ranks.size == 1:
+            console.print(
+                "--distributed: there is no other process, training alone; four are started by\n"
+                "  mpiexec -n 4 tinygan train --distributed",
+                highlight=False,
             )
-        state = run.restore()
+        training, run = _prepared(options, ranks, console)
+        _play(console, training, run)
+
+
+def _prepared(
+    options: dict[str, Any], ranks: Communicator, console: Console
+) -> tuple[Training, Run | None]:
+    """The training to go on with and, on the first rank, the run that it belongs to."""
+    options = agree(ranks, lambda: _with_file(options))
+    same(ranks, options)
+    first = ranks.rank == 0
+    run, config = ranks.share(agree(ranks, lambda: _configured(options) if first else None))
+    device = agree(ranks, lambda: choose_device(config.device))
+    dataset = _loaded(config, device, ranks, console)
+    out = options.get("out")
+    if run is None:
         training = Training(config, dataset, device)
+        path = Path(out) if out else _free_name(config)
+        run = agree(ranks, lambda: Run.create(path, config, _notes(training)) if first else None)
+        return training, run
+    state = ranks.share(agree(ranks, lambda: _saved(run, dataset, ranks.size) if first else None))
+    training = Training(config, dataset, device)
+
+    def restore(run: Run = run) -> None:
         with fitting(run.newest()):
             training.load_state_dict(state)
-        run.rewind(training.step)
-    _play(console, training, run)
+        if first:
+            run.rewind(training.step)
+
+    agree(ranks, restore)
+    return training, run if first else None
 
 
-def _play(console: Console, training: Training, run: Run) -> None:
+def _with_file(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with those of a configuration file."""
+    if "config" not in options:
+        return options
+    return {**read_toml(Path(options["config"])), **options}
+
+
+def _configured(options: dict[str, Any]) -> tuple[Run | None, Config]:
+    """The run to continue, if one is, and the configuration."""
+    options = dict(options)
+    file, out, resume = (options.pop(name, None) for name in ("config", "out", "resume"))
+    if resume is not None:
+        run = Run.open(Path(resume))
+        return run, _continued(run, options, out)
+    return None, config_from(options, f"the configuration {file}" if file else "the options")
+
+
+def _loaded(config: Config, device: str, ranks: Communicator, console: Console) -> Any:
+    """The data, on the first rank before the others, which find there what it downloads."""
+
+    def load() -> Any:
+        dataset = load_data(config.data, config.data_dir, config.size, console)
+        batch = config.batch_size * ranks.size
+        if batch > len(dataset):
+            each = f" on each of {ranks.size} ranks" if ranks.size > 1 else ""
+            raise UserError(
+                f"--batch-size {config.batch_size}{each} is larger than the data: {config.data} "
+                f"has {len(dataset)} images; choose a smaller batch"
+            )
+        return dataset
+
+    usual = device == "cpu" and config.model == "dcgan"
+    with compiling_ahead() if usual and ranks.size == 1 else nullcontext():
+        dataset: Any = agree(ranks, lambda: load() if ranks.rank == 0 else None)
+    if ranks.size == 1:
+        return dataset
+    others = agree(ranks, lambda: load() if ranks.rank > 0 else None)
+    dataset = dataset if ranks.rank == 0 else others
+    same(ranks, {"device": device, "data": dataset.checksum})
+    threads = share_cores(ranks)
+    if usual:
+        compile_part(ranks.rank, ranks.size)
+        ranks.barrier()
+    console.print(
+        f"{ranks.size} ranks, each with a batch of {config.batch_size} and {threads} threads",
+        highlight=False,
+    )
+    return dataset
+
+
+def _saved(run: Run, dataset: Any, ranks: int) -> dict[str, Any]:
+    """The state of the newest checkpoint, of a run that this data and these ranks belong to."""
+    notes = run.notes()
+    if notes.get("data") != dataset.checksum:
+        raise UserError(
+            f"the data {run.config().data} has changed since {run.path} was begun: its checksum "
+            f"was {notes.get('data')}, now it is {dataset.checksum}"
+        )
+    before = notes.get("ranks", 1)
+    if before != ranks:
+        how = f"mpiexec -n {before} tinygan train --distributed" if before > 1 else "tinygan train"
+        raise UserError(
+            f"{run.path} was begun by {before} ranks and there are {ranks}: continue it with\n"
+            f"  {how} --resume {run.path}"
+        )
+    return run.restore()
+
+
+def _play(console: Console, training: Training, run: Run | None) -> None:
     config = training.config
     console.print(
         f"{config.model} on {config.data} ({len(training.loader.dataset)} samples), game "
-        f"{config.game}, {training.device}, into {run.path}",
+        f"{config.game}, {training.device}, into {run and run.path}",
         highlight=False,
         soft_wrap=True,
     )
@@ -81,8 +161,11 @@ def _play(console: Console, training: Training, run: Run) -> None:
             with Display(console, config.steps, training.step, tile) as display:
                 finished = train_to_the_end(training, run, display, interrupted)
         except NonFiniteError as error:
-            sys.stderr.write(f"stopped: {error}\n")
+            if run is not None:
+                sys.stderr.write(f"stopped: {error}\n")
             sys.exit(1)
+    if run is None:
+        sys.exit(0 if finished else 130)
     if not finished:
         console.print(
             f"stopped at step {training.step}, saved; continue with\n"
@@ -169,4 +252,5 @@ def _notes(training: Training) -> dict[str, Any]:
         },
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "machine": {"system": platform.platform(), "device": training.device},
+        "ranks": get_world_size(),
     }

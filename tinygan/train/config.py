@@ -23,7 +23,9 @@ class Config:
     Adam's betas are those of DCGAN (Radford et al. 2016, section 4); its learning rate of 2e-4 for
     both networks is meant for longer runs, these start higher and fall to zero. `penalty` is
     weighed by `penalty_weight`; `normalize` says whether the discriminator of a DCGAN has batch
-    normalisation (auto: unless there is a penalty or the game is wasserstein).
+    normalisation (auto: unless there is a penalty or the game is wasserstein). Of several
+    processes that train together each has a batch of `batch_size`, and `sync_batch_norm` takes the
+    moments of batch normalisation over all of them.
     """
 
     data: str = "glyphs"
@@ -39,6 +41,7 @@ class Config:
     width: int = 48
     latent: int = 100
     normalize: str = "auto"
+    sync_batch_norm: bool = False
     lr_g: float = 1e-3
     lr_d: float = 5e-4
     beta1: float = 0.5

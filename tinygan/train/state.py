@@ -9,10 +9,18 @@ from typing import Any
 
 from tinygan.autograd import Tensor, compile, no_grad
 from tinygan.data import DataLoader
+from tinygan.distributed import broadcast, world
 from tinygan.losses import GAMES, PENALTIES
 from tinygan.models import build
-from tinygan.nn import Module
-from tinygan.ops import Generator, get_rng_state, manual_seed, randn, set_rng_state
+from tinygan.nn import Module, SyncBatchNorm
+from tinygan.ops import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    manual_seed,
+    randn,
+    set_rng_state,
+)
 from tinygan.optim import EMA, Adam
 from tinygan.optim.lr_scheduler import LambdaLR
 from tinygan.train.config import Config
@@ -22,7 +30,11 @@ SAMPLES = 64  # how many images of the fixed noise are drawn while training
 
 
 class Training:
-    """G, D, their optimizers, the average of G's weights, the data order, the random state."""
+    """G, D, their optimizers, the average of G's weights, the data order, the random state.
+
+    Where several processes train together each has the same of all of these, and of every batch
+    and every draw of random numbers a part of its own.
+    """
 
     def __init__(self, config: Config, dataset: Any, device: str) -> None:
         self.config = config
@@ -39,6 +51,12 @@ class Training:
                 config.model, shape, config.latent, config.width, config.normalizes
             )
         )
+        ranks = world()
+        for network in (self.generator, self.discriminator):
+            if config.sync_batch_norm:
+                SyncBatchNorm.convert_sync_batchnorm(network)
+            for x in network.state_dict().values():
+                broadcast(x)
         betas = (config.beta1, config.beta2)
         self.generator_optimizer = Adam(self.generator.parameters(), config.lr_g, betas)
         self.discriminator_optimizer = Adam(self.discriminator.parameters(), config.lr_d, betas)
@@ -59,12 +77,14 @@ class Training:
             drop_last=True,
             generator=Generator().manual_seed(config.seed),
             device=device,
+            shard=(ranks.rank, ranks.size),
         )
         self.batches = self.loader.forever()
         self._round = compile(self._play)
         fixed = Generator(device=device).manual_seed(noise)
         self.fixed_noise = randn(SAMPLES, config.latent, generator=fixed, device=device)
         manual_seed(training)
+        default_generator(device).share = (ranks.rank, ranks.size)
 
     def advance(self) -> dict[str, Tensor]:
         """One step of the game on the next batches; what happened, as tensors."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from tinygan.autograd import Tensor, grad, no_grad
+from tinygan.distributed import averaged
 from tinygan.losses import Game
 from tinygan.nn import Module
 from tinygan.ops import randn, sigmoid, stack
@@ -38,11 +39,13 @@ def gan_step(
         d_loss = game.discriminator(real_logits, fake_logits)
         d_total = d_loss if penalty is None else d_loss + penalty(discriminator, real, fake)
         d_gradients = grad(d_total, discriminator.parameters(), allow_unused=True)  # D gradient
+        d_gradients = averaged(d_gradients)  # over the ranks, if there are several
         discriminator_optimizer.update(d_gradients)  # D update
 
     noise = randn(len(real), latent, device=real.device)  # sample
     g_loss = game.generator(discriminator(generator(noise)))  # G loss
     g_gradients = grad(g_loss, generator.parameters())  # G gradient
+    g_gradients = averaged(g_gradients)
     generator_optimizer.update(g_gradients)  # G update
 
     with no_grad():

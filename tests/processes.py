@@ -1,0 +1,47 @@
+"""Run Python in several processes that mpiexec starts; skipped where that cannot be."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import environment
+
+SETTINGS = {  # of Open MPI: in a container we are root, and a machine may have few cores
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
+}
+
+
+@functools.cache
+def mpiexec() -> str | None:
+    """The command that starts processes, where mpi4py finds its library too."""
+    code = "from mpi4py import MPI"
+    if subprocess.run([sys.executable, "-c", code], capture_output=True).returncode:
+        return None
+    beside = Path(sys.executable).parent / "mpiexec"
+    return str(beside) if beside.exists() else shutil.which("mpiexec")
+
+
+def run(ranks: int, *arguments: Any, code: int = 0, others: list[Any] | None = None) -> str:
+    """What `python ARGUMENTS` prints in so many processes, the last with `others` if given."""
+    command = mpiexec()
+    if command is None:
+        pytest.skip("needs mpi4py and mpiexec")
+    python = [sys.executable, *map(str, arguments)]
+    line = [command, "-n", str(ranks if others is None else ranks - 1), *python]
+    if others is not None:
+        line += [":", "-n", "1", sys.executable, *map(str, others)]
+    done = subprocess.run(
+        line, capture_output=True, text=True, timeout=120, env={**environment(), **SETTINGS}
+    )
+    text = done.stdout + done.stderr
+    assert done.returncode == code, f"exit code {done.returncode}\n{text}"
+    return text
