@@ -19,10 +19,16 @@ import numpy as np
 from tinygan.backend.cpu import threads
 from tinygan.backend.cpu.compile import compiled, finish, inlined, take
 from tinygan.backend.cpu.memory import address, aligned, image_place, scratch
-from tinygan.backend.cpu.moves import count_words, set_word
-from tinygan.backend.cpu.tiles import ROWS, WIDE, gather_tile
-from tinygan.backend.cpu.winograd_plans import Tables
-from tinygan.backend.cpu.winograd_tiles import POSITIONS, result_tile, spread_tile, weight_tile
+from tinygan.backend.cpu.moves import set_word
+from tinygan.backend.cpu.tiles import ROWS
+from tinygan.backend.cpu.winograd_plans import SPREAD_SQUARES, Tables
+from tinygan.backend.cpu.winograd_tiles import (
+    POSITIONS,
+    result_tile,
+    spread_tile,
+    sums_tile,
+    weight_tile,
+)
 
 OTHERS = 16  # kernels of each lane in a chunk of weights
 BOTH, SPREAD, MULTIPLY = range(3)  # what a launch does
@@ -110,12 +116,12 @@ def products(
     size = zeros.itemsize
     own = np.empty(POSITIONS * plan.block * plan.pitch + 16 if stage == BOTH else 16, zeros.dtype)
     sums = np.empty(POSITIONS * plan.block * plan.wide + plan.wide + 16, zeros.dtype)
-    words = np.empty(plan.block + 32 + ROWS, np.int64)
+    words = np.empty(16, np.int64)
     sums_at = (sums.ctypes.data + 63) // 64 * 64
     unused = sums_at + size * POSITIONS * plan.block * plan.wide
-    rows, starts = words.ctypes.data, words.ctypes.data + 8 * (plan.block + 16)
-    outputs = words.ctypes.data + 8 * (plan.block + 8)
-    blocks = (last_square - first_square + plan.block - 1) // plan.block
+    pointers = words.ctypes.data
+    squares = SPREAD_SQUARES if stage == SPREAD else plan.block
+    blocks = (last_square - first_square + squares - 1) // squares
     done = 0
     while True:
         chunk = take(counters)
@@ -133,30 +139,22 @@ def products(
                 first_panel = chunk // (blocks * plan.phases)
                 last_panel = first_panel + 1
             step = plan.squares * plan.pitch
-            factors = memory.factors + size * (
-                p * POSITIONS * step + block * plan.block * plan.pitch
-            )
-        first = first_square + block * plan.block
-        last = min(first + plan.block, last_square)
+            factors = memory.factors + size * (p * POSITIONS * step + block * squares * plan.pitch)
+        first = first_square + block * squares
+        last = min(first + squares, last_square)
         if stage != MULTIPLY:
             spread(plan, memory, corners, p, first, last, factors, plan.pitch, plan.lanes, step,
-                   zeros, words.ctypes.data)  # fmt: skip
+                   zeros, pointers)  # fmt: skip
         if stage == SPREAD:
             continue
-        count = (last - first + ROWS - 1) // ROWS * ROWS
         for panel in range(first_panel, last_panel):
             for position in range(POSITIONS):
-                count_words(starts, ROWS, zeros.ctypes.data, 0)
-                count_words(rows, count, factors + size * position * step, size * plan.pitch)
-                for n in range(last - first, count):
-                    set_word(rows + 8 * n, factors + size * position * step)
                 weights = memory.weights + size * plan.position * (p * POSITIONS + position)
                 weights += size * panel * plan.depth * plan.wide
-                for n in range(0, count, ROWS):
+                for n in range(0, last - first, ROWS):
+                    rows = factors + size * (position * step + n * plan.pitch)
                     to = sums_at + size * (position * plan.block + n) * plan.wide
-                    count_words(outputs, ROWS, to, size * plan.wide)
-                    gather_tile(WIDE, zeros, 1, plan.depth, rows + 8 * n, weights, starts, outputs,
-                                plan.wide, 1.0, 0)  # fmt: skip
+                    sums_tile(zeros, plan.depth, rows, plan.pitch, weights, to)
             shift = size * panel * plan.wide
             for square in range(first, last):
                 line = square // plan.across
@@ -169,10 +167,10 @@ def products(
                     place += y * memory.out_row + x * memory.out_pixel
                     if y >= plan.out_height or x >= plan.out_width:
                         place = unused
-                    set_word(outputs + 8 * n, place)
+                    set_word(pointers + 8 * n, place)
                 at = sums_at + size * (square - first) * plan.wide
                 if result_tile(zeros, plan.wide // plan.lanes, at, plan.block * plan.wide,
-                               memory.bias + shift, outputs, slope, relu):  # fmt: skip
+                               memory.bias + shift, pointers, slope, relu):  # fmt: skip
                     spoilt[0] = 1
     own[0], sums[0], words[0] = 0, 0, 0  # so that they live until here
     return finish(counters, done)
@@ -192,7 +190,7 @@ def results(
     plan, kind = tables.plan, image.dtype
     spoilt = scratch(1, np.int64)
     factors = aligned((tables.weights,), kind)
-    together = 0 if plan.fused else plan.phases * POSITIONS * plan.squares * plan.pitch
+    together = 0 if plan.fused else (plan.phases * POSITIONS * plan.squares + ROWS) * plan.pitch
     shared = aligned((together,), kind)
     chunks = plan.panels * -(-tables.steps[2] // OTHERS)
     threads.run(
@@ -207,7 +205,8 @@ def results(
     )
 
     def launch(stage: int, each: int, first: int, last: int) -> None:
-        chunks = each * -(-(last - first) // plan.block)
+        squares = SPREAD_SQUARES if stage == SPREAD else plan.block
+        chunks = each * -(-(last - first) // squares)
         rest = tables.corners, tables.zeros, stage, first, last, slope, relu, spoilt
         threads.run(products, chunks, (plan, memory, *rest), number)
 

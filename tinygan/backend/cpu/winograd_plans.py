@@ -118,11 +118,12 @@ def tables(
     squares = n * down * across
     fused = 4 * POSITIONS * depth * columns <= FUSED
     if fused:
-        block, number = OWN // (4 * POSITIONS * pitch) // ROWS * ROWS, 1
-        block = min(max(block, 2 * ROWS), MOST_SQUARES)
+        most, block = squares, min(max(OWN // (4 * POSITIONS * pitch), 2 * ROWS), MOST_SQUARES)
     else:
-        block, number = SQUARES, -(-4 * phases * POSITIONS * pitch * squares // SHARED)
-    most = -(-squares // number)
+        most = -(-squares // -(-4 * phases * POSITIONS * pitch * squares // SHARED))
+        block = SQUARES
+    # equal ones, of whole tiles
+    block = -(-most // (ROWS * -(-most // block))) * ROWS
     plan = Plan(
         lanes, n, h, width, 2 * STRIDE // out_step, STRIDE // out_step, c, windows, phases, down,
         across, out_height, out_width, out_step, depth, pitch, columns, wide, panels, position,

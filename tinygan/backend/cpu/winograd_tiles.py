@@ -21,7 +21,15 @@ from numba import types
 
 from tinygan.backend.cpu.compile import generated
 from tinygan.backend.cpu.emit import word
-from tinygan.backend.cpu.tiles import _activated, addresses, constant, literals, writer
+from tinygan.backend.cpu.tiles import (
+    ROWS,
+    WIDE,
+    _activated,
+    addresses,
+    constant,
+    literals,
+    writer,
+)
 
 Vectors = list[Any]
 
@@ -89,6 +97,39 @@ def spread_tile(
         return context.get_dummy_value()
 
     return types.void(size, like, *[types.intp] * 6), generate
+
+
+@generated
+def sums_tile(
+    context: Any, like: Any, depth: Any, factors: Any, pitch: Any, weights: Any, sums: Any
+) -> Any:  # fmt: skip
+    """sums[i] = sum over k < depth of factors[i * pitch + k] weights[k], for ROWS rows.
+
+    Sums and weights are WIDE vectors each.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, depth, factors, pitch, weights, sums = arguments
+        write = writer(builder, signature.args[0])
+        factors, weights, sums = write.floats(factors), write.floats(weights), write.floats(sums)
+        lines = [write.at(factors, builder.mul(pitch, word(i))) for i in range(ROWS)]
+
+        def over_depth(k: Any, values: Vectors) -> Vectors:
+            line = write.at(weights, builder.mul(k, word(WIDE * write.lanes)))
+            right = [write.load(line, j * write.lanes) for j in range(WIDE)]
+            result = []
+            for i in range(ROWS):
+                left = write.broadcast(lines[i], k)
+                for j in range(WIDE):
+                    result.append(write.multiply_add(left, right[j], values[i * WIDE + j]))
+            return result
+
+        zeros = [constant(write, 0.0)] * (ROWS * WIDE)
+        for i, value in enumerate(write.repeat(depth, zeros, over_depth)):
+            write.store(value, sums, i * write.lanes)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 5), generate
 
 
 @generated

@@ -13,7 +13,7 @@ from tinygan.backend.cpu.winograd import Memory, spread
 from tinygan.backend.cpu.winograd_plans import KERNEL, Gradient
 from tinygan.backend.cpu.winograd_tiles import POSITIONS, gradient_tile, spread_tile
 
-PIXELS = 128  # squares that go by between two visits to the sums
+PIXELS = 128
 
 
 @compiled
