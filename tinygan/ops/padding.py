@@ -6,17 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
+from tinygan.backend.edges import Widths, edges, inside
 from tinygan.ops.dims import laid_out_like
 from tinygan.ops.indexing import _slice
 
 __all__ = ["pad"]
-
-Widths = tuple[tuple[int, int], ...]  # of every dimension: before, after
-
-
-def _inside(widths: Widths, shape: Sequence[int]) -> tuple[slice, ...]:
-    """Where the input of that shape lies in its padded form."""
-    return tuple(slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True))
 
 
 def _padded(widths: Widths, shape: Sequence[int]) -> tuple[int, ...]:
@@ -27,35 +21,21 @@ def _padded(widths: Widths, shape: Sequence[int]) -> tuple[int, ...]:
 def _pad_constant(xp: Any, x: Any, *, widths: Widths, value: float) -> Any:
     y = laid_out_like(x, _padded(widths, x.shape), xp.empty)
     y[...] = value
-    y[_inside(widths, x.shape)] = x
+    y[inside(widths, x.shape)] = x
     return y
 
 
-_pad_constant.vjp(x=lambda g, x_shape, widths: _slice(g, _inside(widths, x_shape)))
-
-
-def _edges(before: int, after: int, size: int, mode: str) -> list[tuple[slice, slice]]:
-    """Along one padded dimension the two edges and the places that they repeat."""
-    end = before + size
-    if mode == "reflect":
-        last = end - 2 - after
-        sources = slice(2 * before, before, -1), slice(end - 2, last if last >= 0 else None, -1)
-    elif mode == "replicate":
-        sources = slice(before, before + 1), slice(end - 1, end)
-    else:
-        sources = slice(end - before, end), slice(before, before + after)
-    pairs = [(slice(0, before), sources[0]), (slice(end, end + after), sources[1])]
-    return [pair for pair, width in zip(pairs, (before, after), strict=True) if width]
+_pad_constant.vjp(x=lambda g, x_shape, widths: _slice(g, inside(widths, x_shape)))
 
 
 @primitive
 def _pad_edges(xp: Any, x: Any, *, widths: Widths, mode: str) -> Any:
     """x with its edges continued by what `mode` repeats, one dimension after the other."""
     y = laid_out_like(x, _padded(widths, x.shape), xp.empty)
-    y[_inside(widths, x.shape)] = x
+    y[inside(widths, x.shape)] = x
     for d, ((before, after), n) in enumerate(zip(widths, x.shape, strict=True)):
         line = (slice(None),) * d
-        for edge, source in _edges(before, after, n, mode):
+        for edge, source in edges(before, after, n, mode):
             y[(*line, edge)] = y[(*line, source)]
     return y
 
@@ -67,16 +47,18 @@ def _fold_edges(xp: Any, x: Any, *, widths: Widths, mode: str) -> Any:
     shape = tuple(n - before - after for n, (before, after) in zip(x.shape, widths, strict=True))
     for d, ((before, after), n) in reversed(list(enumerate(zip(widths, shape, strict=True)))):
         line = (slice(None),) * d
-        for edge, source in _edges(before, after, n, mode):
+        for edge, source in edges(before, after, n, mode):
             part = y[(*line, edge)]
             if mode == "replicate":
                 part = part.sum(axis=d, keepdims=True)
             y[(*line, source)] += part
-    return y[_inside(widths, shape)].copy(order="K")
+    return y[inside(widths, shape)].copy(order="K")
 
 
 _pad_edges.vjp(x=lambda g, widths, mode: _fold_edges(g, widths=widths, mode=mode))
 _fold_edges.vjp(x=lambda g, widths, mode: _pad_edges(g, widths=widths, mode=mode))
+for _op in (_pad_constant, _pad_edges, _fold_edges):
+    _op.kernel("cpu", f"tinygan.backend.cpu.rearrange:{_op.name}")
 
 
 def pad(
