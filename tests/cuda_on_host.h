@@ -181,6 +181,7 @@ inline void __threadfence() {}
 [[noreturn]] inline void __trap() { throw host::Trap(); }
 #define printf host::print
 template <typename T> T __ldg(const T* p) { return *p; }
+template <typename T> T __ldcg(const T* p) { return *p; }
 template <typename T> T atomicAdd(T* p, T v) { T old = *p; *p += v; return old; }
 template <typename T> T atomicMax(T* p, T v) { T old = *p; *p = old < v ? v : old; return old; }
 inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }

@@ -94,6 +94,7 @@ linear.vjp(x=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=la
 
 for _op in (matmul, linear):
     _op.kernel("cpu", f"tinygan.backend.cpu.matmul:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.product:{_op.name}")
 
 
 def _expect(op: str, ndims: tuple[int, int], x: Tensor, w: Tensor) -> None:

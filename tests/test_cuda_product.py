@@ -1,0 +1,205 @@
+"""Products of matrices by the CUDA kernel, against NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygan
+from tinygan.backend import backend_for
+from tinygan.backend.cuda import product
+
+DEVICE = backend_for("cuda")
+random = np.random.default_rng(0)
+KINDS = [np.float32, np.float64]
+TOLERANCE = {np.float32: 3e-4, np.float64: 1e-11}
+
+pytestmark = pytest.mark.skipif(DEVICE.name != "cuda", reason="needs a GPU or a C++ compiler")
+
+SHAPES = [
+    (1, 1, 1),
+    (7, 3, 5),
+    (64, 100, 60),
+    (5, 1, 9),
+    (3, 20, 100),
+    (100, 37, 3),
+    (130, 33, 70),
+    (1, 700, 2),
+    (33, 300, 65),
+]
+ACTIVATIONS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {
+    None: lambda y: y,
+    ("relu", 0.0): lambda y: np.maximum(y, 0),
+    ("leaky_relu", 0.2): lambda y: np.where(y > 0, y, y * y.dtype.type(0.2)),
+}
+
+
+def normal(kind: Any, *shape: int) -> np.ndarray:
+    return random.standard_normal(shape).astype(kind)
+
+
+def device(x: np.ndarray, layout: str = "rows") -> Any:
+    """The matrix, or batch, on the device: by rows, by columns, with gaps, backwards, moved."""
+    if layout == "columns":
+        return DEVICE.from_host(np.ascontiguousarray(x.swapaxes(-1, -2))).swapaxes(-1, -2)
+    if layout == "gaps":
+        return DEVICE.from_host(np.repeat(x, 2, -1))[..., ::2]
+    if layout == "backwards":
+        return DEVICE.from_host(np.ascontiguousarray(x[..., ::-1, ::-1]))[..., ::-1, ::-1]
+    if layout == "moved":
+        wide = np.zeros((*x.shape[:-1], x.shape[-1] + 5), x.dtype)
+        wide[..., 1 : x.shape[-1] + 1] = x
+        return DEVICE.from_host(wide)[..., 1 : x.shape[-1] + 1]
+    return DEVICE.from_host(x)
+
+
+LAYOUTS = ["rows", "columns", "gaps", "backwards", "moved"]
+
+
+def close(y: Any, expected: np.ndarray, kind: Any) -> None:
+    assert y is not NotImplemented
+    y = DEVICE.to_host(y)
+    assert y.dtype == kind and y.shape == expected.shape
+    np.testing.assert_allclose(y, expected, atol=TOLERANCE[kind])
+
+
+@pytest.fixture(params=[(tile, parts) for tile in range(len(product.TILES)) for parts in (1, 3)])
+def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tile, the depth whole and in parts, whatever the shape."""
+    monkeypatch.setattr(product, "tiling", lambda *sizes: request.param)
+
+
+@pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products_are_numpys_in_every_tile(shape: tuple[int, int, int], kind: Any) -> None:
+    m, k, n = shape
+    x, w, bias = normal(kind, m, k), normal(kind, n, k), normal(kind, n)
+    for left, right in (("rows", "columns"), ("columns", "rows"), ("moved", "gaps")):
+        close(product.matmul(device(x, left), device(w.T, right)), x @ w.T, kind)
+    plain = product.linear(device(x), device(w), device(bias))
+    close(plain, x @ w.T + bias, kind)
+    for activation, function in ACTIVATIONS.items():
+        y = product.linear(device(x), device(w), device(bias), activation=activation)
+        np.testing.assert_array_equal(DEVICE.to_host(y), function(DEVICE.to_host(plain)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products_are_numpys_in_every_layout(shape: tuple[int, int, int], kind: Any) -> None:
+    m, k, n = shape
+    x, w = normal(kind, m, k), normal(kind, k, n)
+    for left in LAYOUTS:
+        for right in LAYOUTS:
+            close(product.matmul(device(x, left), device(w, right)), x @ w, kind)
+    for layout in LAYOUTS:
+        out = device(np.full((m, n), np.nan, kind), layout)
+        assert product.matmul(device(x), device(w), out=out) is out
+        close(out, x @ w, kind)
+    wide = device(np.full((m, 2 * n), np.nan, kind))
+    product.matmul(device(x), device(w), out=wide[:, n:])
+    assert np.isnan(DEVICE.to_host(wide)[:, :n]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((5,), (5,)),
+        ((5,), (5, 3)),
+        ((4, 5), (5,)),
+        ((3, 4, 5), (5,)),
+        ((5,), (3, 5, 2)),
+        ((3, 4, 5), (5, 6)),
+        ((3, 4, 5), (3, 5, 6)),
+        ((1, 4, 5), (3, 5, 6)),
+        ((4, 5), (3, 5, 6)),
+        ((2, 3, 4, 5), (2, 3, 5, 6)),
+        ((2, 1, 4, 5), (3, 5, 6)),
+        ((2, 3, 4, 5), (5, 6)),
+    ],
+)
+def test_batches_broadcast_as_numpys(shapes: Any, kind: Any) -> None:
+    x, w = (normal(kind, *shape) for shape in shapes)
+    close(product.matmul(device(x), device(w)), x @ w, kind)
+    out = device(np.full((x @ w).shape, np.nan, kind))
+    close(product.matmul(device(x), device(w), out=out), x @ w, kind)
+    for layout in LAYOUTS[1:]:
+        left, right = (device(a, layout if a.ndim > 1 else "rows") for a in (x, w))
+        close(product.matmul(left, right), x @ w, kind)
+    if x.ndim > 2:
+        turned = DEVICE.from_host(x[::-1].copy())[::-1]
+        close(product.matmul(turned, device(w)), x @ w, kind)
+    if w.ndim == 2:
+        bias = normal(kind, w.shape[1])
+        y = product.linear(device(x), device(w.T.copy()), device(bias))
+        close(y, x @ w + bias, kind)
+
+
+def test_what_is_not_covered_is_left_to_the_reference() -> None:
+    x = normal(np.float32, 4, 4)
+    for other in (x.astype(np.float64), np.arange(16).reshape(4, 4), x[:3], x[:, :0]):
+        assert product.matmul(device(x), device(other)) is NotImplemented
+    assert product.matmul(device(x[:, :0]), device(x[:0])) is NotImplemented
+    assert product.linear(device(x), device(x), device(x[0, :3])) is NotImplemented
+    assert product.linear(device(x), device(x), activation=("gelu", 0.0)) is NotImplemented
+    out = device(np.full((4, 4), np.nan))
+    assert product.matmul(device(x), device(x), out=out) is NotImplemented
+    three, two = normal(np.float32, 3, 4, 4), normal(np.float32, 2, 4, 4)
+    assert product.matmul(device(three), device(two)) is NotImplemented
+
+
+@pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_go_where_they_go(value: float) -> None:
+    x, w, bias = (normal(np.float32, *shape) for shape in ((20, 70), (40, 70), (40,)))
+    x[3, 4] = w[5, 6] = bias[7] = value
+    with np.errstate(invalid="ignore"):
+        expected = x @ w.T + bias
+        for activation, function in ACTIVATIONS.items():
+            y = product.linear(device(x), device(w), device(bias), activation=activation)
+            np.testing.assert_allclose(DEVICE.to_host(y), function(expected), atol=1e-4)
+
+
+def test_the_next_product_finds_the_counters_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product, "tiling", lambda *sizes: (2, 4))
+    x, w = normal(np.float32, 70, 300), normal(np.float32, 300, 40)
+    first = DEVICE.to_host(product.matmul(device(x), device(w)))
+    close(product.matmul(device(x[:5]), device(w)), x[:5] @ w, np.float32)
+    np.testing.assert_array_equal(DEVICE.to_host(product.matmul(device(x), device(w))), first)
+
+
+def test_the_bits_of_a_row_do_not_depend_on_memory() -> None:
+    """Numbers are added in an order that follows from shapes."""
+    x, w = normal(np.float32, 70, 300), normal(np.float32, 300, 40)
+    expected = DEVICE.to_host(product.matmul(device(x), device(w)))
+    for layout in LAYOUTS:
+        y = product.matmul(device(x, layout), device(w, layout))
+        np.testing.assert_array_equal(DEVICE.to_host(y), expected)
+
+
+def test_the_choice_of_tiles_keeps_a_large_device_busy() -> None:
+    for sizes in ((1, 64, 1024, 784), (1, 1024, 784, 64), (1, 64, 1, 1024), (1, 4096, 4096, 4096)):
+        number, parts = product.tiling(*sizes, 4)
+        _, m, n, k = sizes
+        tile = product.TILES[number]
+        tiles = -(-m // tile.rows) * -(-n // tile.columns)
+        assert tiles * parts >= min(product.MULTIPROCESSORS / 2, tiles * k / 16 / 4)
+        assert parts == 1 or tiles <= product.COUNTED
+    assert product.TILES[product.tiling(1, 4096, 4096, 4096, 4)[0]].rows == 128
+    assert product.TILES[product.tiling(1, 4096, 1, 4096, 4)[0]].columns == 8
+
+
+def test_layers_compute_by_it() -> None:
+    x = tinygan.randn(6, 5, device="cuda").requires_grad_()
+    w = tinygan.randn(3, 5, device="cuda").requires_grad_()
+    y = tinygan.nn.functional.linear(x, w)
+    dx, dw = tinygan.autograd.grad(y.sum(), (x, w))
+    assert dx is not None and dw is not None
+    expected = tinygan.nn.functional.linear(x.detach().cpu(), w.detach().cpu())
+    np.testing.assert_allclose(y.detach().cpu().numpy(), expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(dx.cpu().numpy()[0], w.detach().cpu().numpy().sum(0), atol=1e-5)
+    np.testing.assert_allclose(dw.cpu().numpy()[0], x.detach().cpu().numpy().sum(0), atol=1e-5)

@@ -1,0 +1,180 @@
+// Products of two factors, tile by tile: y = f(left right + bias), however factors are read.
+//
+// A block computes one tile of y. It walks along the depth: while one panel of each factor is
+// multiplied, the numbers of the next are on their way from memory into registers; they then go
+// into a second panel, so that each step needs one barrier only.
+//
+// A factor is read through a Source: place(i, k) is where a quad of numbers begins, load reads one
+// (zeros beyond the ends), advance goes DEPTH further, and along_depth() says which way quads run.
+#pragma once
+#include "tiles.cuh"
+
+// A factor that is a matrix in memory, its quads running the way its numbers do.
+template <typename T> struct Matrix {
+    const T* numbers;
+    long long step, depth_step;  // from row to row (or column to column), along the depth
+    int size, depth;
+    bool along, aligned;
+
+    struct Place { const T* from; int i, k; };
+    __device__ bool along_depth() const { return along; }
+    __device__ Place place(int i, int k) const {
+        return {numbers + i * step + k * depth_step, i, k};
+    }
+    __device__ void advance(Place& p) const {
+        p.from += DEPTH<T> * depth_step;
+        p.k += DEPTH<T>;
+    }
+    __device__ void load(const Place& p, T* quad) const {
+        int here = along ? (p.i < size ? depth - p.k : 0) : (p.k < depth ? size - p.i : 0);
+        if (aligned && here >= 4) {
+            copy<4>(quad, p.from);
+        } else {
+            long long next = along ? depth_step : step;
+#pragma unroll
+            for (int v = 0; v < 4; v++) quad[v] = v < here ? p.from[v * next] : T(0);
+        }
+    }
+};
+
+// What is done with the sums: y[offset(row) + column * step] = f(sum + bias).
+template <typename T, class Rows> struct Result {
+    T* y;
+    Rows offset;
+    long long step;
+    int height, width;
+    bool aligned;
+    const T* bias;  // or null
+    long long bias_row, bias_column;
+    int activation;  // 0: none, 1: relu, 2: leaky_relu
+    T slope;
+
+    __device__ T finished(T sum, int row, int column) const {
+        if (bias) sum += bias[row * bias_row + column * bias_column];
+        if (activation == 1) return sum <= T(0) ? T(0) : sum;
+        return activation == 2 && !(sum > T(0)) ? sum * slope : sum;
+    }
+    template <int N> __device__ void store(int row, int column, T* sums) const {
+        if (row >= height || column >= width) return;
+        T* to = y + offset(row) + column * step;
+#pragma unroll
+        for (int v = 0; v < N; v++)
+            if (column + v < width) sums[v] = finished(sums[v], row, column + v);
+        if (aligned && column + N <= width) {
+            copy<N>(to, sums);
+        } else {
+#pragma unroll
+            for (int v = 0; v < N; v++)
+                if (column + v < width) to[v * step] = sums[v];
+        }
+    }
+};
+
+// A thread's quads of each panel of a factor, on their way.
+template <typename T, int SIZE, int THREADS, class Source> struct Quads {
+    static constexpr int total = SIZE * DEPTH<T> / 4, share = (total + THREADS - 1) / THREADS;
+    typename Source::Place places[share];
+    T numbers[share][4];
+
+    struct Spot { int i, k; };
+    static __device__ Spot spot(const Source& source, int q) {
+        int t = threadIdx.x + q * THREADS;
+        if (source.along_depth()) return {t / (DEPTH<T> / 4), t % (DEPTH<T> / 4) * 4};
+        return {t % (SIZE / 4) * 4, t / (SIZE / 4)};
+    }
+    static __device__ bool exists(int q) {
+        return total % THREADS == 0 || threadIdx.x + q * THREADS < total;
+    }
+    __device__ void start(const Source& source, int first, int k) {
+#pragma unroll
+        for (int q = 0; q < share; q++) {
+            Spot s = spot(source, q);
+            places[q] = source.place(first + s.i, k + s.k);
+        }
+    }
+    __device__ void load(const Source& source) {
+#pragma unroll
+        for (int q = 0; q < share; q++)
+            if (exists(q)) {
+                source.load(places[q], numbers[q]);
+                source.advance(places[q]);
+            }
+    }
+    __device__ void keep(const Source& source, T* panel) {
+#pragma unroll
+        for (int q = 0; q < share; q++)
+            if (exists(q)) {
+                Spot s = spot(source, q);
+                if (source.along_depth()) {
+#pragma unroll
+                    for (int v = 0; v < 4; v++)
+                        panel[Panel<T, SIZE>::at(s.k + v, s.i)] = numbers[q][v];
+                } else {
+                    copy<4>(panel + Panel<T, SIZE>::at(s.k, s.i), numbers[q]);
+                }
+            }
+    }
+};
+
+// Where the depth is split over `count` blocks: which of them this is, and memory for their sums.
+template <typename T> struct Parts {
+    int number, count;
+    T* sums;  // of all tiles and parts
+    int tile;
+};
+constexpr int COUNTED = 1024;  // tiles whose depth may be split, the same as in product.py
+__device__ unsigned arrived[COUNTED];  // blocks of a tile: back to 0 when all of them are there
+
+// Whether this block is the last of its tile: then the sums of all parts, added in their order.
+template <typename T, class Sums> __device__ bool complete(Sums& own, const Parts<T>& parts) {
+    __shared__ bool last;
+    T* first = parts.sums + (long long)parts.tile * parts.count * Sums::count * blockDim.x;
+    T* sums = first + (long long)parts.number * Sums::count * blockDim.x;
+#pragma unroll
+    for (int i = 0; i < Sums::count; i++) sums[i * blockDim.x + threadIdx.x] = own.numbers[i];
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0)
+        last = atomicAdd(&arrived[parts.tile], 1u) == unsigned(parts.count - 1);
+    __syncthreads();
+    if (!last) return false;
+    if (threadIdx.x == 0) arrived[parts.tile] = 0;
+    __threadfence();
+#pragma unroll
+    for (int i = 0; i < Sums::count; i++) own.numbers[i] = T(0);
+    for (int n = 0; n < parts.count; n++, first += Sums::count * blockDim.x) {
+#pragma unroll
+        for (int i = 0; i < Sums::count; i++)
+            own.numbers[i] += __ldcg(first + i * blockDim.x + threadIdx.x);
+    }
+    return true;
+}
+
+// The tile from a row and a column on; depth is a number of panels.
+template <typename T, class Tile, class Sums, class Left, class Right, class Y>
+__device__ void product_tile(const Left& left, const Right& right, const Y& y, int row, int column,
+                             int depth, const Parts<T>& parts) {
+    constexpr int L = Panel<T, Tile::rows>::length, R = Panel<T, Tile::columns>::length;
+    alignas(16) __shared__ T panels[2][L + R];
+    int begin = (long long)depth * parts.number / parts.count;
+    int end = (long long)depth * (parts.number + 1) / parts.count;
+    Quads<T, Tile::rows, Tile::threads, Left> lefts;
+    Quads<T, Tile::columns, Tile::threads, Right> rights;
+    Sums sums = {};
+    lefts.start(left, row, begin * DEPTH<T>);
+    rights.start(right, column, begin * DEPTH<T>);
+    for (int step = begin - 1; step < end; step++) {  // the first one only fetches
+        T* next = panels[(step + 1) & 1];
+        if (step + 1 < end) {
+            lefts.load(left);
+            rights.load(right);
+        }
+        if (step >= begin) sums.multiply(panels[step & 1], panels[step & 1] + L);
+        if (step + 1 < end) {
+            lefts.keep(left, next);
+            rights.keep(right, next + L);
+        }
+        __syncthreads();
+    }
+    if (parts.count == 1 || complete(sums, parts)) sums.store(y, row, column);
+}

@@ -1,0 +1,78 @@
+// A tile of a product: its shape, the panels that it is multiplied from, and a thread's part of it.
+#pragma once
+
+template <int ROWS, int COLUMNS, int HEIGHT, int WIDTH, int WARP_ROWS, int WARP_COLUMNS>
+struct TileOf {
+    static constexpr int rows = ROWS, columns = COLUMNS;  // of the tile: a block's
+    static constexpr int height = HEIGHT, width = WIDTH;  // a thread's part
+    static constexpr int warp_rows = WARP_ROWS, warp_columns = WARP_COLUMNS;  // on tensor cores
+    static constexpr int threads = ROWS * COLUMNS / (HEIGHT * WIDTH);
+};
+// the same as TILES in product.py
+template <int> struct Tile;
+template <> struct Tile<0> : TileOf<128, 64, 8, 4, 32, 32> {};
+template <> struct Tile<1> : TileOf<64, 64, 4, 4, 32, 16> {};
+template <> struct Tile<2> : TileOf<32, 32, 2, 4, 16, 16> {};
+template <> struct Tile<3> : TileOf<64, 8, 1, 4, 16, 8> {};
+
+template <typename T> constexpr int DEPTH = 64 / sizeof(T);  // of a panel
+
+// How many blocks a multiprocessor is to hold: it says how many registers a thread may have.
+template <typename T, class Tile> constexpr int RESIDENT =
+    (sizeof(T) == 8 ? 256 : 512) / Tile::threads;
+
+template <typename T, int N> struct alignas(N * sizeof(T)) Pack { T numbers[N]; };
+
+// N numbers that lie on a multiple of their size, or of 16 bytes, in as few instructions as can be
+template <int N, typename T> __device__ void copy(T* to, const T* from) {
+    constexpr int most = 16 / sizeof(T), count = N < most ? N : most;
+#pragma unroll
+    for (int i = 0; i < N; i += count)
+        *(Pack<T, count>*)(to + i) = *(const Pack<T, count>*)(from + i);
+}
+
+// Whether quads of numbers, `unit` apart, lie on multiples of their size or of 16 bytes: so must the
+// first number be, and every fourth one in the other directions.
+template <typename T, typename... Steps> __device__ bool aligned(const T* p, long long unit,
+                                                               Steps... steps) {
+    return unit == 1 && (size_t)p % 16 == 0 && ((steps % 4 == 0) && ...);
+}
+
+// The numbers of SIZE rows (or columns) of a factor, DEPTH deep, side by side for each depth. The
+// exchange of eights lets a warp store quads that run along the depth into 32 different banks.
+template <typename T, int SIZE> struct Panel {
+    static constexpr int step = SIZE + 8, length = DEPTH<T> * step;
+    static constexpr int exchanged = SIZE >= 32 ? 24 : SIZE >= 16 ? 8 : 0;
+    static __device__ int at(int k, int i) { return k * step + (i ^ (k * 2 & exchanged)); }
+};
+
+// A thread's part of a tile, by multiplications and additions of its own.
+template <typename T, class Tile> struct Sums {
+    static constexpr int count = Tile::height * Tile::width, width = Tile::width;
+    static constexpr int rows = Tile::height < 4 ? Tile::height : 4;  // side by side
+    T numbers[count];
+
+    static __device__ int row(int i) {
+        return threadIdx.x / (Tile::columns / width) * rows + i % rows +
+               i / rows * (Tile::rows * rows / Tile::height);
+    }
+    static __device__ int column() { return threadIdx.x % (Tile::columns / width) * width; }
+    __device__ void multiply(const T* left, const T* right) {
+#pragma unroll
+        for (int k = 0; k < DEPTH<T>; k++) {
+            T a[Tile::height], b[width];
+#pragma unroll
+            for (int i = 0; i < Tile::height; i += rows)
+                copy<rows>(a + i, left + Panel<T, Tile::rows>::at(k, row(i)));
+            copy<width>(b, right + Panel<T, Tile::columns>::at(k, column()));
+#pragma unroll
+            for (int i = 0; i < count; i++) numbers[i] += a[i / width] * b[i % width];
+        }
+    }
+    static __device__ T kept(T x) { return x; }  // of a factor's number, in a panel
+    template <class Result> __device__ void store(const Result& y, int first_row, int first) {
+#pragma unroll
+        for (int i = 0; i < Tile::height; i++)
+            y.template store<width>(first_row + row(i), first + column(), numbers + i * width);
+    }
+};
