@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu import activations as compiled
-from tinygan.backend.cpu import matmul, threads, updates
-from tinygan.ops import activations, linalg
+from tinygan.backend.cpu import activations, matmul, threads, updates
+from tinygan.ops import linalg, rectifiers
 from tinygan.optim.rule import RULES
 
 torch: Any = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
@@ -60,16 +59,16 @@ def others() -> Iterator[tuple[str, float, Calls]]:
     x, g = images(64, 14), images(64, 14)
     slope = {"negative_slope": 0.2}
     name = f"leaky_relu   {x.shape}"
-    calls = both(activations._leaky_relu.reference, compiled.leaky_relu, (x,), slope)
+    calls = both(rectifiers._leaky_relu.reference, activations.leaky_relu, (x,), slope)
     if torch is not None:
         tx = torch.from_numpy(np.ascontiguousarray(x))
         calls["torch"] = lambda: torch.nn.functional.leaky_relu(tx, 0.2)
     yield name, float(x.size), calls
-    reference = activations._leaky_relu_grad.reference
+    reference = rectifiers._leaky_relu_grad.reference
     yield (
         f"  its grad   {x.shape}",
         x.size,
-        both(reference, compiled.leaky_relu_grad, (g, x), slope),
+        both(reference, activations.leaky_relu_grad, (g, x), slope),
     )
     z, w = (random.standard_normal(shape, np.float32) for shape in ((BATCH, 100), (6272, 100)))
     calls = both(linalg.linear.reference, matmul.linear, (z, w), {})

@@ -47,6 +47,9 @@ CALLS: dict[str, tuple[int, dict[str, float], float]] = {
     "softplus_grad": (2, {"beta": 1, "threshold": 20}, 4),
     "elu": (1, {"alpha": 0.75}, 4), "elu_grad": (2, {"alpha": 0.75}, 8), "silu": (1, {}, 8),
     "silu_grad": (2, {}, 16), "gelu": (1, {}, 8), "gelu_grad": (2, {}, 16),
+    "hardtanh_grad": (2, {"min_val": -0.5, "max_val": 0.75}, 0), "prelu": (3, {}, 0),
+    "logsigmoid": (1, {}, 4), "logsigmoid_grad": (2, {}, 4), "selu": (1, {}, 4),
+    "selu_grad": (2, {}, 8), "gelu_tanh": (1, {}, 8), "gelu_tanh_grad": (2, {}, 16),
     "logistic_loss": (2, {}, 8), "logistic_loss_grad": (3, {}, 16),
     "bernoulli_cross_entropy": (2, {}, 8), "bernoulli_cross_entropy_grad": (3, {}, 8),
 }  # fmt: skip

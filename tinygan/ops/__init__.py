@@ -28,6 +28,7 @@ from tinygan.ops.pooling import *
 from tinygan.ops.random import *
 from tinygan.ops.random_inplace import *
 from tinygan.ops.rearrange import *
+from tinygan.ops.rectifiers import *
 from tinygan.ops.reductions import *
 from tinygan.ops.resample import *
 from tinygan.ops.shape import *

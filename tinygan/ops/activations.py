@@ -1,4 +1,4 @@
-"""The nonlinearities of neural networks."""
+"""The smooth nonlinearities of neural networks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.comparison import where
-from tinygan.ops.elementwise import mul
 from tinygan.ops.special import erf
-from tinygan.ops.unary import exp, neg, tanh
+from tinygan.ops.unary import exp
 
 __all__ = [
     "elu",
     "gelu",
-    "hardtanh",
-    "leaky_relu",
     "logsigmoid",
-    "prelu",
-    "relu",
-    "relu6",
     "selu",
     "sigmoid",
     "silu",
@@ -71,66 +65,23 @@ _softplus_grad.vjp(
 softplus.vjp(x=lambda g, x, beta, threshold: _softplus_grad(g, x, beta, threshold))
 
 
-def logsigmoid(x: Tensor) -> Tensor:
-    """log(sigmoid(x)) = -softplus(-x)."""
-    return neg(softplus(neg(x), threshold=math.inf))
+@primitive(elementwise=True, real=True)
+def logsigmoid(xp: Any, x: Any) -> Any:
+    """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))."""
+    return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
 
 
 @primitive(elementwise=True)
-def relu(xp: Any, x: Any) -> Any:
-    """max(x, 0), whose derivative at 0 is 0."""
-    return xp.maximum(x, 0)
+def _logsigmoid_grad(xp: Any, g: Any, x: Any) -> Any:
+    """g sigmoid(-x)."""
+    return g / (1 + xp.exp(x))
 
 
-@primitive(elementwise=True, real=True)
-def _leaky_relu(xp: Any, x: Any, *, negative_slope: float) -> Any:
-    return (
-        xp.maximum(x, x * negative_slope)
-        if negative_slope <= 1
-        else xp.minimum(x, x * negative_slope)
-    )
-
-
-@primitive(elementwise=True, real=True)
-def _leaky_relu_grad(xp: Any, g: Any, sign: Any, *, negative_slope: float) -> Any:
-    """g where sign > 0, else negative_slope g; a constant between the steps of `sign`.
-
-    A product: choosing element by element is 20 times slower on random signs.
-    """
-    positive = (sign > 0).astype(g.dtype)
-    if negative_slope == 0:
-        return g * positive
-    if negative_slope <= 1:
-        return g * xp.maximum(positive, negative_slope)
-    return g * (negative_slope - positive * (negative_slope - 1))
-
-
-_leaky_relu_grad.vjp(
-    g=lambda v, sign, negative_slope: _leaky_relu_grad(v, sign, negative_slope),
-    sign=lambda v: None,
+logsigmoid.vjp(x=lambda g, x: _logsigmoid_grad(g, x))
+_logsigmoid_grad.vjp(
+    g=lambda v, x: _logsigmoid_grad(v, x),
+    x=lambda v, g, x: -_sigmoid_grad(v * g, sigmoid(x)),
 )
-# by the sign of the output, so that the input need not be kept
-relu.vjp(x=lambda g, y: _leaky_relu_grad(g, y, 0.0))
-_leaky_relu.vjp(x=lambda g, y, negative_slope: _leaky_relu_grad(g, y, negative_slope))
-
-
-def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """x where x > 0, else negative_slope x."""
-    if negative_slope < 0:
-        return where(x > 0, x, mul(x, negative_slope))
-    return _leaky_relu(x, negative_slope=negative_slope)
-
-
-def prelu(x: Tensor, weight: Tensor) -> Tensor:
-    """x where x > 0, else weight x; `weight` has one element, or one per channel (dimension 1)."""
-    if weight.numel() != 1 and x.ndim > 1:
-        if weight.numel() != x.shape[1]:
-            raise ValueError(
-                f"prelu: weight has {weight.numel()} elements, expected 1 or the number of "
-                f"channels, {x.shape[1]} (input: {tuple(x.shape)})"
-            )
-        weight = weight.reshape((-1,) + (1,) * (x.ndim - 2))
-    return where(x > 0, x, mul(x, weight))
 
 
 @primitive(elementwise=True, real=True)
@@ -152,9 +103,26 @@ _elu_grad.vjp(
 )
 
 
-def selu(x: Tensor) -> Tensor:
+SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+@primitive(elementwise=True, real=True)
+def selu(xp: Any, x: Any) -> Any:
     """scale * elu(x, alpha), which keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
-    return mul(elu(x, 1.6732632423543772), 1.0507009873554805)
+    return SCALE * xp.where(x > 0, x, ALPHA * xp.expm1(xp.minimum(x, 0)))
+
+
+@primitive(elementwise=True)
+def _selu_grad(xp: Any, g: Any, x: Any) -> Any:
+    """scale g where x > 0, else scale g alpha exp(x)."""
+    return g * xp.where(x > 0, SCALE, SCALE * ALPHA * xp.exp(xp.minimum(x, 0)))
+
+
+selu.vjp(x=lambda g, x: _selu_grad(g, x))
+_selu_grad.vjp(
+    g=lambda v, x: _selu_grad(v, x),
+    x=lambda v, g, x: where(x > 0, 0, _selu_grad(v * g, x)),
+)
 
 
 @primitive(elementwise=True, real=True)
@@ -199,36 +167,48 @@ _gelu.vjp(x=lambda g, x: _gelu_grad(g, x))
 _gelu_grad.vjp(g=lambda v, x: _gelu_grad(v, x), x=_gelu_grad_by_x)
 
 
+# x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): 2 u = x (LINEAR + CUBIC x^2)
+LINEAR = 2 * math.sqrt(2 / math.pi)
+CUBIC = 0.044715 * LINEAR
+
+
+@primitive(elementwise=True, real=True)
+def _gelu_tanh(xp: Any, x: Any) -> Any:
+    return x / (1 + xp.exp(-x * (LINEAR + CUBIC * x * x)))
+
+
+@primitive(elementwise=True)
+def _gelu_tanh_grad(xp: Any, g: Any, x: Any) -> Any:
+    """g s (1 + x (1 - s) 2 u'), s = sigmoid(2 u)."""
+    s = 1 / (1 + xp.exp(-x * (LINEAR + CUBIC * x * x)))
+    return g * (s * (1 + (1 - s) * (x * (LINEAR + 3 * CUBIC * x * x))))
+
+
+def _gelu_tanh_grad_by_x(v: Tensor, g: Tensor, x: Tensor) -> Tensor:
+    s = sigmoid(x * (x * x * CUBIC + LINEAR))
+    slope = x * x * (3 * CUBIC) + LINEAR
+    bend = slope * (2 + x * slope * (1 - s * 2)) + x * x * (6 * CUBIC)
+    return _sigmoid_grad(v * g, s) * bend
+
+
+_gelu_tanh.vjp(x=lambda g, x: _gelu_tanh_grad(g, x))
+_gelu_tanh_grad.vjp(g=lambda v, x: _gelu_tanh_grad(v, x), x=_gelu_tanh_grad_by_x)
+
+
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, or its approximation by "tanh"."""
     if approximate == "tanh":
-        inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
-        return x * (tanh(inner) + 1) * 0.5
+        return _gelu_tanh(x)
     if approximate != "none":
         raise ValueError(f"gelu: approximate is 'none' or 'tanh', it was given as {approximate!r}")
     return _gelu(x)
 
 
-@primitive(elementwise=True)
-def hardtanh(xp: Any, x: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
-    """min(max(x, min_val), max_val), whose derivative at both bounds is 0."""
-    return xp.minimum(xp.maximum(x, min_val), max_val)
-
-
-hardtanh.vjp(
-    x=lambda g, y, min_val, max_val: where((y > min_val) & (y < max_val), g, 0),
-)
-
-
 for _op in (
     *(sigmoid, _sigmoid_grad, softplus, _softplus_grad),
-    *(relu, _leaky_relu, _leaky_relu_grad, hardtanh),
     *(elu, _elu_grad, silu, _silu_grad, _gelu, _gelu_grad),
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
-
-
-def relu6(x: Tensor) -> Tensor:
-    """min(max(x, 0), 6)."""
-    return hardtanh(x, min_val=0.0, max_val=6.0)
+for _op in (logsigmoid, _logsigmoid_grad, selu, _selu_grad, _gelu_tanh, _gelu_tanh_grad):
+    _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")

@@ -15,9 +15,13 @@ from tinygan.backend.cpu.mapping import mapped
 from tinygan.backend.kernels import launches
 
 F = np.float32
-ZERO, HALF, ONE = F(0), F(0.5), F(1)
+ZERO, HALF, ONE, THREE = F(0), F(0.5), F(1), F(3)
 _exp_of, _expm1_of, _erf_of = polynomials.exp, polynomials.expm1, polynomials.erf
 _sigmoid_of, _softplus_of = polynomials.sigmoid, polynomials.softplus
+_log1p_of = polynomials.log1p_unit
+SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772  # of selu
+LINEAR = 2 * math.sqrt(2 / math.pi)  # of gelu by tanh
+CUBIC = 0.044715 * LINEAR
 
 
 @mapped(exact=True)
@@ -34,6 +38,21 @@ def _hardtanh(x, low, high):
 @launches
 def hardtanh(x: Any, *, min_val: float, max_val: float, out: Any = None) -> Any:
     return _hardtanh(x, min_val, max_val, out=out)
+
+
+@mapped(exact=True)
+def _hardtanh_grad(g, y, low, high):
+    return g if y > low and y < high else ZERO
+
+
+@launches
+def hardtanh_grad(g: Any, y: Any, *, min_val: float, max_val: float, out: Any = None) -> Any:
+    return _hardtanh_grad(g, y, min_val, max_val, out=out)
+
+
+@mapped(exact=True)
+def prelu(x, sign, weight):
+    return x if sign > 0 else x * weight
 
 
 @mapped(exact=True)
@@ -96,6 +115,16 @@ def softplus_grad(g: Any, x: Any, *, beta: float, threshold: float, out: Any = N
 
 
 @mapped
+def logsigmoid(x):
+    return (ZERO if x > 0 else x) - _log1p_of(_exp_of(-np.abs(x)))
+
+
+@mapped
+def logsigmoid_grad(g, x):
+    return g * _sigmoid_of(-x)
+
+
+@mapped
 def silu(x):
     return x * _sigmoid_of(x)
 
@@ -127,6 +156,26 @@ def elu_grad(g: Any, x: Any, *, alpha: float, out: Any = None) -> Any:
 
 
 @mapped
+def _selu(x, scale, alpha):
+    return scale * (x if x > 0 else alpha * _expm1_of(x))
+
+
+@mapped
+def _selu_grad(g, x, scale, alpha):
+    return g * (scale * (ONE if x > 0 else alpha * _exp_of(x)))
+
+
+@launches
+def selu(x: Any, *, out: Any = None) -> Any:
+    return _selu(x, SCALE, ALPHA, out=out)
+
+
+@launches
+def selu_grad(g: Any, x: Any, *, out: Any = None) -> Any:
+    return _selu_grad(g, x, SCALE, ALPHA, out=out)
+
+
+@mapped
 def _gelu(x, scale):
     return x * (_erf_of(x * scale) + ONE) * HALF
 
@@ -145,3 +194,25 @@ def gelu(x: Any, *, out: Any = None) -> Any:
 @launches
 def gelu_grad(g: Any, x: Any, *, out: Any = None) -> Any:
     return _gelu_grad(g, x, math.sqrt(0.5), 1 / math.sqrt(2 * math.pi), out=out)
+
+
+@mapped
+def _gelu_tanh(x, linear, cubic):
+    return x * _sigmoid_of(x * (linear + cubic * x * x))
+
+
+@mapped
+def _gelu_tanh_grad(g, x, linear, cubic):
+    square = cubic * x * x
+    s = _sigmoid_of(x * (linear + square))
+    return g * (s * (ONE + (ONE - s) * (x * (linear + THREE * square))))
+
+
+@launches
+def gelu_tanh(x: Any, *, out: Any = None) -> Any:
+    return _gelu_tanh(x, LINEAR, CUBIC, out=out)
+
+
+@launches
+def gelu_tanh_grad(g: Any, x: Any, *, out: Any = None) -> Any:
+    return _gelu_tanh_grad(g, x, LINEAR, CUBIC, out=out)
