@@ -28,6 +28,7 @@ def channels_last(xp: Any, x: Any) -> Any:
 
 channels_last.vjp(x=lambda g: g)
 channels_last.kernel("cpu", "tinygan.backend.cpu.copy:channels_last")
+channels_last.kernel("cuda", "tinygan.backend.cuda.copy:channels_last")
 
 
 def _by_pixel(x: Tensor) -> Tensor:
@@ -185,7 +186,9 @@ for _op in (
     batch_norm_input_grad,
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.normalization:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.normalization:{_op.name}")
 _sync_batch_norm.kernel("cpu", "tinygan.backend.cpu.normalization:batch_norm")
+_sync_batch_norm.kernel("cuda", "tinygan.backend.cuda.normalization:batch_norm")
 
 
 def batch_norm(

@@ -68,6 +68,7 @@ standardize.vjp(x=_standardize_by_x)
 
 for _op in (moments_over, standardize, standardize_grad):
     _op.kernel("cpu", f"tinygan.backend.cpu.standardize:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.normalization:{_op.name}")
 
 
 def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:

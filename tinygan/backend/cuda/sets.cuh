@@ -78,7 +78,7 @@ __device__ void gather(
     const int FIELDS = Op::FIELDS;
     __shared__ T shared[V * FIELDS][THREADS];
     typename Op::Part parts[V];
-    if (own.first < own.last) op.template begin<V>(parts, own.set, sets.by_line);
+    if (own.first < own.last) op.template begin<V>(parts, own.set, own.start, sets.by_line);
 #pragma unroll 4
     for (int i = own.first; i < own.last; i += sets.along)
         op.template add<V>(parts, own.start + sets.place(i));
@@ -141,7 +141,7 @@ template <typename Op> struct Pieces {
             for (int f = 0; f < FIELDS; f++) state[f] = of[f];
         }
     };
-    template <int V> __device__ void begin(Part (&)[V], int, bool) const {}
+    template <int V> __device__ void begin(Part (&)[V], int, long long, bool) const {}
     template <int V> __device__ void add(Part (&parts)[V], long long place) const {
         Number other[FIELDS];
         for (int f = 0; f < FIELDS; f++) other[f] = partial[f * field + place];
@@ -158,7 +158,7 @@ template <typename Gathered, typename T> struct Over {
     static const int FIELDS = Gathered::FIELDS;
     const T* x;
 
-    template <int V> __device__ void begin(Part (&)[V], int, bool) const {}
+    template <int V> __device__ void begin(Part (&)[V], int, long long, bool) const {}
     template <int V> __device__ void add(Part (&parts)[V], long long place) const {
         T values[V];
         load<V>(x + place, values);
