@@ -17,17 +17,26 @@ SETTINGS = {  # of Open MPI: in a container we are root, and a machine may have 
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     "PRTE_MCA_hwloc_default_binding_policy": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
 }
 
 
 @functools.cache
 def mpiexec() -> str | None:
-    """The command that starts processes, where mpi4py finds its library too."""
-    code = "from mpi4py import MPI"
-    if subprocess.run([sys.executable, "-c", code], capture_output=True).returncode:
-        return None
+    """The command that starts processes, if it does and they find each other."""
     beside = Path(sys.executable).parent / "mpiexec"
-    return str(beside) if beside.exists() else shutil.which("mpiexec")
+    command = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if command is None:
+        return None
+    code = "from mpi4py import MPI; assert MPI.COMM_WORLD.size == 2"
+    trial = subprocess.run(
+        [command, "-n", "2", sys.executable, "-c", code], capture_output=True, env=_environment()
+    )
+    return None if trial.returncode else command
+
+
+def _environment() -> dict[str, str]:
+    return {**environment(), **SETTINGS}
 
 
 def run(ranks: int, *arguments: Any, code: int = 0, others: list[Any] | None = None) -> str:
@@ -39,9 +48,7 @@ def run(ranks: int, *arguments: Any, code: int = 0, others: list[Any] | None = N
     line = [command, "-n", str(ranks if others is None else ranks - 1), *python]
     if others is not None:
         line += [":", "-n", "1", sys.executable, *map(str, others)]
-    done = subprocess.run(
-        line, capture_output=True, text=True, timeout=120, env={**environment(), **SETTINGS}
-    )
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, env=_environment())
     text = done.stdout + done.stderr
     assert done.returncode == code, f"exit code {done.returncode}\n{text}"
     return text

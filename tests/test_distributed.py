@@ -79,6 +79,11 @@ def test_the_operations_of_the_ranks(device: str) -> None:
     assert processes.run(3, HERE / "ranks.py", device).count("all is well") == 3
 
 
+def test_what_nccl_is_asked_for() -> None:
+    """In the place of CuPy a stand-in: this shows the order of the arguments, and nothing else."""
+    assert processes.run(2, HERE / "nccl.py").count("all is well") == 2
+
+
 # -- what goes wrong ------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from tinygan import autograd
+from tinygan import autograd, distributed
 from tinygan.autograd import (
     Parameter,
     Size,

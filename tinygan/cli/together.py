@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tinygan.backend import DeviceError
-from tinygan.backend.cpu.threads import set_num_threads
+from tinygan.backend.cpu.threads import get_num_threads, set_num_threads
 from tinygan.backend.errors import UserError
 from tinygan.distributed import Communicator, init_process_group, world
 
@@ -84,9 +84,18 @@ def same(ranks: Communicator, values: dict[str, Any]) -> None:
                 )
 
 
-def share_cores(ranks: Communicator) -> int:
-    """Give each rank its part of the machine's cores, unless TINYGAN_NUM_THREADS says how many."""
+def share_cores(ranks: Communicator) -> str:
+    """Let each rank use its part of the machine's cores, and say how many threads that makes.
+
+    TINYGAN_NUM_THREADS goes before. Open MPI binds each process to one core unless told otherwise.
+    """
+    if os.environ.get("TINYGAN_NUM_THREADS"):
+        return f"{get_num_threads()} threads"
     threads = ranks.cores()
-    if ranks.size > 1 and not os.environ.get("TINYGAN_NUM_THREADS"):
-        set_num_threads(threads)
-    return threads
+    set_num_threads(threads)
+    try:
+        unbound = len(os.sched_getaffinity(os.getppid())) // ranks.size
+    except (AttributeError, OSError):
+        unbound = 0
+    more = f" (mpiexec --bind-to none would allow {unbound})" if unbound > threads else ""
+    return f"{threads} threads{more}"
