@@ -13,12 +13,15 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tinygan.backend import backend_for
 
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 HERE = Path(__file__).parent
@@ -62,10 +65,102 @@ class DeviceStopped(IndexError):
     """A kernel called __trap(); what it printed. A GPU reports it at the next synchronisation."""
 
 
+Array: Any = None  # the stand-in's array type
+
+
+# -- streams that capture, and their graphs -------------------------------------------------------
+
+
+class Graph:
+    """Launches with the addresses that they were given: like a CUDA graph it keeps no array."""
+
+    def __init__(self, launches: list[Callable[[], None]]) -> None:
+        self._launches = launches
+
+    def launch(self) -> None:
+        for run in self._launches:
+            run()
+
+
+class Stream:
+    """cupy.cuda.Stream: what is launched while it captures is not run."""
+
+    capturing: list[Callable[[], None]] | None = None
+
+    def __init__(self, non_blocking: bool = False) -> None:
+        self._non_blocking = non_blocking
+
+    def begin_capture(self) -> None:
+        assert self._non_blocking and Stream.capturing is None
+        Stream.capturing = []
+
+    def end_capture(self) -> Graph:
+        launches, Stream.capturing = Stream.capturing, None
+        assert launches is not None
+        return Graph(launches)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class MemoryPool:
+    """cupy.cuda.MemoryPool: keeps what was allocated from it while it lives."""
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+
+    def malloc(self, array: Any) -> None:
+        self._kept.append(array)
+
+
+_allocator: Callable[[Any], None] | None = None
+
+
+@contextmanager
+def using_allocator(malloc: Callable[[Any], None]) -> Iterator[None]:
+    global _allocator
+    before, _allocator = _allocator, malloc
+    try:
+        yield
+    finally:
+        _allocator = before
+
+
+def made(array: Any, name: str) -> None:
+    """Told of every array that a function of the stand-in returns."""
+    if array.base is None and name.startswith("empty"):
+        if _allocator is not None:
+            _allocator(array)
+    elif array.base is None:
+        refuse_capture(name)
+
+
+def refuse_capture(what: str) -> None:
+    """For what CuPy could capture but no kernel of ours may leave to it."""
+    if Stream.capturing is not None:
+        raise RuntimeError(f"{what} is computed by CuPy while a stream captures")
+
+
+def _submit(run: Callable[[], None]) -> None:
+    if Stream.capturing is None:
+        run()
+    else:
+        Stream.capturing.append(run)
+
+
+def at(address: int, shape: Any, strides: Any, dtype: Any, owner: Any) -> Any:
+    """The array at an address."""
+    return Array(backend_for("cpu").at(address, shape, strides, dtype, owner))
+
+
+# -- kernels --------------------------------------------------------------------------------------
+
+
 class RawModule:
     """cupy.RawModule(code=..., options=..., name_expressions=...)."""
-
-    array: type  # the stand-in's array type
 
     def __init__(
         self,
@@ -103,16 +198,22 @@ class RawModule:
             if not 0 < threads <= 1024 or not all(0 < n < 1 << 31 for n in grid):
                 raise ValueError(f"{name}: grid {grid}, block {block}")
             values = [self._value(name, i, kinds[i], a) for i, a in enumerate(args)]
-            pointers = (ctypes.c_void_p * len(args))(*[v.ctypes.data for v in values])
+            pointers = (ctypes.c_void_p * len(args))()
             three = [(ctypes.c_uint * 3)(*n, *[1] * (3 - len(n))) for n in (grid, block)]
-            launch(*three, pointers)
+
+            def run() -> None:
+                for i, value in enumerate(values):
+                    pointers[i] = value.ctypes.data
+                launch(*three, pointers)
+
+            _submit(run)
 
         return kernel
 
     def _value(self, name: str, position: int, kind: str, argument: Any) -> np.ndarray:
         where = f"{name}, argument {position}"
         if kind[0] == "p":
-            if not isinstance(argument, self.array):
+            if not isinstance(argument, Array):
                 raise TypeError(f"{where}: expected an array, got {type(argument)}")
             return np.array(argument._a.ctypes.data, np.uint64)
         if kind[0] == "s":  # a structure, by value
@@ -132,9 +233,6 @@ class RawModule:
 class ElementwiseKernel:
     """cupy.ElementwiseKernel(in_params, out_params, operation, name, preamble=...)."""
 
-    array: type
-    wrap: Callable[[np.ndarray], Any]
-
     def __init__(
         self, in_params: str, out_params: str, operation: str, name: str, *, preamble: str = ""
     ) -> None:
@@ -151,7 +249,7 @@ class ElementwiseKernel:
         for (kind, name), x in zip([*self.inputs, *self.outputs], [*given, *outs], strict=False):
             if isinstance(x, np.ndarray):
                 raise TypeError(f"Unsupported type {type(x)}")
-            if not isinstance(x, self.array) or len(kind) > 1:
+            if not isinstance(x, Array) or len(kind) > 1:
                 continue
             if kinds.setdefault(kind, x._a.dtype) != x._a.dtype:
                 raise TypeError(f"{self.name}: {name} is {x._a.dtype}, not {kinds[kind]}")
@@ -159,27 +257,29 @@ class ElementwiseKernel:
             kinds[kind] if len(kind) == 1 else np.dtype(kind)
             for kind, _ in [*self.inputs, *self.outputs]
         ]
-        raw = [x._a if isinstance(x, self.array) else np.asarray(x) for x in given]
-        shape = np.broadcast_shapes(*[x.shape for x in raw])
-        operands = [
-            np.ascontiguousarray(np.broadcast_to(x, shape), dtype=t)
-            for x, t in zip(raw, types, strict=False)
-        ]
-        results = [np.empty(shape, t) for t in types[count:]]
+        shape = np.broadcast_shapes(*[x._a.shape for x in given if isinstance(x, Array)])
+        if not outs:
+            outs = [Array(np.empty(shape, t)) for t in types[count:]]
+        for out in outs:
+            if out._a.shape != shape:
+                raise ValueError(f"{self.name}: out has shape {out._a.shape}, not {shape}")
         function = self._compiled(tuple(types))
-        addresses = [x.ctypes.data for x in [*operands, *results]]
-        count = ctypes.c_longlong(results[0].size)
-        printed = function((ctypes.c_void_p * len(addresses))(*addresses), count)
+        operands = [_address_only(x) for x in (*given, *outs)]
+        _submit(partial(self._run, function, shape, types, operands))
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def _run(self, function: Any, shape: Any, types: list[Any], operands: list[Any]) -> None:
+        arrays = [x() for x in operands]
+        dense = [
+            np.array(np.broadcast_to(x, shape), dtype=t, order="C")
+            for x, t in zip(arrays, types, strict=True)
+        ]
+        addresses = (ctypes.c_void_p * len(dense))(*[x.ctypes.data for x in dense])
+        printed = function(addresses, ctypes.c_longlong(dense[0].size))
         if printed is not None:
             raise DeviceStopped(printed.decode().strip())
-        if not outs:
-            outs = [type(self).wrap(y) for y in results]
-        else:
-            for out, y in zip(outs, results, strict=True):
-                if out._a.shape != shape:
-                    raise ValueError(f"{self.name}: out has shape {out._a.shape}, not {shape}")
-                out._a[...] = y
-        return outs[0] if len(outs) == 1 else tuple(outs)
+        for x, y in list(zip(arrays, dense, strict=True))[len(self.inputs) :]:
+            x[...] = y
 
     @cache  # noqa: B019 - kernels live as long as the tests
     def _compiled(self, types: tuple[np.dtype[Any], ...]) -> Any:
@@ -201,3 +301,13 @@ class ElementwiseKernel:
         launch = _library(source).launch
         launch.restype = ctypes.c_char_p
         return launch
+
+
+def _address_only(x: Any) -> Callable[[], np.ndarray]:
+    """An argument as a launch knows it."""
+    if not isinstance(x, Array):
+        return partial(np.asarray, x)
+    a = x._a
+    if Stream.capturing is None:
+        return lambda: a
+    return partial(backend_for("cpu").at, a.ctypes.data, a.shape, a.strides, a.dtype, None)

@@ -92,7 +92,10 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
     for x in args:
         if isinstance(x, (list, tuple)):
             everything += x
-    return _wrap(y, *everything)
+    result = _wrap(y, *everything)
+    if isinstance(result, StrictArray) and not any(result is x for x in everything):
+        cuda_on_host.made(result, getattr(function, "__name__", ""))
+    return result
 
 
 class Memory(NamedTuple):
@@ -136,6 +139,7 @@ class StrictArray:
         return _call(operator.getitem, self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        cuda_on_host.refuse_capture("an assignment")
         self._a[_unwrap(index)] = _unwrap(value)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
@@ -190,6 +194,7 @@ def _attach_operators() -> None:
 
     def inplace(f: Any) -> Any:
         def store(self: StrictArray, other: Any) -> StrictArray:
+            cuda_on_host.refuse_capture(f.__name__)
             with np.errstate(all="ignore"):
                 f(self._a, _unwrap(other))
             return self
@@ -226,8 +231,7 @@ class _Function:
         return _Function(getattr(self._function, name))
 
 
-cuda_on_host.RawModule.array = cuda_on_host.ElementwiseKernel.array = StrictArray
-cuda_on_host.ElementwiseKernel.wrap = StrictArray
+cuda_on_host.Array = StrictArray
 
 
 class StrictNamespace:
@@ -235,6 +239,7 @@ class StrictNamespace:
 
     ndarray = StrictArray
     RawModule, ElementwiseKernel = cuda_on_host.RawModule, cuda_on_host.ElementwiseKernel
+    cuda = cuda_on_host
 
     def __init__(self, module: ModuleType = np) -> None:
         self._module = module
@@ -265,4 +270,7 @@ def backend() -> Backend:
         Device("cuda", 0),
         from_host=lambda a: StrictArray(np.array(a, order="K")),
         to_host=_to_host,
+        address=lambda a: a._a.ctypes.data,
+        at=cuda_on_host.at,
+        tape="tinygan.backend.cuda.graph:Tape",
     )

@@ -46,16 +46,19 @@ def networks(kind: str) -> tuple[nn.Module, nn.Module, tuple[int, ...]]:
     return generator, discriminator, (3, 8, 8)
 
 
-def game(kind: str, penalty: bool) -> tuple[Callable[..., Any], list[Any], tuple[int, ...]]:
+def game(
+    kind: str, penalty: bool, device: str = "cpu"
+) -> tuple[Callable[..., Any], list[Any], tuple[int, ...]]:
     """A training step, what it changes, and the shape of real data."""
     tinygan.manual_seed(3)
     G, D, shape = networks(kind)
+    G.to(device), D.to(device)
     g_optimizer = optim.Adam(G.parameters(), 1e-3, (0.5, 0.9))
     d_optimizer = optim.RMSprop(D.parameters(), 1e-3, momentum=0.5)
     average = optim.EMA(G, 0.9)
 
     def step(real: tinygan.Tensor) -> Any:
-        fake = G(tinygan.randn(len(real), 8))
+        fake = G(tinygan.randn(len(real), 8, device=device))
         d_optimizer.zero_grad()
         loss = F.softplus(-D(real)).mean() + F.softplus(D(fake.detach())).mean()
         if penalty:
@@ -78,7 +81,7 @@ def game(kind: str, penalty: bool) -> tuple[Callable[..., Any], list[Any], tuple
 def numbers(state: Any) -> list[np.ndarray]:
     """All arrays in a state, in order."""
     if isinstance(state, tinygan.Tensor):
-        return [state.detach().numpy().copy()]
+        return [state.detach().cpu().numpy().copy()]
     if isinstance(state, dict):
         return [x for value in state.values() for x in numbers(value)]
     return []
@@ -86,23 +89,24 @@ def numbers(state: Any) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("kind", ["dense", "images"])
 @pytest.mark.parametrize("penalty", [False, True])
-def test_a_replayed_step_is_the_step(kind: str, penalty: bool) -> None:
+def test_a_replayed_step_is_the_step(kind: str, penalty: bool, device: str) -> None:
     """The same bits: losses, weights, gradients, moments, optimizers and random numbers."""
     results = []
     for how in (lambda f: f, tinygan.compile):
-        step, parts, shape = game(kind, penalty)
+        step, parts, shape = game(kind, penalty, device)
         step = how(step)
         rng = np.random.default_rng(0)
         tinygan.manual_seed(4)
         losses = []
         for _ in range(6):
-            real = tinygan.tensor(rng.standard_normal((12, *shape)).astype(np.float32))
+            numbers_of_it = rng.standard_normal((12, *shape)).astype(np.float32)
+            real = tinygan.tensor(numbers_of_it, device=device)
             result = step(real)
             losses += [float(result["d"]), float(result["g"][0])]
             assert result["g"][1] is None
         gradients = [p.grad for p in parts[1].parameters()]
         state = [numbers(part.state_dict()) for part in parts] + [numbers(g) for g in gradients]
-        results.append((losses, state, tinygan.get_rng_state().numpy()))
+        results.append((losses, state, tinygan.get_rng_state(device).cpu().numpy()))
     (losses, state, random), (replayed, other_state, other_random) = results
     assert losses == replayed
     for xs, ys in zip(state, other_state, strict=True):

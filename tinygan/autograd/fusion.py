@@ -13,7 +13,7 @@ from tinygan.autograd.trace import Buffer, Call, Place
 ACTIVATIONS = {"relu": None, "leaky_relu": "negative_slope"}
 
 
-def fuse(calls: Sequence[Call], buffers: Sequence[Buffer]) -> list[Call]:
+def fuse(calls: Sequence[Call], buffers: Sequence[Buffer], backend: str) -> list[Call]:
     """The calls, an activation joined to the call before where nothing else reads its input."""
     uses = [0] * len(buffers)
     for call in calls:
@@ -35,7 +35,7 @@ def fuse(calls: Sequence[Call], buffers: Sequence[Buffer]) -> list[Call]:
                 buffers[call.result.buffer].first = passing.first
                 passing.size = 0
                 continue
-        if call.result is not None and _fusible(call.function):
+        if call.result is not None and _fusible(call.function, backend):
             makers[call.result] = index
     return [call for call in result if call is not None]
 
@@ -66,9 +66,9 @@ def _maker(call: Call, makers: dict[Place, int]) -> int | None:
     return makers.get(argument) if isinstance(argument, Place) else None
 
 
-def _fusible(function: Any) -> bool:
+def _fusible(function: Any, backend: str) -> bool:
     """Whether an operation has a kernel that can apply an activation."""
-    kernel: Any = function.kernels.find("cpu") if isinstance(function, Primitive) else None
+    kernel: Any = function.kernels.find(backend) if isinstance(function, Primitive) else None
     if not getattr(kernel, "launches", False):
         return False
     return "activation" in inspect.signature(kernel).parameters

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from tinygan.autograd.fusion import fuse, named
 from tinygan.autograd.primitive import Primitive
 from tinygan.autograd.trace import Buffer, Call, Place, Trace
+from tinygan.backend import Backend
 from tinygan.backend.dtypes import promote
 
 ALIGNMENT = 64  # bytes, of every buffer: a cache line
@@ -24,10 +22,11 @@ class Program:
     Python, between two pieces of the tape.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, backend: Backend) -> None:
+        self._backend = backend
         self._before, self._versions = trace.refreshers, trace.versions
         self._alive: list[Any] = []
-        calls = fuse(trace.calls, trace.buffers)
+        calls = fuse(trace.calls, trace.buffers, backend.name)
         self._addresses = self._place_buffers(trace.buffers)
         self.steps: list[Callable[[], Any]] = []
         self._lower(calls)
@@ -40,16 +39,10 @@ class Program:
         for version in self._versions:
             version[0] += 1
 
-    def array(self, place: Place) -> np.ndarray:
+    def array(self, place: Place) -> Any:
         """What is at a place, in this program's memory."""
-        if 0 in place.shape:
-            return np.empty(place.shape, place.dtype)
-        reach = [s * (n - 1) for s, n in zip(place.strides, place.shape, strict=True)]
-        before = -sum(min(s, 0) for s in reach)
-        size = before + sum(max(s, 0) for s in reach) + place.dtype.itemsize
-        start = self._addresses[place.buffer] + place.offset - before
-        memory: Any = (ctypes.c_char * size).from_address(start)
-        return np.ndarray(place.shape, place.dtype, memory, before, place.strides)
+        address = self._addresses[place.buffer] + place.offset
+        return self._backend.at(address, place.shape, place.strides, place.dtype, self._alive)
 
     def _place_buffers(self, buffers: Sequence[Buffer]) -> list[int]:
         """The address of every buffer: its own if it lives on, else one that it shares in turns."""
@@ -61,42 +54,37 @@ class Program:
                 shared.append(number)
             else:
                 self._alive.append(owner)
-                places[number] = owner.ctypes.data
+                places[number] = self._backend.address(owner)
         offsets, size = share_out([buffers[number] for number in shared])
-        arena = np.empty(size + ALIGNMENT, np.uint8)
+        arena = self._backend.xp.empty(size + ALIGNMENT, "uint8")
         self._alive.append(arena)
-        start = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+        start = -(-self._backend.address(arena) // ALIGNMENT) * ALIGNMENT
         for number, offset in zip(shared, offsets, strict=True):
             places[number] = start + offset
         return places
 
     def _lower(self, calls: Sequence[Call]) -> None:
         tape: Any = None  # is made for the first launch: without kernels no compiler is loaded
-        played = 0
 
-        def play() -> None:
-            nonlocal played
-            if tape is not None and tape.end > played:
-                self.steps.append(partial(tape.play, played, tape.end))
-                played = tape.end
+        def cut() -> None:
+            launched = None if tape is None else tape.cut()
+            if launched is not None:
+                self.steps.append(launched)
 
         for call in calls:
             arguments = [self._argument(a) for a in call.arguments]
             out = None if call.result is None else self.array(call.result)
-            launch = _launch(call, arguments, out)
+            launch = _launch(call, arguments, out, self._backend.name)
             if launch is not None:
                 if tape is None:
-                    from tinygan.backend.cpu.tape import Tape
-
-                    tape = Tape()
-                    played = tape.end
+                    tape = self._backend.new_tape()
                 if tape.record(launch):
                     continue
-            play()
+            cut()
             self.steps.append(_made_from_python(call, arguments, out))
             if call.activation is not None:
                 self.steps.append(_made_from_python(call.activation, [out], out))
-        play()
+        cut()
 
     def _argument(self, argument: Any) -> Any:
         if isinstance(argument, Place):
@@ -110,7 +98,7 @@ def _made_from_python(call: Call, arguments: list[Any], out: Any) -> Callable[[]
     return partial(call.function, *arguments)
 
 
-def _launch(call: Call, arguments: list[Any], out: Any) -> Callable[[], Any] | None:
+def _launch(call: Call, arguments: list[Any], out: Any, backend: str) -> Callable[[], Any] | None:
     """The call of a kernel that does nothing but launch compiled code, None where there is none."""
     kernel: Any = call.function
     keywords = call.static
@@ -119,7 +107,7 @@ def _launch(call: Call, arguments: list[Any], out: Any) -> Callable[[], Any] | N
             promoted = promote(arguments, call.function.real)
             if any(a is not b for a, b in zip(promoted, arguments, strict=True)):
                 return None
-        kernel = call.function.kernels.find("cpu")
+        kernel = call.function.kernels.find(backend)
         keywords = {**keywords, "out": out}
         if call.activation is not None:
             keywords["activation"] = named(call.activation)

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
 from tinygan.autograd.mode import state
 from tinygan.autograd.program import Program
 from tinygan.autograd.tensor import Tensor, wrap
-from tinygan.autograd.trace import Trace, Untraceable
+from tinygan.autograd.trace import Trace
+from tinygan.backend import backend_of
+from tinygan.backend.kernels import Untraceable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,7 +34,7 @@ def compile(function: F) -> F:
     A recorded function must not read values back (`item()`). Its results are copies, through which
     no gradient flows.
 
-    On a device other than the CPU, and under `observe`, the function is called as it is.
+    On a GPU the launches become a CUDA graph. Under `observe` the function is called as it is.
     """
     return functools.wraps(function)(_Compiled(function))  # type: ignore[return-value]
 
@@ -51,13 +51,9 @@ class _Compiled:
         tensors: list[Tensor] = []
         form = _form((args, keywords), tensors)
         arrays = [x.array for x in tensors]
-        if (
-            self.refused
-            or state.observer is not None
-            or not all(isinstance(a, np.ndarray) for a in arrays)
-        ):
+        if self.refused or state.observer is not None:
             return self.function(*args, **keywords)
-        key = (form, *[(a.shape, a.strides, a.dtype) for a in arrays])
+        key = (form, *[(type(a), a.shape, a.strides, a.dtype) for a in arrays])
         if key not in self.programs:
             self.programs[key] = None
             return self.function(*args, **keywords)
@@ -93,12 +89,15 @@ class _Recorded:
         self.form = _form(value, results)
         self.first = _filled(self.form, [wrap(x.array.copy(order="K")) for x in results])
         places = [trace.find(x.array) for x in results]
-        self.program = Program(trace)
+        backends = {backend_of(x.owner()) for x in trace.buffers if x.owner() is not None}
+        if len(backends) != 1:
+            raise Untraceable("it uses arrays of more than one device")
+        self.program = Program(trace, backends.pop())
         self.outputs = [self.program.array(place) for place in places]
 
-    def __call__(self, arrays: list[np.ndarray]) -> Any:
+    def __call__(self, arrays: list[Any]) -> Any:
         for own, array in zip(self.inputs, arrays, strict=True):
-            np.copyto(own, array)
+            own[...] = array
         self.program.run()
         return _filled(self.form, [wrap(y.copy(order="K")) for y in self.outputs])
 

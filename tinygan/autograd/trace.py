@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygan.autograd.mode import state
-from tinygan.backend import backend_of
-from tinygan.backend.cpu.threads import recording
-from tinygan.backend.kernels import Kernels
+from tinygan.backend import backend_of, is_array
+from tinygan.backend.kernels import Kernels, Untraceable, recording
 
 if TYPE_CHECKING:
     from tinygan.autograd.primitive import Primitive
@@ -56,14 +55,9 @@ class Buffer:
         self.size = size
         self.first = self.last = first  # calls; -1 if it was there before
 
-    def owner(self) -> np.ndarray | None:
+    def owner(self) -> Any:
         """The array that owns the memory, None if it is gone."""
-        found: np.ndarray | None = self.array() if self.first >= 0 else self.array
-        return found
-
-
-class Untraceable(Exception):
-    """Why a function cannot be replayed."""
+        return self.array() if self.first >= 0 else self.array
 
 
 class Trace:
@@ -98,7 +92,7 @@ class Trace:
             self.calls.append(Call(op, self._read(arrays), static, None))
             return
         arguments = self._read(arrays)
-        if any(id(_owner(a)) == id(owner) for a in arrays if isinstance(a, np.ndarray)):
+        if any(id(_owner(a)) == id(owner) for a in arrays if is_array(a)):
             return  # a view of what was there before
         number, index = len(self.buffers), len(self.calls)
         gone = weakref.ref(owner, partial(self._forget, id(owner)))
@@ -146,10 +140,9 @@ class Change:
 
     def __call__(self, *arrays: Any) -> Any:
         kernel = self.kernels.find(backend_of(arrays[0]).name)
-        if kernel is not None:
-            done = kernel(*arrays)
-            if done is not NotImplemented or recording.tape is not None:
-                return done
+        done = NotImplemented if kernel is None else kernel(*arrays)
+        if done is not NotImplemented or recording.tape is not None:
+            return done
         return self.reference(*arrays)
 
 
@@ -187,15 +180,16 @@ def may_read(method: str) -> None:
         )
 
 
-def _owner(array: Any) -> np.ndarray:
+def _owner(array: Any) -> Any:
     """The array whose memory it is in."""
-    if not isinstance(array, np.ndarray):
-        raise Untraceable(f"{type(array).__module__} arrays are not replayed")
-    while isinstance(array.base, np.ndarray):
+    if not is_array(array):
+        raise Untraceable(f"{type(array).__name__} is no array that could be replayed")
+    while is_array(array.base):
         array = array.base
     return array
 
 
-def _place(number: int, owner: np.ndarray, array: np.ndarray) -> Place:
-    offset = array.ctypes.data - owner.ctypes.data
+def _place(number: int, owner: Any, array: Any) -> Place:
+    address = backend_of(owner).address
+    offset = address(array) - address(owner)
     return Place(number, offset, array.shape, array.strides, array.dtype)

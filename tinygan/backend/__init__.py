@@ -12,6 +12,7 @@ from tinygan.backend.core import (
     backend_for,
     backend_of,
     host_array,
+    is_array,
     register,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "backend_for",
     "backend_of",
     "host_array",
+    "is_array",
     "register",
 ]

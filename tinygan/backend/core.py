@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ class Backend:
     """An array type, its namespace and the ways across the host.
 
     `xp` is NumPy or a namespace with NumPy's names; `scalar_type` is what its reductions may
-    return in place of a 0-d array (None where they return arrays, as CuPy's do).
+    return in place of a 0-d array (None where they return arrays, as CuPy's do). `address` is where
+    the first number of an array lies; `at(address, shape, strides, dtype, owner)` is the array
+    there, in memory that `owner` keeps. `tape` is "module:class" of what launches are recorded on.
     """
 
     name: str
@@ -61,6 +64,14 @@ class Backend:
     device: Device
     from_host: Callable[[np.ndarray], Any]
     to_host: Callable[[Any], np.ndarray]
+    address: Callable[[Any], int]
+    at: Callable[..., Any]
+    tape: str
+
+    def new_tape(self) -> Any:
+        """What launches are recorded on; it is loaded here, when the first is to be recorded."""
+        module, _, name = self.tape.partition(":")
+        return getattr(importlib.import_module(module), name)()
 
 
 _by_type: dict[type, Backend] = {}
@@ -78,9 +89,42 @@ def _itself(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def _address(array: np.ndarray) -> int:
+    return int(array.ctypes.data)
+
+
+def _at(
+    address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any, owner: Any
+) -> np.ndarray:
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    reach = [s * (n - 1) for s, n in zip(strides, shape, strict=True)]
+    before = -sum(min(s, 0) for s in reach)
+    size = before + sum(max(s, 0) for s in reach) + dtype.itemsize
+    memory: Any = (ctypes.c_char * size).from_address(address - before)
+    memory.owner = owner
+    return np.ndarray(shape, dtype, memory, before, strides)
+
+
 CPU = register(
-    Backend("cpu", np, np.ndarray, np.generic, Device("cpu"), from_host=_itself, to_host=_itself)
+    Backend(
+        "cpu",
+        np,
+        np.ndarray,
+        np.generic,
+        Device("cpu"),
+        from_host=_itself,
+        to_host=_itself,
+        address=_address,
+        at=_at,
+        tape="tinygan.backend.cpu.tape:Tape",
+    )
 )
+
+
+def is_array(x: Any) -> bool:
+    """Whether it is an array of a backend."""
+    return any(isinstance(x, array_type) for array_type in _by_type)
 
 
 def backend_of(array: Any) -> Backend:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,19 @@ class Kernels:
 
     def __iter__(self) -> Any:
         return iter(self._found)
+
+
+class Untraceable(Exception):
+    """Why a function cannot be recorded and replayed."""
+
+
+class _Recording(threading.local):
+    """The tape that takes the launches of this thread in place of having them done."""
+
+    tape: Any = None
+
+
+recording = _Recording()
 
 
 def launches(kernel: Callable[..., Any]) -> Callable[..., Any]:

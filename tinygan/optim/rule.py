@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend import Backend, backend_of
-from tinygan.backend.cpu.threads import recording
-from tinygan.backend.kernels import Kernels
+from tinygan.backend.kernels import Kernels, recording
 
 RULES: dict[str, Rule] = {}
 
@@ -68,10 +67,11 @@ class Update:
         parameters = arguments[0]
         backend = backend_of(parameters[0])
         kernel = self.rule.kernels.find(backend.name)
+        done = NotImplemented
         if kernel is not None:
             done = kernel(self.memory, *arguments, **self.static)
-            if done is not NotImplemented or recording.tape is not None:
-                return done
+        if done is not NotImplemented or recording.tape is not None:
+            return done
         if self.rule.step is not None:
             steps = arguments[self.rule.step]
             for step in steps if isinstance(steps, list) else [steps]:

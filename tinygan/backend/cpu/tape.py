@@ -9,6 +9,7 @@ changes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class Tape:
         self._blocks: list[np.ndarray] = []  # of scratch memory
         self._free: list[np.ndarray] = []  # of them, in this recording
         self._alive: list[Any] = []  # what the blocks have addresses of
+        self._cut = START  # up to where they were cut off
 
     def scratch(self, shape: Any, dtype: Any) -> np.ndarray:
         """Memory for this recording, which the next one may be given as well."""
@@ -101,6 +103,11 @@ class Tape:
     def keep(self, array: Any) -> None:
         """Have an array live as long as the tape, of which launches have but the address."""
         self._alive.append(array)
+
+    def cut(self) -> Callable[[], None] | None:
+        """What runs the launches noted since the last cut, None if there are none."""
+        start, self._cut = self._cut, self.end
+        return partial(self.play, start, self._cut) if self._cut > start else None
 
     def play(self, start: int, end: int) -> None:
         """Run what was noted between two places."""

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from tinygan.backend.kernels import recording as recording
+
 if TYPE_CHECKING:
     from tinygan.backend.cpu.pool import Pool
-    from tinygan.backend.cpu.tape import Tape
 
 
 def usable_cores() -> int:
@@ -74,13 +75,6 @@ def _forget_pool() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
-
-
-class _Recording(threading.local):
-    tape: Tape | None = None
-
-
-recording = _Recording()
 
 
 def run(kernel: Any, chunks: int, arguments: tuple[Any, ...], threads: int) -> None:

@@ -50,8 +50,20 @@ def load() -> Backend:
             Device("cuda", cupy.cuda.Device().id),
             from_host=lambda array: _keeping_order(cupy.asarray, array),
             to_host=lambda array: _keeping_order(cupy.asnumpy, array),
+            address=lambda array: int(array.data.ptr),
+            at=_at,
+            tape="tinygan.backend.cuda.graph:Tape",
         )
     )
+
+
+def _at(
+    address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any, owner: Any
+) -> Any:
+    import cupy
+
+    memory = cupy.cuda.UnownedMemory(address, 0, owner)
+    return cupy.ndarray(shape, dtype, cupy.cuda.MemoryPointer(memory, 0), strides)
 
 
 def _keeping_order(copy: Callable[[Any], Any], array: Any) -> Any:
