@@ -59,6 +59,8 @@ TYPES = [np.float32, np.float64]
 
 @pytest.fixture(autouse=True)
 def _everything_compiled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    global random
+    random = np.random.default_rng(0)  # the same numbers in whatever order the tests run
     monkeypatch.setattr(mapping, "PARALLEL", 0)
     for module in (unary, elementwise, comparison, activations, losses):
         for kernel in vars(module).values():
@@ -105,6 +107,8 @@ def test_results_are_the_references(name: str, dtype: Any) -> None:
             arrays = [a.transpose(0, 3, 1, 2) for a in arrays]
         result = kernel(name)(*arrays, **static)
         expected = reference(name, *arrays, **static)
+        if name.endswith("_grad"):  # 1 - y * y cancels: what is left is exact to the operands' size
+            units *= max(1.0, *[float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays])
         agree(result, expected, units)
         assert [s // result.itemsize for s in result.strides] == [
             s // arrays[0].itemsize for s in arrays[0].strides
