@@ -73,7 +73,7 @@ def _wrap(y: Any, *arguments: Any) -> Any:
             if isinstance(a, StrictArray):
                 if y is a._a:
                     return a
-                owner = a._a if a._a.base is None else a._a.base
+                owner = a._a.base if isinstance(a._a.base, np.ndarray) else a._a
                 if y.base is not None and y.base is owner:
                     return StrictArray(y, a if a.base is None else a.base)
         return StrictArray(y)
