@@ -29,6 +29,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 SMALL = 1 << 15  # multiplications that are not worth a compiler
 PARALLEL = 1 << 19  # multiplications from which waking other threads costs less than it brings
 LARGE_PACK = 1 << 15  # the same for weights to be laid out
+FILLED = 0.8  # of the squares, from where the gradient by the weights gains by them
 KERNELS = {plans.SUMS: gather.gather, plans.DOTS: gather.dots, plans.DEPTHS: gather.depths}
 
 
@@ -133,7 +134,8 @@ def conv2d_weight_grad(
         kind,
     )  # fmt: skip
     wanted = 0
-    if winograd_plans.suits(result.shape, stride, dilation, groups, *_pixels(g), kind):
+    how = stride, dilation, groups, *_pixels(g), kind
+    if winograd_plans.suits(result.shape, *how, filled=FILLED):
         squares = winograd_plans.gradient_tables(image.shape, right.shape, _start(padding))
         wanted = address(winograd_weights.gradient(squares, image, right, result, number))
     memory = outer.Memory(*image_place(image), *image_place(right), wanted)

@@ -25,11 +25,18 @@ ENOUGH_CHUNKS = 32
 
 
 def suits(
-    w: tuple[int, ...], stride: Pair, dilation: Pair, groups: int, n: int, out: Pair, kind: np.dtype
+    w: tuple[int, ...],
+    stride: Pair,
+    dilation: Pair,
+    groups: int,
+    n: int,
+    out: Pair,
+    kind: np.dtype,
+    filled: float = 0.75,
 ) -> bool:
     """Whether a convolution of n images is one of these, and gains by it.
 
-    The channels have to fill panels, and the edges of `out` may not cut off too much of squares.
+    The channels have to fill panels, and `out` so much of the squares that it takes.
     """
     wide = WIDE * lanes_of(kind)
     height, width = out
@@ -42,7 +49,7 @@ def suits(
         and groups == 1
         and w[0] % wide == w[1] % wide == 0
         and n * height * width >= ENOUGH_PIXELS
-        and 5 * height * width >= 4 * 4 * squares
+        and height * width >= filled * 4 * squares
     )
 
 
