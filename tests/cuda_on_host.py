@@ -32,6 +32,7 @@ C_NAMES = {
     np.dtype(np.int32): "int",
     np.dtype(np.int64): "long long",
     np.dtype(np.uint32): "unsigned int",
+    np.dtype(np.uint64): "unsigned long long",
     np.dtype(np.bool_): "bool",
     np.dtype(np.int8): "signed char",
     np.dtype(np.uint8): "unsigned char",
@@ -221,7 +222,7 @@ class RawModule:
                 raise TypeError(f"{where}: expected a NumPy array of one structure")
             if argument.nbytes != int(kind[1:]):
                 raise TypeError(f"{where}: a structure of {argument.nbytes} bytes, not {kind[1:]}")
-            return argument
+            return argument.copy()  # as a launch does
         if not isinstance(argument, np.generic):
             raise TypeError(f"{where}: expected a NumPy scalar, got {type(argument)}")
         floating = argument.dtype.kind == "f"

@@ -178,4 +178,3 @@ def test_what_is_left_to_the_reference():
     assert kernels.batch_moments(StrictArray(x._a.astype(np.float16))) is NotImplemented
     assert kernels.batch_norm_sums(other, x, moments, eps=1e-5) is NotImplemented
     assert kernels.batch_moments(StrictArray(x._a[:0])) is NotImplemented
-    assert copy.channels_last(other) is NotImplemented

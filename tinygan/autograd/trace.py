@@ -148,8 +148,10 @@ class Change:
 
 add_to = Change(operator.iadd)
 add_to.kernels["cpu"] = "tinygan.backend.cpu.changes:add_to"
+add_to.kernels["cuda"] = "tinygan.backend.cuda.changes:add_to"
 assign = Change(lambda x, value: operator.setitem(x, ..., value))
 assign.kernels["cpu"] = "tinygan.backend.cpu.changes:assign"
+assign.kernels["cuda"] = "tinygan.backend.cuda.changes:assign"
 
 
 def perform(function: Callable[..., None], *arrays: Any, changed: Sequence[Tensor] = ()) -> None:

@@ -21,6 +21,7 @@ def cast(xp: Any, x: Any, *, dtype: Any) -> Any:
 
 cast.vjp(x=lambda g: g)  # the walk casts it back
 cast.kernel("cpu", "tinygan.backend.cpu.comparison:cast")
+cast.kernel("cuda", "tinygan.backend.cuda.changes:cast")
 
 
 @primitive
@@ -31,6 +32,7 @@ def clone(xp: Any, x: Any) -> Any:
 
 clone.vjp(x=lambda g: g)
 clone.kernel("cpu", "tinygan.backend.cpu.copy:clone")
+clone.kernel("cuda", "tinygan.backend.cuda.copy:clone")
 
 
 @primitive
@@ -40,6 +42,7 @@ def _contiguous(xp: Any, x: Any) -> Any:
 
 _contiguous.vjp(x=lambda g: g)
 _contiguous.kernel("cpu", "tinygan.backend.cpu.copy:contiguous")
+_contiguous.kernel("cuda", "tinygan.backend.cuda.copy:contiguous")
 
 
 def contiguous(x: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ def copy(xp: Any, x: Any, source: Any) -> Any:
 copy.vjp(x=lambda g: None, source=lambda g: g)
 for _op in (fill, copy):
     _op.kernel("cpu", f"tinygan.backend.cpu.rearrange:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.changes:{_op.name}")
 
 
 def copy_(x: Tensor, source: Any, non_blocking: bool = False) -> Tensor:

@@ -37,6 +37,7 @@ def _reshape(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
 
 _reshape.vjp(x=lambda g, x_shape: _reshape(g, x_shape))
 _reshape.kernel("cpu", "tinygan.backend.cpu.copy:reshape")
+_reshape.kernel("cuda", "tinygan.backend.cuda.copy:reshape")
 
 
 @primitive(view=True)

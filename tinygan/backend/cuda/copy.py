@@ -2,33 +2,159 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.source import FLOATS, Kernel
+from tinygan.backend.cuda.elementwise import empty
+from tinygan.backend.cuda.source import Kernel
 from tinygan.backend.kernels import launches
 
-TILE, THREADS = 32, 256
-TURNED = Kernel("copy.cu", "turned", FLOATS)
+WORDS = (1, 2, 4, 8)
+DIMS = 6  # loops at most
+LOOPS = np.dtype([("sizes", np.int32, DIMS), ("to", np.int64, DIMS), ("from", np.int64, DIMS)])
+THREADS, BLOCKS = 256, 2048  # of a block, and at most: then a thread does more
+TILE = 32
+LEAST = 16  # rows and columns from which a tile pays
+
+_copy = Kernel("copy.cu", "copy", (*WORDS, 16))
+_transpose = Kernel("copy.cu", "transpose", WORDS)
+_fill = Kernel("copy.cu", "fill", WORDS)
+
+Loop = tuple[int, int, int]  # how often, and the steps in the result and in the source
+
+
+def copy(x: Any, y: Any) -> bool:
+    """y[...] = x, of the same type, by a launch; False if they are too large or too scattered."""
+    if x.shape != y.shape or x.dtype != y.dtype or y.itemsize not in WORDS:
+        return False
+    if not y.size:
+        return True
+    places = x.data.ptr | y.data.ptr | 16
+    plan = _plan(y.shape, y.itemsize, y.strides, x.strides, places & -places)
+    if plan is None:
+        return False
+    launch, grid, block, arguments = plan
+    launch(grid, block, (x, y, *arguments))
+    return True
+
+
+def fill(y: Any, value: Any) -> bool:
+    """y[...] = a number, by a launch; False as for `copy`."""
+    loops = None if y.itemsize not in WORDS else _loops(y.shape, y.itemsize, y.strides, y.strides)
+    if loops is None or y.size >= 1 << 31:
+        return False
+    if y.size:
+        arguments = (word_of(value, y.dtype), y, _table(loops), np.int32(len(loops)))
+        _fill[y.itemsize](grid_of(y.size), (THREADS,), (*arguments, np.uint32(y.size)))
+    return True
+
+
+def word_of(value: Any, dtype: Any) -> np.uint64:
+    """The bytes of a number as the kernels take them."""
+    return np.uint64(int.from_bytes(np.array(value, dtype).tobytes(), "little"))
+
+
+def grid_of(size: int) -> tuple[int]:
+    """Blocks for so many threads."""
+    return (min(BLOCKS, -(-size // THREADS)),)
+
+
+@launches
+def clone(x: Any, *, out: Any = None) -> Any:
+    y = empty([x], x.dtype) if out is None else out
+    return y if copy(x, y) else NotImplemented
+
+
+@launches
+def contiguous(x: Any, *, out: Any = None) -> Any:
+    y = backend_for("cuda").xp.empty(x.shape, x.dtype) if out is None else out
+    return y if copy(x, y) else NotImplemented
+
+
+@launches
+def reshape(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
+    """Where the numbers cannot stay where they are."""
+    if out is None or not out.flags.c_contiguous:
+        return NotImplemented
+    return out if copy(x, out.reshape(x.shape)) else NotImplemented
 
 
 @launches
 def channels_last(x: Any, *, out: Any = None) -> Any:
-    if x.dtype not in FLOATS or not x.size or not x.flags.c_contiguous or len(x) >= 1 << 16:
-        return NotImplemented
-    n, channels, height, width = x.shape
-    y = (
-        backend_for("cuda").xp.empty((n, height, width, channels), x.dtype)
-        if out is None
-        else out.transpose(0, 2, 3, 1)
-    )
-    if not y.flags.c_contiguous or y.dtype != x.dtype:
-        return NotImplemented
-    pixels = height * width
-    across = -(-pixels // TILE)
-    grid = (across * -(-channels // TILE), n)
-    sizes = (np.int32(channels), np.int32(pixels), np.int32(across))
-    TURNED[x.dtype](grid, (THREADS,), (x, y, *sizes))
-    return y.transpose(0, 3, 1, 2)
+    if out is None:
+        n, c, h, w = x.shape
+        out = backend_for("cuda").xp.empty((n, h, w, c), x.dtype).transpose(0, 3, 1, 2)
+    return out if copy(x, out) else NotImplemented
+
+
+# -- plans ----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    shape: tuple[int, ...],
+    itemsize: int,
+    to: tuple[int, ...],
+    start: tuple[int, ...],
+    alignment: int,
+) -> Any:
+    """A launch, its grid and block, and its arguments but for the arrays."""
+    loops = _loops(shape, itemsize, to, start)
+    if loops is None or prod(shape) >= 1 << 31:
+        return None
+    rows = next((loop for loop in loops[:-1] if loop[2] == 1 and loop[0] >= LEAST), None)
+    columns = loops[-1]
+    if rows is not None and columns[1] == 1 and columns[0] >= LEAST:
+        outer = [loop for loop in loops[:-1] if loop is not rows]
+        sizes = np.int32(rows[0]), np.int32(columns[0]), np.int64(columns[2]), np.int64(rows[1])
+        blocks = prod([loop[0] for loop in outer])
+        blocks *= -(-rows[0] // TILE) * -(-columns[0] // TILE)
+        tiles = (_table(outer), np.int32(len(outer)), *sizes)
+        return _transpose[itemsize], (blocks,), (TILE, 8), tiles
+    word, loops = _wider(loops, itemsize, alignment)
+    size = prod([loop[0] for loop in loops])
+    arguments = (_table(loops), np.int32(len(loops)), np.uint32(size))
+    return _copy[word], grid_of(size), (THREADS,), arguments
+
+
+def _loops(
+    shape: tuple[int, ...], itemsize: int, to: tuple[int, ...], start: tuple[int, ...]
+) -> list[Loop] | None:
+    """As few loops as can be, in the order of the result; steps are counted in numbers."""
+    if any(step % itemsize for step in (*to, *start)):
+        return None
+    loops = [
+        (n, t // itemsize, s // itemsize) for n, t, s in zip(shape, to, start, strict=True) if n > 1
+    ]
+    loops.sort(key=lambda loop: (-abs(loop[1]), -abs(loop[2])))
+    merged: list[Loop] = []
+    for n, t, s in loops:
+        if merged and merged[-1][1:] == (n * t, n * s):
+            merged[-1] = (merged[-1][0] * n, t, s)
+        else:
+            merged.append((n, t, s))
+    return (merged or [(1, 0, 0)]) if len(merged) <= DIMS else None
+
+
+def _wider(loops: list[Loop], itemsize: int, alignment: int) -> tuple[int, list[Loop]]:
+    """The widest words that can be copied, and the loops over them."""
+    n, *steps = loops[-1]
+    for word in (16, 8, 4, 2):
+        k = word // itemsize
+        if k > 1 and alignment >= word and steps == [1, 1] and n % k == 0:
+            if any(t % k or s % k for _, t, s in loops[:-1]):
+                continue
+            outer = [(m, t // k, s // k) for m, t, s in loops[:-1]]
+            return word, [*outer, (n // k, 1, 1)]
+    return itemsize, loops
+
+
+def _table(loops: list[Loop]) -> np.ndarray:
+    table = np.zeros((), LOOPS)
+    for name, column in zip(("sizes", "to", "from"), zip(*loops, strict=True), strict=False):
+        table[name][: len(loops)] = column
+    return table

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.copy import copy
+from tinygan.backend.cuda.elementwise import empty
 from tinygan.backend.cuda.source import C_NAMES, Kernel
 
 ROWS, COLUMNS = 60, 8
@@ -47,7 +48,9 @@ def over(
     for gradient, x in zip(g, p, strict=True):
         if gradient.dtype != x.dtype:
             return NotImplemented
-        placed.append(_like(gradient, x))
+        placed.append(gradient if lies_like(gradient, x) else empty([x], x.dtype))
+        if placed[-1] is not gradient and not copy(gradient, placed[-1]):
+            return NotImplemented
     counts = [0 if step is None else ROWS for _ in known[1]]
     if step is not None and not isinstance(step, list):  # every launch reads it, the last counts
         counts = [0] * (len(counts) - 1) + [1]
@@ -107,12 +110,3 @@ def is_dense(x: Any) -> bool:
 def lies_like(x: Any, y: Any) -> bool:
     """Whether two arrays of one shape have their numbers in the same order."""
     return x.strides == y.strides or bool(x.flags.c_contiguous and y.flags.c_contiguous)
-
-
-def _like(gradient: Any, p: Any) -> Any:
-    """The gradient in the memory order of its parameter."""
-    if lies_like(gradient, p):
-        return gradient
-    same = backend_for("cuda").xp.empty_like(p)
-    same[...] = gradient
-    return same

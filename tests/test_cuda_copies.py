@@ -1,0 +1,222 @@
+"""Copies, changes in place and arrays put into others by CUDA kernels, against NumPy's."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import cuda_on_host
+import numpy as np
+import pytest
+from strict_cupy import no_synchronization
+
+import tinygan
+from tinygan.autograd import REGISTRY
+from tinygan.autograd.trace import add_to, assign
+from tinygan.backend import backend_for
+from tinygan.backend.cuda import changes, copy, places
+
+pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+
+random = np.random.default_rng(0)
+TYPES = [np.float32, np.float64, np.bool_, np.float16]
+
+
+def to(x: np.ndarray) -> Any:
+    return backend_for("cuda").from_host(x)
+
+
+def host(x: Any) -> np.ndarray:
+    return backend_for("cuda").to_host(x)
+
+
+def lying(values: np.ndarray, order: tuple[int, ...]) -> Any:
+    """The values on the device, their dimensions in memory in this order."""
+    back = [order.index(d) for d in range(len(order))]
+    return to(np.asarray(values.transpose(order).copy())).transpose(back)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (0,), (7,), (3, 0, 2), (5, 33), (64, 48), (2, 1, 17), (2, 3, 5, 7)]
+)
+def test_every_order_to_every_order(shape: tuple[int, ...], dtype: Any) -> None:
+    values = np.asarray(random.standard_normal(shape) * 100).astype(dtype)
+    for order in permutations(range(len(shape))):
+        x = lying(values, order)
+        for other in permutations(range(len(shape))):
+            out = lying(np.zeros_like(values), other)
+            assert copy.copy(x, out)
+            np.testing.assert_array_equal(host(out), values)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_tiles(dtype: Any) -> None:
+    values = (random.standard_normal((2, 37, 5, 7)) * 100).astype(dtype)
+    for x in (to(values), lying(values, (0, 2, 3, 1))):
+        last = copy.channels_last(x)
+        assert last.transpose(0, 2, 3, 1).flags.c_contiguous
+        back = copy.contiguous(last)
+        assert back.flags.c_contiguous
+        same = copy.clone(last)
+        assert same.strides == last.strides and same.data.ptr != last.data.ptr
+        for y in (last, back, same):
+            np.testing.assert_array_equal(host(y), values)
+    whole = np.ascontiguousarray(values.transpose(3, 2, 0, 1))[::-1, :, :, 1::2]
+    np.testing.assert_array_equal(host(copy.contiguous(to(values)[..., ::-1])), values[..., ::-1])
+    np.testing.assert_array_equal(
+        host(copy.reshape(to(whole), shape=(-1,), out=to(np.zeros(whole.size, dtype)))),
+        whole.reshape(-1),
+    )
+
+
+def test_slices_steps_and_broadcast_arrays() -> None:
+    whole = to(random.standard_normal((6, 8, 10, 12)).astype(np.float32))
+    xp = backend_for("cuda").xp
+    for x in (
+        whole[1:4, ::2, 3:, ::-1],
+        whole[::-1, 2:3, :, 5],
+        whole[:, :, 4:8, 4:8],
+        xp.broadcast_to(whole[:, :1, :1], (6, 4, 5, 12)),
+        xp.broadcast_to(whole[0, 0, 0, :1], (3, 100)),
+        whole.transpose(2, 0, 3, 1)[::3],
+    ):
+        out = to(np.full((2, *x.shape), np.nan, np.float32))
+        assert copy.copy(x, out[1])
+        np.testing.assert_array_equal(host(out[1]), host(x))
+        assert np.isnan(host(out[0])).all()
+        apart = to(np.full((*x.shape, 2), np.nan, np.float32))
+        assert copy.copy(x, apart[..., 1])
+        np.testing.assert_array_equal(host(apart[..., 1]), host(x))
+        assert np.isnan(host(apart[..., 0])).all()
+
+
+def test_what_is_not_copied() -> None:
+    apart = to(np.zeros((2, 4) * 7, np.uint8))[(slice(None), slice(None, None, 2)) * 7]
+    assert copy.clone(apart) is NotImplemented
+    assert not copy.copy(to(np.zeros(3)), to(np.zeros(3, np.float32)))
+    assert not copy.copy(to(np.zeros(3)), to(np.zeros((3, 1))))
+    assert not copy.copy(to(np.zeros(3, np.complex128)), to(np.zeros(3, np.complex128)))
+
+
+def test_filled_and_converted() -> None:
+    xs = [np.array([[1.5, 0.0], [-2.7, 3.0]]), np.array([[True, False]]), np.array([[3], [-4]])]
+    for x in xs:
+        for dtype in (np.float32, np.float64, np.int64, np.int32, np.bool_):
+            y = changes.cast(to(x), dtype=dtype)
+            np.testing.assert_array_equal(host(y), x.astype(dtype), strict=True)
+            into = to(np.zeros((3, *np.broadcast_shapes(x.shape, (2, 2))), dtype)[:, ::-1])
+            done = changes.copy(into, to(x))
+            expected = np.broadcast_to(x, done.shape).astype(dtype)
+            np.testing.assert_array_equal(host(done), expected, strict=True)
+            assert changes.copy(into, to(x), out=into) is into
+            np.testing.assert_array_equal(host(into), expected)
+    for dtype, values in ((np.float32, (1.5, np.nan, -np.inf)), (np.int64, (-7,)), (bool, (1, 0))):
+        for value in values:
+            x = to(np.zeros((3, 4, 5), dtype))[:, 1:, ::2]
+            np.testing.assert_array_equal(host(changes.fill(x, value)), np.full(x.shape, value))
+            whole = to(np.zeros((3, 4, 5), dtype))
+            assert changes.fill(x, value, out=whole[:, 1:, ::2]) is not NotImplemented
+            expected = np.zeros((3, 4, 5), dtype)
+            expected[:, 1:, ::2] = value
+            np.testing.assert_array_equal(host(whole), expected)
+    np.testing.assert_array_equal(host(changes.fill(to(np.zeros(3)), to(np.array(2.0)))), [2, 2, 2])
+
+
+def test_changes() -> None:
+    count = to(np.array(5))
+    add_to(count, 3)
+    x = to(np.arange(6.0).reshape(2, 3))
+    add_to(x, to(np.ones((2, 3))))
+    assert int(host(count)) == 8 and host(x).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert changes.assign(x, x) is x and changes.assign(x, x[:, ::-1]) is x
+    assert host(x).tolist() == [[3, 2, 1], [6, 5, 4]]
+    assign(x[0], to(np.array([7.0, 8, 9])))
+    assign(x[1], 2)
+    assert host(x).tolist() == [[7, 8, 9], [2, 2, 2]]
+    assign(x, to(np.array([[1], [2]], np.float32)))
+    assert host(x).tolist() == [[1, 1, 1], [2, 2, 2]]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_joined(dtype: Any) -> None:
+    orders: list[Any] = [(0, 1, 2, 3), (0, 2, 3, 1), (3, 1, 0, 2)]
+    for dim in range(4):
+        for order in orders:
+            parts = []
+            for n in (4, 0, 1, 8):
+                shape = tuple(n if d == dim else s for d, s in enumerate((2, 4, 3, 4)))
+                parts.append((random.standard_normal(shape) * 9).astype(dtype))
+            xs = [lying(x, order) for x in parts]
+            expected = np.concatenate(parts, dim)
+            for given in (xs, [*xs[:3], lying(parts[3], (2, 3, 1, 0))], [x[::-1] for x in xs]):
+                wanted = np.concatenate([host(x) for x in given], dim)
+                y = places.cat(*given, dim=dim)
+                np.testing.assert_array_equal(host(y), wanted, strict=True)
+                out = to(np.zeros_like(expected))
+                assert places.cat(*given, dim=dim, out=out) is out
+                np.testing.assert_array_equal(host(out), wanted)
+            assert places.cat(*xs, dim=dim).transpose(order).flags.c_contiguous
+    many = [to(np.full((2, k), k, dtype)) for k in range(1, 20)]
+    wanted = np.concatenate([host(x) for x in many], 1)
+    np.testing.assert_array_equal(host(places.cat(*many, dim=1)), wanted)
+    assert places.cat(to(np.zeros(2)), to(np.zeros(2, np.float32)), dim=0) is NotImplemented
+
+
+KEYS: list[Any] = [
+    (slice(1, 3),),
+    (slice(None), slice(0, 5, 2), ...),
+    (..., 2),
+    (-1, None, slice(None), 2, None),
+    (slice(2, 2),),
+    (slice(1, 4, 2), ..., slice(-3, None)),
+    (0, 1, 2, 3),
+    (),
+]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_slices_in_zeros_and_in_others(key: Any, dtype: Any) -> None:
+    shape = (4, 5, 3, 6)
+    whole = (random.standard_normal(shape) * 9).astype(dtype)
+    for order in ((0, 1, 2, 3), (0, 2, 3, 1)):
+        x = lying(whole, order)
+        part = x[(*key, ...)] if ... not in key else x[key]
+        y = places.slice_grad(part, key=key, shape=shape)
+        expected = REGISTRY["slice_grad"].reference(np, host(part), key=key, shape=shape)
+        np.testing.assert_array_equal(host(y), expected, strict=True)
+        out = lying(np.full(shape, 5, dtype), (3, 0, 2, 1))
+        assert places.slice_grad(part, key=key, shape=shape, out=out) is out
+        np.testing.assert_array_equal(host(out), expected)
+        for value in (2, to(host(part)), to(np.ones(host(part).shape[-1:], dtype))):
+            y = places.slice_set(x, value, key=key)
+            given = value if value is not None and isinstance(value, int) else host(value)
+            expected = REGISTRY["slice_set"].reference(np, whole, given, key=key)
+            np.testing.assert_array_equal(host(y), expected, strict=True)
+            assert y.strides == x.strides
+    assert places.slice_grad(x[::-1], key=(slice(None, None, -1),), shape=shape) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_padding(dtype: Any) -> None:
+    for shape in ((2, 3, 4, 5), (3, 1), (0, 2), (4,), ()):
+        x = random.standard_normal(shape).astype(dtype)
+        widths = tuple([(1, 0), (0, 0), (2, 3), (0, 1)][: len(shape)])
+        for value in (0, 1.5, np.nan):
+            expected = REGISTRY["pad_constant"].reference(np, x, widths=widths, value=value)
+            for order in (
+                ((0, 1, 2, 3), (0, 2, 3, 1)) if len(shape) == 4 else [tuple(range(x.ndim))]
+            ):
+                y = places.pad_constant(lying(x, order), widths=widths, value=value)
+                np.testing.assert_array_equal(host(y), expected, strict=True)
+                assert y.transpose(order).flags.c_contiguous
+
+
+def test_a_model_s_copies_wait_for_nothing() -> None:
+    with no_synchronization():
+        x = tinygan.ones(2, 3, 4, 4, device="cuda", requires_grad=True)
+        y = tinygan.cat([x, x * 2], 1)[:, 1:5, ::2]
+        z = tinygan.nn.functional.pad(y, (1, 1, 0, 2)).reshape(2, -1).contiguous().double()
+        z.sum().backward()
+    assert x.grad is not None and x.grad.cpu().numpy().sum() == 2 * 2 * 4 * (2 + 2 * 2)
