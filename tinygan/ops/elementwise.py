@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import result_dtype
-from tinygan.ops.unary import log, trunc
+from tinygan.ops.unary import _square_grad, log, trunc
 
 __all__ = [
     "add",
@@ -117,7 +117,7 @@ def _pow_by_base(g: Tensor, x: Any, exponent: Any) -> Tensor | None:
         if exponent == 0:
             return None
         if exponent == 2:
-            return g * (x * 2)
+            return _square_grad(g, x)
         return g * (x ** (exponent - 1) * exponent)
     # 0 ** -1 is infinite, but the derivative of x ** 0 is 0 there as everywhere
     zero = exponent == 0

@@ -49,11 +49,14 @@ def abs(xp: Any, x: Any) -> Any:
     return xp.abs(x)
 
 
-def _abs_by_x(g: Tensor, x: Tensor) -> Tensor:
-    return g * sign(x)
+@primitive(elementwise=True)
+def _abs_grad(xp: Any, g: Any, x: Any) -> Any:
+    """g sign(x); a constant between the steps of the sign."""
+    return g * xp.sign(x)
 
 
-abs.vjp(x=_abs_by_x)
+_abs_grad.vjp(g=lambda v, x: _abs_grad(v, x), x=lambda v: None)
+abs.vjp(x=lambda g, x: _abs_grad(g, x))
 
 
 @primitive(elementwise=True)
@@ -143,7 +146,14 @@ def square(xp: Any, x: Any) -> Any:
     return xp.square(x)
 
 
-square.vjp(x=lambda g, x: g * (x * 2))
+@primitive(elementwise=True)
+def _square_grad(xp: Any, g: Any, x: Any) -> Any:
+    """2 g x."""
+    return g * x * 2
+
+
+_square_grad.vjp(g=lambda v, x: _square_grad(v, x), x=lambda v, g: _square_grad(v, g))
+square.vjp(x=lambda g, x: _square_grad(g, x))
 
 
 @primitive(elementwise=True, real=True)
@@ -234,7 +244,10 @@ def round(xp: Any, x: Any, *, decimals: int = 0) -> Any:
 
 round.vjp(x=lambda g: None)
 
-for _op in (sign, log1p, log2, log10, sin, cos, floor, ceil, trunc, round):
+for _op in (
+    *(_abs_grad, _square_grad, sign, log1p, log2, log10, sin, cos),
+    *(floor, ceil, trunc, round),
+):
     _op.kernel("cpu", f"tinygan.backend.cpu.unary:{_op.name}")
 
 

@@ -14,7 +14,7 @@ from tinygan.backend.cpu.mapping import mapped
 from tinygan.backend.kernels import launches
 
 F = np.float32
-ZERO, ONE = F(0), F(1)
+ZERO, HALF, ONE = F(0), F(0.5), F(1)
 _exp_of, _sigmoid_of = polynomials.exp, polynomials.sigmoid
 _log_of, _log_complement_of = polynomials.log, polynomials.log_complement
 _log1p_of = polynomials.log1p_unit
@@ -49,3 +49,27 @@ def _bernoulli_cross_entropy_grad(g, p, t, least):
 @launches
 def bernoulli_cross_entropy_grad(g: Any, p: Any, t: Any, *, out: Any = None) -> Any:
     return _bernoulli_cross_entropy_grad(g, p, t, 1e-12, out=out)
+
+
+@mapped
+def _huber(x, t, delta):
+    far = np.abs(x - t)
+    near = delta if far > delta else far
+    return near * (far - near * HALF)
+
+
+@mapped
+def _huber_grad(g, x, t, delta):
+    d = x - t
+    d = delta if d > delta else d
+    return g * (-delta if d < -delta else d)
+
+
+@launches
+def huber(x: Any, t: Any, *, delta: float, out: Any = None) -> Any:
+    return _huber(x, t, delta, out=out)
+
+
+@launches
+def huber_grad(g: Any, x: Any, t: Any, *, delta: float, out: Any = None) -> Any:
+    return _huber_grad(g, x, t, delta, out=out)

@@ -14,7 +14,7 @@ from tinygan.backend.cpu.mapping import mapped
 from tinygan.backend.kernels import launches
 
 F = np.float32
-ZERO, ONE = F(0), F(1)
+ZERO, ONE, TWO = F(0), F(1), F(2)
 _exp_of, _expm1_of, _tanh_of = polynomials.exp, polynomials.expm1, polynomials.tanh
 _log_of, _log1p_of, _erf_of = polynomials.log, polynomials.log1p, polynomials.erf
 _log2_of, _log10_of = polynomials.log2, polynomials.log10
@@ -34,6 +34,11 @@ def abs(x):
 @mapped(exact=True)
 def square(x):
     return x * x
+
+
+@mapped(exact=True)
+def square_grad(g, x):
+    return g * x * TWO
 
 
 @mapped(exact=True)
@@ -113,6 +118,11 @@ def tanh_grad(g, y):
 def sign(x):
     y = ONE if x > ZERO else x
     return -ONE if x < ZERO else y
+
+
+@mapped(exact=True)
+def abs_grad(g, x):
+    return g * (ONE if x > 0 else -ONE if x < 0 else x)
 
 
 @mapped(exact=True)

@@ -175,6 +175,7 @@ def _programs(n: int, c: int, h: int) -> list[Callable[[], Any]]:
         lambda: F.elu(x) + F.selu(x) + F.silu(x) + F.gelu(x) + F.gelu(x, "tanh"),
         lambda: F.logsigmoid(x) + F.prelu(x, scale),
         lambda: F.leaky_relu(x, 0.2) + tg.where(flags, x, other) + x.masked_fill(flags, 1.0),
+        lambda: F.smooth_l1_loss(x, other) + x.abs() + x.square(),
         lambda: F.binary_cross_entropy(inside, inside.detach()),
         lambda: F.binary_cross_entropy_with_logits(x, inside.detach()),
         lambda: F.cross_entropy(rows, labels) + F.softmax(rows, 1).sum(),

@@ -10,7 +10,7 @@ import numpy as np
 from tinygan import losses
 from tinygan.autograd import Tensor, wrap
 from tinygan.cli.gradients.table import Domain, integers, normal, row, uniform
-from tinygan.losses import GAMES, PENALTIES, Game, classification
+from tinygan.losses import GAMES, PENALTIES, Game, classification, regression
 from tinygan.losses.softmax import softmax_cross_entropy, softmax_cross_entropy_grad
 from tinygan.ops import Generator, tanh
 
@@ -52,6 +52,19 @@ for _low, _high in ((0.1, 0.3), (0.8, 2.0)):
         lambda x, t: losses.huber_loss(x, t, delta=0.5),
         uniform(-0.05, 0.05, 2, 3),
         apart(_low, _high, 2, 3),
+    )
+
+for _far in (0.3, 2.0):
+    row(
+        "huber",
+        lambda x, t: regression.huber(x, t, delta=0.8),
+        uniform(-0.1, 0.1, 2, 3),
+        apart(_far, 1.5 * _far, 2, 3),
+    )
+    row(
+        "huber_grad",
+        lambda g, x, t: g * regression.huber_grad(g, x, t, delta=0.8),
+        *(normal(2, 3), uniform(-0.1, 0.1, 2, 3), apart(_far, 1.5 * _far, 2, 3)),
     )
 
 # -- classification ---------------------------------------------------------------------------
