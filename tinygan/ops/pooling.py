@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor
-from tinygan.ops.contract import _contract
 from tinygan.ops.images import as_images, constant, of_images
+from tinygan.ops.separable import _separable
 from tinygan.ops.window_max import (
     _adaptive_max_place,
     _max_pool,
@@ -198,9 +198,9 @@ def _adaptive_avg(op: str, input: Tensor, dims: int, output_size: Any) -> Tensor
         kernel = (height // count[0], width // count[1])
         y = _window_sum(x, count, kernel, kernel, (0, 0)) / (kernel[0] * kernel[1])
         return of_images(input, y, dims)
-    for dim in (2, 3):
-        x = _contract(x, constant(x, _bin_means, x.shape[dim], count[dim - 2]), dim=dim)
-    return of_images(input, x, dims)
+    rows = constant(x, _bin_means, height, count[0])
+    columns = constant(x, _bin_means, width, count[1])
+    return of_images(input, _separable(x, rows, columns), dims)
 
 
 def _bin_means(size: int, count: int) -> np.ndarray:

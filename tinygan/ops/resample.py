@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor
-from tinygan.ops.contract import _contract
 from tinygan.ops.images import as_images, constant, of_images
 from tinygan.ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+from tinygan.ops.separable import _separable
 from tinygan.ops.window_sum import _window_spread
 from tinygan.ops.windows import two
 
@@ -68,24 +68,23 @@ def interpolate(
     if mode.startswith("nearest"):
         y = _resample_nearest(x, target, scales, mode == "nearest-exact")
         return of_images(input, y, dims)
-    for dim in range(4 - dims, 4):
-        axis = (x.shape[dim], target[dim - 2], scales[dim - 2])
-        x = _contract(x, constant(x, _linear, *axis, bool(align_corners), x.dtype), dim=dim)
-    return of_images(input, x, dims)
+    rows, columns = (
+        constant(x, _linear, *axis, bool(align_corners), x.dtype)
+        for axis in zip(x.shape[2:], target, scales, strict=True)
+    )
+    return of_images(input, _separable(x, rows, columns), dims)
 
 
 def _resample_nearest(
     x: Tensor, target: tuple[int, ...], scales: list[float | None], exact: bool
 ) -> Tensor:
     dtype = x.dtype if x.is_floating_point() else np.dtype(np.float32)
-    repeats = [1, 1]
-    for i, (count, factor) in enumerate(zip(target, scales, strict=True)):
-        axis = (x.shape[i + 2], count, factor, exact, dtype)
-        regular = _repeats(_nearest_index(*axis), axis[0])
-        if regular is None:
-            x = _contract(x, constant(x, _nearest, *axis), dim=i + 2)
-        else:
-            repeats[i] = regular
+    axes = [(*axis, exact, dtype) for axis in zip(x.shape[2:], target, scales, strict=True)]
+    found = [_repeats(_nearest_index(*axis), axis[0]) for axis in axes]
+    repeats = [n for n in found if n is not None]
+    if len(repeats) < 2:
+        rows, columns = (constant(x, _nearest, *axis) for axis in axes)
+        return _separable(x, rows, columns)
     return _window_spread(x, target, two(repeats), two(repeats), (0, 0))
 
 

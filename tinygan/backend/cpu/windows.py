@@ -27,10 +27,10 @@ LAST = (0, 2, 3, 1)  # the dimensions of images in the order of their memory
 def max_pool(
     x: Any, *, count: Pair, kernel: Pair, stride: Pair, start: Pair, dilation: Pair, out: Any = None
 ) -> Any:
-    images = _images(x)
+    images = images_of(x)
     if images is None:
         return NotImplemented
-    y, result = _result(out, (len(images), *count, images.shape[3]), x.dtype)
+    y, result = result_of(out, (len(images), *count, images.shape[3]), x.dtype)
     if y is None:
         return NotImplemented
     _run(_max_pool, y, kernel, (images, y, _geometry(kernel, stride, start, dilation)))
@@ -49,10 +49,10 @@ def max_tap(
     dilation: Pair,
     out: Any = None,
 ) -> Any:
-    images, largest = _images(x), _images(y)
+    images, largest = images_of(x), images_of(y)
     if images is None or largest is None or kernel[0] * kernel[1] >= 1 << 15:
         return NotImplemented
-    taps, result = _result(out, largest.shape, np.dtype(np.int16))
+    taps, result = result_of(out, largest.shape, np.dtype(np.int16))
     if taps is None:
         return NotImplemented
     geometry = _geometry(kernel, stride, start, dilation)
@@ -64,10 +64,10 @@ def max_tap(
 def tap_pick(
     x: Any, tap: Any, *, kernel: Pair, stride: Pair, start: Pair, dilation: Pair, out: Any = None
 ) -> Any:
-    images, taps = _images(x), _taps(tap)
+    images, taps = images_of(x), _taps(tap)
     if images is None or taps is None:
         return NotImplemented
-    y, result = _result(out, taps.shape, x.dtype)
+    y, result = result_of(out, taps.shape, x.dtype)
     if y is None:
         return NotImplemented
     geometry = _geometry(kernel, stride, start, dilation)
@@ -87,10 +87,10 @@ def tap_spread(
     dilation: Pair,
     out: Any = None,
 ) -> Any:
-    images, taps = _images(g), _taps(tap)
+    images, taps = images_of(g), _taps(tap)
     if images is None or taps is None:
         return NotImplemented
-    x, result = _result(out, (len(images), *size, images.shape[3]), g.dtype)
+    x, result = result_of(out, (len(images), *size, images.shape[3]), g.dtype)
     if x is None:
         return NotImplemented
     number = threads.get_num_threads() if x.size > PARALLEL else 1
@@ -103,10 +103,10 @@ def tap_spread(
 def window_sum(
     x: Any, *, count: Pair, kernel: Pair, stride: Pair, start: Pair, out: Any = None
 ) -> Any:
-    images = _images(x)
+    images = images_of(x)
     if images is None:
         return NotImplemented
-    y, result = _result(out, (len(images), *count, images.shape[3]), x.dtype)
+    y, result = result_of(out, (len(images), *count, images.shape[3]), x.dtype)
     if y is None:
         return NotImplemented
     _run(_window_sum, y, kernel, (images, y, _geometry(kernel, stride, start, (1, 1))))
@@ -117,10 +117,10 @@ def window_sum(
 def window_spread(
     g: Any, *, size: Pair, kernel: Pair, stride: Pair, start: Pair, out: Any = None
 ) -> Any:
-    images = _images(g)
+    images = images_of(g)
     if images is None:
         return NotImplemented
-    x, result = _result(out, (len(images), *size, images.shape[3]), g.dtype)
+    x, result = result_of(out, (len(images), *size, images.shape[3]), g.dtype)
     if x is None:
         return NotImplemented
     _run(_window_spread, x, (1, 1), (images, x, _geometry(kernel, stride, start, (1, 1))))
@@ -130,7 +130,7 @@ def window_spread(
 # -- memory ---------------------------------------------------------------------------------------
 
 
-def _images(x: Any) -> Any:
+def images_of(x: Any) -> Any:
     """(N, H, W, C) in the order of C, by a copy where need be; None for what is not covered."""
     if x.dtype not in FLOATS or not x.size or not fits(x):
         return None
@@ -141,7 +141,7 @@ def _taps(tap: Any) -> Any:
     return ordered(tap, LAST).transpose(LAST) if tap.dtype == np.int16 and tap.size else None
 
 
-def _result(out: Any, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
+def result_of(out: Any, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
     """Memory for (N, H, W, C), None if `out` has another order, and it as it is handed out."""
     y = np.empty(shape, dtype) if out is None else out.transpose(LAST)
     if not y.size or not y.flags.c_contiguous or y.dtype != dtype:

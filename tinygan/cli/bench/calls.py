@@ -15,7 +15,6 @@ import tinygan as tg
 from tinygan.autograd import REGISTRY, Primitive
 from tinygan.autograd.mode import state
 from tinygan.nn import functional as F
-from tinygan.ops.contract import _contract_matrix
 
 UNTIMED = {"copy_to": "needs two devices"}
 SIZES = {"small": (8, 16, 8), "medium": (64, 32, 16), "large": (64, 64, 64)}  # images: N, C, H = W
@@ -200,7 +199,6 @@ def _programs(n: int, c: int, h: int) -> list[Callable[[], Any]]:
         lambda: F.embedding(words, table), lambda: F.one_hot(labels),
         lambda: twice(F.embedding(words, table), table),
         lambda: twice(F.max_pool2d(x, 2), x), lambda: F.max_pool2d(x, 2, return_indices=True)[0],
-        lambda: _contract_matrix(x, x, dim=2),
         lambda: F.pad(x, (1, 1, 1, 1)), lambda: F.pad(x, (1, 1, 1, 1), "reflect"),
         lambda: F.interpolate(x, scale_factor=2.0, mode="bilinear"),
         lambda: F.interpolate(x, scale_factor=2.0),

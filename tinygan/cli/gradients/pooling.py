@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from tinygan.cli.gradients.table import Domain, integers, normal, row
-from tinygan.ops.contract import _contract, _contract_matrix
+from tinygan.ops.images import constant
 from tinygan.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -15,6 +15,7 @@ from tinygan.ops.pooling import (
     max_pool1d,
     max_pool2d,
 )
+from tinygan.ops.separable import _separable
 from tinygan.ops.window_max import _max_pool, _plane_gather, _plane_scatter, _tap_pick, _tap_spread
 from tinygan.ops.window_sum import _window_spread, _window_sum
 
@@ -29,13 +30,19 @@ def _distinct(*shape: int) -> Domain:
     return draw
 
 
+def _weights(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape)
+
+
 _overlapping = dict(kernel=(3, 2), stride=(2, 1), start=(1, 0))
 row("window_sum", partial(_window_sum, count=(2, 4), **_overlapping), normal(2, 3, 4, 5))
 row("window_spread", partial(_window_spread, size=(4, 5), **_overlapping), normal(2, 3, 2, 4))
-row("contract", partial(_contract, dim=2), normal(2, 3, 4, 5), normal(2, 4))
-row("contract", partial(_contract, dim=3), normal(2, 1, 4, 5), normal(6, 5))
-row("contract_matrix", partial(_contract_matrix, dim=2), normal(2, 3, 4, 5), normal(2, 3, 2, 5))
-row("contract_matrix", partial(_contract_matrix, dim=3), normal(2, 1, 4, 5), normal(2, 1, 4, 3))
+for _channels in (1, 3):
+    row(
+        "separable",
+        lambda x: _separable(x, constant(x, _weights, 2, 4), constant(x, _weights, 7, 5)),
+        normal(2, _channels, 4, 5),
+    )
 row("plane_gather", _plane_gather, normal(2, 3, 4, 5), integers(20, 2, 3, 3, 2))
 row(
     "plane_scatter",
