@@ -51,7 +51,8 @@ CALLS: dict[str, tuple[int, dict[str, float], float]] = {
     "logsigmoid": (1, {}, 4), "logsigmoid_grad": (2, {}, 4), "selu": (1, {}, 4),
     "selu_grad": (2, {}, 8), "gelu_tanh": (1, {}, 8), "gelu_tanh_grad": (2, {}, 16),
     "abs_grad": (2, {}, 0), "square_grad": (2, {}, 0), "huber": (2, {"delta": 0.75}, 4),
-    "huber_grad": (3, {"delta": 0.75}, 4), "logistic_loss": (2, {}, 8), "logistic_loss_grad": (3, {}, 16),
+    "huber_grad": (3, {"delta": 0.75}, 4), "logistic_loss": (2, {}, 8),
+    "logistic_loss_grad": (3, {}, 16),
     "bernoulli_cross_entropy": (2, {}, 8), "bernoulli_cross_entropy_grad": (3, {}, 8),
 }  # fmt: skip
 SHAPES = [(), (1,), (17,), (3, 5, 7), (2, 3, 5, 7), (0, 4), (40, 1000)]
