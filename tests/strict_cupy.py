@@ -260,6 +260,16 @@ def _to_host(x: StrictArray) -> np.ndarray:
     return x._a.copy(order="K")
 
 
+def _fetch(x: StrictArray) -> Any:
+    landing = x._a.copy()
+
+    def wait() -> np.ndarray:
+        _wait()
+        return landing
+
+    return wait
+
+
 def backend() -> Backend:
     """The stand-in as a backend, in the place of the CUDA device."""
     return Backend(
@@ -270,6 +280,7 @@ def backend() -> Backend:
         Device("cuda", 0),
         from_host=lambda a: StrictArray(np.array(a, order="K")),
         to_host=_to_host,
+        fetch=_fetch,
         address=lambda a: a._a.ctypes.data,
         at=cuda_on_host.at,
         tape="tinygan.backend.cuda.graph:Tape",

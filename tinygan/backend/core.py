@@ -52,7 +52,8 @@ class Backend:
     """An array type, its namespace and the ways across the host.
 
     `xp` is NumPy or a namespace with NumPy's names; `scalar_type` is what its reductions may
-    return in place of a 0-d array (None where they return arrays, as CuPy's do). `address` is where
+    return in place of a 0-d array (None where they return arrays, as CuPy's do). `fetch` begins to
+    bring an array to the host and returns what waits for it and gives it. `address` is where
     the first number of an array lies; `at(address, shape, strides, dtype, owner)` is the array
     there, in memory that `owner` keeps. `tape` is "module:class" of what launches are recorded on.
     """
@@ -64,6 +65,7 @@ class Backend:
     device: Device
     from_host: Callable[[np.ndarray], Any]
     to_host: Callable[[Any], np.ndarray]
+    fetch: Callable[[Any], Callable[[], np.ndarray]]
     address: Callable[[Any], int]
     at: Callable[..., Any]
     tape: str
@@ -115,6 +117,7 @@ CPU = register(
         Device("cpu"),
         from_host=_itself,
         to_host=_itself,
+        fetch=lambda array: array.copy,
         address=_address,
         at=_at,
         tape="tinygan.backend.cpu.tape:Tape",

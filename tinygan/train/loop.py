@@ -9,15 +9,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinygan.autograd import Tensor
 from tinygan.data import save_picture
 from tinygan.distributed import world
 from tinygan.train.finite import NonFiniteError, locate
+from tinygan.train.metrics import Metrics
 from tinygan.train.pictures import animate, draw_curves, picture
 from tinygan.train.run import Run, writing
 from tinygan.train.state import Training
 
-FLUSH = 10  # steps between two looks at the metrics, which is when the host waits for the device
+FLUSH = 10  # steps whose metrics are brought to the host together, and looked at as much later
 
 
 class Watcher(Protocol):
@@ -41,6 +41,7 @@ def train(
         _sample(training, run, watcher)
         run.checkpoint(training.state_dict())
     pending: list[dict[str, Any]] = []
+    coming = Metrics([])
     stopped = False
     while training.step < config.steps and not stopped:
         pending.append({**training.advance(), "time": time.time()})
@@ -49,7 +50,11 @@ def train(
         last = stopped or step == config.steps
         sampled, saved = step % config.sample_every == 0, step % config.checkpoint_every == 0
         if last or sampled or saved or len(pending) == FLUSH:
-            _flush(training, run, watcher, pending)
+            _show(training, run, watcher, coming, step - len(pending) - len(coming))
+            coming, pending = Metrics(pending), []
+        if last or sampled or saved:
+            _show(training, run, watcher, coming, step - len(coming))
+            coming = Metrics([])
         if run is not None and (last or sampled):
             _sample(training, run, watcher)
         if run is not None and (last or saved):
@@ -59,33 +64,21 @@ def train(
     return not stopped
 
 
-def _flush(
-    training: Training, run: Run | None, watcher: Watcher, pending: list[dict[str, Any]]
+def _show(
+    training: Training, run: Run | None, watcher: Watcher, metrics: Metrics, before: int
 ) -> None:
-    """Bring the metrics to the host, refuse what is not finite, write and show the rest."""
-    first = training.step - len(pending) + 1
+    """Refuse metrics that are not finite, write and show the others; they begin after a step."""
     records: list[dict[str, Any]] = []
-    for step, values in enumerate(_on_host(pending), first):
+    for step, values in enumerate(metrics.arrived(), before + 1):
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:
             if run is not None:
                 run.append(records)
             _refuse(training, run, step, bad)
         records.append({"step": step, **values})
-    pending.clear()
-    if run is not None:
+    if run is not None and records:
         run.append(records)
         watcher.metrics(records[-1])
-
-
-def _on_host(pending: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The metrics as numbers, which are means over the ranks."""
-    names = [name for name, value in pending[0].items() if isinstance(value, Tensor)]
-    values = np.array([[metrics[name].item() for name in names] for metrics in pending])
-    world().all_reduce(values)
-    values /= world().size
-    rows = [dict(zip(names, row, strict=True)) for row in values.tolist()]
-    return [{**metrics, **row} for metrics, row in zip(pending, rows, strict=True)]
 
 
 def _refuse(training: Training, run: Run | None, step: int, bad: list[str]) -> None:
