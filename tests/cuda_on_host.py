@@ -107,6 +107,14 @@ class Stream:
         pass
 
 
+class runtime:
+    """cupy.cuda.runtime."""
+
+    @staticmethod
+    def memGetInfo() -> tuple[int, int]:
+        return 1 << 30, 1 << 31
+
+
 class MemoryPool:
     """cupy.cuda.MemoryPool: keeps what was allocated from it while it lives."""
 

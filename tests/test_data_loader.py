@@ -26,6 +26,7 @@ from tinygan.data import (
     default_collate,
     random_split,
 )
+from tinygan.data.resident import Resident, resident
 
 
 class Numbers(Dataset):
@@ -373,3 +374,21 @@ def test_batches_move_to_a_device(device: str) -> None:
     y, _ = next(iter(DataLoader(data, 2, shuffle=True, generator=0)))
     assert y.device.type == device and y.shape == (2, 3, 4, 5)
     assert y.array.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_data_on_the_device_gives_the_same_batches(labelled):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (20, 5, 4, 3), dtype=np.uint8)
+    dataset = Images(images, np.arange(20) if labelled else None)
+    copied = resident(dataset, "cuda")
+    assert isinstance(copied, Resident) and resident(dataset, "cpu") is dataset
+    loaders = [
+        DataLoader(data, 6, shuffle=True, generator=3, device="cuda") for data in (dataset, copied)
+    ]
+    for ours, theirs in zip(*loaders, strict=True):
+        for x, y in zip(ours, theirs, strict=True):
+            assert x.device == y.device == "cuda:0" and x.stride() == y.stride()
+            np.testing.assert_array_equal(x.cpu().numpy(), y.cpu().numpy())
+    transformed = Images(images, transform=lambda image: image)
+    assert resident(transformed, "cuda") is transformed

@@ -150,7 +150,7 @@ def _saved(run: Run, dataset: Any, ranks: int) -> dict[str, Any]:
 def _play(console: Console, training: Training, run: Run | None) -> None:
     config = training.config
     console.print(
-        f"{config.model} on {config.data} ({len(training.loader.dataset)} samples), game "
+        f"{config.model} on {config.data} ({len(training.dataset)} samples), game "
         f"{config.game}, {training.device}, into {run and run.path}",
         highlight=False,
         soft_wrap=True,
@@ -244,8 +244,8 @@ def _notes(training: Training) -> dict[str, Any]:
     """What a run should say of itself beside its configuration."""
     packages = ("tinygan", "numpy", "numba", "pillow", "safetensors")
     return {
-        "data": training.loader.dataset.checksum,
-        "shape": list(training.loader.dataset.shape),
+        "data": training.dataset.checksum,
+        "shape": list(training.dataset.shape),
         "parameters": {
             "generator": sum(p.numel() for p in training.generator.parameters()),
             "discriminator": sum(p.numel() for p in training.discriminator.parameters()),

@@ -47,7 +47,7 @@ class TensorDataset(Dataset):
         return tuple(wrap(x.array[index, ...]) for x in self.tensors)
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
-        return tuple(wrap(_take(x.array, indices)) for x in self.tensors)
+        return tuple(wrap(taken(x.array, indices)) for x in self.tensors)
 
 
 class Subset(Dataset):
@@ -195,8 +195,14 @@ class Images(Named):
         return self._batch
 
     def _batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
-        x = wrap(to_float(self.images[indices]).transpose(0, 3, 1, 2))
-        return (x,) if self.labels is None else (x, wrap(self.labels[indices]))
+        return self.tensors(
+            self.images[indices], None if self.labels is None else self.labels[indices]
+        )
+
+    def tensors(self, images: Any, labels: Any) -> tuple[Tensor, ...]:
+        """What a batch of these arrays, on any device, is given out as."""
+        x = wrap(to_float(images).transpose(0, 3, 1, 2))
+        return (x,) if labels is None else (x, wrap(labels))
 
     def describe(self) -> dict[str, Any]:
         _, height, width, channels = self.images.shape
@@ -235,14 +241,19 @@ class Points(Named):
         return (point,) if self.labels is None else (point, int(self.labels[index]))
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
-        x = wrap(self.points[indices])
-        return (x,) if self.labels is None else (x, wrap(self.labels[indices]))
+        return self.tensors(
+            self.points[indices], None if self.labels is None else self.labels[indices]
+        )
+
+    def tensors(self, points: Any, labels: Any) -> tuple[Tensor, ...]:
+        """What a batch of these arrays, on any device, is given out as."""
+        return (wrap(points),) if labels is None else (wrap(points), wrap(labels))
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "size": [int(self.points.shape[1])], "channels": None}
 
 
-def to_float(images: np.ndarray) -> np.ndarray:
+def to_float(images: Any) -> Any:
     """x / 127.5 - 1 in float32: 0..255 to exactly -1..1."""
     y = images.astype(np.float32)
     y /= np.float32(127.5)
@@ -258,7 +269,7 @@ def as_picture(image: np.ndarray) -> Any:
     return Image.fromarray(np.ascontiguousarray(image[..., 0] if grey else image))
 
 
-def _take(array: Any, indices: np.ndarray) -> Any:
+def taken(array: Any, indices: np.ndarray) -> Any:
     """Rows of an array on any device, keeping channels-last memory."""
     backend = backend_of(array)
     rows = backend.from_host(indices)

@@ -97,7 +97,7 @@ def _refuse(training: Training, run: Run | None, step: int, bad: list[str]) -> N
 
 def _sample(training: Training, run: Run, watcher: Watcher) -> None:
     samples = training.draw(training.fixed_noise)
-    pixels = picture(samples, reals=getattr(training.loader.dataset, "points", None))
+    pixels = picture(samples, reals=getattr(training.dataset, "points", None))
     path = run.samples / f"step-{training.step:06d}.png"
     with writing(path):
         save_picture(pixels, path)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygan.autograd import Tensor, compile, no_grad
 from tinygan.data import DataLoader
+from tinygan.data.resident import resident
 from tinygan.distributed import broadcast, world
 from tinygan.losses import GAMES, PENALTIES
 from tinygan.models import build
@@ -70,8 +71,9 @@ class Training:
         if config.penalty != "none":
             penalty, weight = PENALTIES[config.penalty], config.penalty_weight
             self.penalty = lambda critic, real, fake: weight * penalty(critic, real, fake)
+        self.dataset = dataset
         self.loader = DataLoader(
-            dataset,
+            resident(dataset, device),
             config.batch_size,
             shuffle=True,
             drop_last=True,
