@@ -17,6 +17,7 @@ from tinygan.backend.cpu.compile import compiled, finish, inlined, take
 from tinygan.backend.cpu.windows import TOGETHER, images_of, result_of
 from tinygan.backend.kernels import launches
 
+FEW = 8  # channels, which are too few for vectors
 WORK = 4  # numbers read for one that is written, about
 
 
@@ -69,8 +70,21 @@ def _separable(counters, x, down, down_turned, across, across_turned, y, share):
     width, channels = x.shape[2:]
     line = np.empty(width * channels, x.dtype)
     bands = np.empty((y.shape[2], 2), np.int64)
+    taps = 0
     for j in range(y.shape[2]):
         bands[j, 0], bands[j, 1] = _band(across, across_turned, j)
+        taps = max(taps, bands[j, 1] - bands[j, 0])
+    # for every number of a line: where its taps are, and their weights
+    size = y.shape[2] * channels if channels < FEW else 0
+    places = np.empty((taps, size), np.int32)
+    weights = np.empty((taps, size), x.dtype)
+    for tap in range(taps):
+        for k in range(size):
+            j = k // channels
+            w = bands[j, 0] + tap
+            inside = w < bands[j, 1]
+            places[tap, k] = (w - j) * channels + k if inside else 0
+            weights[tap, k] = _weight(across, across_turned, j, w) if inside else 0
     done = 0
     while True:
         chunk = take(counters)
@@ -87,6 +101,15 @@ def _separable(counters, x, down, down_turned, across, across_turned, y, share):
                 xs = x[n, h].reshape(-1)
                 for k in range(line.size):
                     line[k] += weight * xs[k]
+            if channels < FEW:
+                ys = y[n, i].reshape(-1)
+                ys[:] = 0
+                for tap in range(taps):
+                    place, weight_of = places[tap], weights[tap]
+                    for k in range(size):
+                        weight = weight_of[k]
+                        ys[k] += weight * line[place[k]] if weight != 0 else 0
+                continue
             for j in range(y.shape[2]):
                 ys = y[n, i, j]
                 ys[:] = 0
