@@ -57,12 +57,17 @@ inline void yield(State state) {
     own.state = state;
     swapcontext(&own.context, &scheduler);
 }
+struct Trap {};
+static bool trapped;
+static char printed[512];  // by a kernel, since its launch
 inline void start() {
-    body(given);
+    try {
+        body(given);
+    } catch (Trap) {
+        trapped = true;
+    }
     yield(DONE);
 }
-struct Trap {};
-static char printed[512];  // by a kernel, since its launch
 template <typename... A> void print(const char* format, A... values) {
     size_t used = std::strlen(printed);
     std::snprintf(printed + used, sizeof printed - used, format, values...);
@@ -100,6 +105,7 @@ inline void run_block() {
             if (fibers[current].state != RUNS) continue;
             threadIdx = fibers[current].index;
             swapcontext(&scheduler, &fibers[current].context);
+            if (trapped) return;
             ran = true;
         }
         bool freed = false, done = true, together = true;
@@ -138,8 +144,12 @@ template <typename... A, size_t... I>
 void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
     kernel(*(A*)arguments[I]...);
 }
-template <typename... A>
-void launch(void (*kernel)(A...), const unsigned* grid, const unsigned* block, void** arguments) {
+template <typename... A>  // gives what was printed if it trapped, else null
+const char* launch(
+    void (*kernel)(A...), const unsigned* grid, const unsigned* block, void** arguments
+) {
+    trapped = false;
+    printed[0] = 0;
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {block[0], block[1], block[2]};
     auto job = std::make_pair(kernel, arguments);
@@ -153,7 +163,9 @@ void launch(void (*kernel)(A...), const unsigned* grid, const unsigned* block, v
             for (unsigned x = 0; x < gridDim.x; x++) {
                 blockIdx = {x, y, z};
                 run_block();
+                if (trapped) return printed;
             }
+    return nullptr;
 }
 // of each parameter p (a pointer), f (a floating-point number), s (a structure) or i, and its size
 template <typename... A> const char* signature(void (*)(A...)) {

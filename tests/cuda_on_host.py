@@ -182,8 +182,8 @@ class RawModule:
             f"#define {o[2:].replace('=', ' ')}\n" for o in options if o.startswith("-D")
         )
         entries = "".join(
-            f'extern "C" void launch_{i}(unsigned* g, unsigned* b, void** a)'
-            f" {{ host::launch(&{name}, g, b, a); }}\n"
+            f'extern "C" const char* launch_{i}(unsigned* g, unsigned* b, void** a)'
+            f" {{ return host::launch(&{name}, g, b, a); }}\n"
             f'extern "C" const char* signature_{i}() {{ return host::signature(&{name}); }}\n'
             for i, name in enumerate(name_expressions)
         )
@@ -192,13 +192,7 @@ class RawModule:
         self._library: Any = None
 
     def get_function(self, name: str) -> Callable[..., None]:
-        if self._library is None:
-            self._library = _library(self._source)
-        number = self._names.index(name)
-        launch = getattr(self._library, f"launch_{number}")
-        signature = getattr(self._library, f"signature_{number}")
-        signature.restype = ctypes.c_char_p
-        kinds = signature().decode().split()
+        kinds = self._entry("signature", name)().decode().split()
 
         def kernel(grid: Sequence[int], block: Sequence[int], args: Sequence[Any]) -> None:
             if len(args) != len(kinds):
@@ -213,11 +207,22 @@ class RawModule:
             def run() -> None:
                 for i, value in enumerate(values):
                     pointers[i] = value.ctypes.data
-                launch(*three, pointers)
+                printed = self._entry("launch", name)(*three, pointers)
+                if printed is not None:
+                    self._source += "// the device has stopped: what was in its memory is lost\n"
+                    self._library = None
+                    raise DeviceStopped(printed.decode().strip())
 
             _submit(run)
 
         return kernel
+
+    def _entry(self, kind: str, name: str) -> Any:
+        if self._library is None:
+            self._library = _library(self._source)
+        entry = getattr(self._library, f"{kind}_{self._names.index(name)}")
+        entry.restype = ctypes.c_char_p
+        return entry
 
     def _value(self, name: str, position: int, kind: str, argument: Any) -> np.ndarray:
         where = f"{name}, argument {position}"

@@ -39,9 +39,10 @@ template <typename T> struct AroundFirst {
 
 template <typename T> struct Moments : Over<AroundFirst<T>, T> {
     T* y;
-    int sets;
+    int total;
 
-    __device__ Moments(const T* x, T* y, int sets) : Over<AroundFirst<T>, T>{x}, y(y), sets(sets) {}
+    __device__ Moments(const T* x, T* y, int total)
+        : Over<AroundFirst<T>, T>{x}, y(y), total(total) {}
     template <int V>
     __device__ void begin(AroundFirst<T> (&parts)[V], int, long long start, bool by_line) const {
         for (int v = 0; v < V; v++) {
@@ -51,7 +52,7 @@ template <typename T> struct Moments : Over<AroundFirst<T>, T> {
     }
     __device__ void put(const T* state, int set) const {
         y[set] = state[3] + state[1];
-        y[sets + set] = state[2] / state[0];
+        y[total + set] = state[2] / state[0];
     }
 };
 
@@ -62,7 +63,7 @@ template <typename T> struct Slopes {
     const T *g, *x, *moments;
     T eps;
     T* y;
-    int sets;
+    int total;
 
     struct Part {
         T mean, first = 0, second = 0;
@@ -89,7 +90,7 @@ template <typename T> struct Slopes {
     }
     __device__ void put(const T* state, int set) const {
         y[set] = state[0];
-        y[sets + set] = state[1] / sqrt(moments[sets + set] + eps);
+        y[total + set] = state[1] / sqrt(moments[total + set] + eps);
     }
 };
 
@@ -101,11 +102,11 @@ template <typename T> struct Normalized {
     int weighted, shifted, rectified;
     T slope;
     T* y;
-    int sets;
+    int total;
 
     struct OfSet { T mean, scale, shift; };
     __device__ OfSet of(int set) const {
-        T scale = (weighted ? weight[set] : T(1)) / sqrt(moments[sets + set] + eps);
+        T scale = (weighted ? weight[set] : T(1)) / sqrt(moments[total + set] + eps);
         return {moments[set], scale, shifted ? bias[set] : T(0)};
     }
     template <int V> __device__ void apply(const OfSet (&those)[V], long long place) const {
@@ -127,16 +128,16 @@ template <typename T> struct InputGrad {
     int weighted;
     const T* sums;
     T* y;
-    int sets;
+    int total;
     T count;
 
     struct OfSet { T mean, scale, by_x, shift; };
     __device__ OfSet from(int set, T first, T second) const {
-        T inverse = T(1) / sqrt(moments[sets + set] + eps);
+        T inverse = T(1) / sqrt(moments[total + set] + eps);
         T scale = weighted ? inverse * weight[set] : inverse;
         return {moments[set], scale, scale * inverse * (second / count), scale * (first / count)};
     }
-    __device__ OfSet of(int set) const { return from(set, sums[set], sums[sets + set]); }
+    __device__ OfSet of(int set) const { return from(set, sums[set], sums[total + set]); }
     template <int V> __device__ void apply(const OfSet (&those)[V], long long place) const {
         T gs[V], xs[V];
         load<V>(g + place, gs);
@@ -150,72 +151,74 @@ template <typename T> struct InputGrad {
 
 template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
-    moments(SETS, const T* x, T* partial, T* y, int sets) {
-    reduce<WIDE ? 16 / sizeof(T) : 1>(Moments<T>(x, y, sets), THE_SETS, partial);
+    moments(Sets sets, const T* x, T* partial, T* y, int total) {
+    reduce<WIDE ? 16 / sizeof(T) : 1>(Moments<T>(x, y, total), sets, partial);
 }
 
 template <typename T>
 __global__ void __launch_bounds__(THREADS, 4)
-    merged_moments(SETS, const T* partial, long long field, T* y, int sets) {
-    Moments<T> op(nullptr, y, sets);
-    reduce<1>(Pieces<Moments<T>>{op, partial, field}, THE_SETS, (T*)nullptr);
+    merged_moments(Sets sets, const T* partial, long long field, T* y, int total) {
+    Moments<T> op(nullptr, y, total);
+    reduce<1>(Pieces<Moments<T>>{op, partial, field}, sets, (T*)nullptr);
 }
 
 template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
-    slopes(SETS, const T* g, const T* x, const T* moments, T eps, T* partial, T* y, int sets) {
-    Slopes<T> op{g, x, moments, eps, y, sets};
-    reduce<WIDE ? 16 / sizeof(T) : 1>(op, THE_SETS, partial);
+    slopes(
+        Sets sets, const T* g, const T* x, const T* moments, T eps, T* partial, T* y, int total
+    ) {
+    Slopes<T> op{g, x, moments, eps, y, total};
+    reduce<WIDE ? 16 / sizeof(T) : 1>(op, sets, partial);
 }
 
 template <typename T>
 __global__ void __launch_bounds__(THREADS, 4)
     merged_slopes(
-        SETS, const T* partial, long long field, const T* moments, T eps, T* y, int sets
+        Sets sets, const T* partial, long long field, const T* moments, T eps, T* y, int total
     ) {
-    Slopes<T> op{nullptr, nullptr, moments, eps, y, sets};
-    reduce<1>(Pieces<Slopes<T>>{op, partial, field}, THE_SETS, (T*)nullptr);
+    Slopes<T> op{nullptr, nullptr, moments, eps, y, total};
+    reduce<1>(Pieces<Slopes<T>>{op, partial, field}, sets, (T*)nullptr);
 }
 
 template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
     normalized(
-        SETS, const T* x, const T* moments, T eps, const T* weight, int weighted, const T* bias,
-        int shifted, int rectified, T slope, T* y, int sets
+        Sets sets, const T* x, const T* moments, T eps, const T* weight, int weighted, const T* bias,
+        int shifted, int rectified, T slope, T* y, int total
     ) {
-    Normalized<T> op{x, moments, eps, weight, bias, weighted, shifted, rectified, slope, y, sets};
-    each<WIDE ? 16 / sizeof(T) : 1>(op, THE_SETS);
+    Normalized<T> op{x, moments, eps, weight, bias, weighted, shifted, rectified, slope, y, total};
+    each<WIDE ? 16 / sizeof(T) : 1>(op, sets);
 }
 
 template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
     input_grad(
-        SETS, const T* g, const T* x, const T* moments, T eps, const T* weight, int weighted,
-        const T* sums, T* y, int sets, T numbers
+        Sets sets, const T* g, const T* x, const T* moments, T eps, const T* weight, int weighted,
+        const T* sums, T* y, int total, T numbers
     ) {
-    InputGrad<T> op{g, x, moments, eps, weight, weighted, sums, y, sets, numbers};
-    each<WIDE ? 16 / sizeof(T) : 1>(op, THE_SETS);
+    InputGrad<T> op{g, x, moments, eps, weight, weighted, sums, y, total, numbers};
+    each<WIDE ? 16 / sizeof(T) : 1>(op, sets);
 }
 
 // Both at once, for sets that are not cut into pieces: the second reading is from the cache.
 template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
     input_grad_of_whole(
-        SETS, const T* g, const T* x, const T* moments, T eps, T* y, int sets, T numbers
+        Sets sets, const T* g, const T* x, const T* moments, T eps, T* y, int total, T numbers
     ) {
     const int V = WIDE ? 16 / sizeof(T) : 1;
-    Sets all = THE_SETS;
-    Share own(all);
+    Share own(sets);
     T state[V][2];
-    gather<V>(Slopes<T>{g, x, moments, eps, nullptr, sets}, all, own, state);
+    gather<V>(Slopes<T>{g, x, moments, eps, nullptr, total}, sets, own, state);
     if (own.first >= own.last) return;
-    InputGrad<T> op{g, x, moments, eps, nullptr, 0, nullptr, y, sets, numbers};
+    InputGrad<T> op{g, x, moments, eps, nullptr, 0, nullptr, y, total, numbers};
     typename InputGrad<T>::OfSet those[V];
     for (int v = 0; v < V; v++) {
-        int set = by_line ? own.set : own.set * V + v;
-        those[v] = op.from(set, state[v][0], state[v][1] / sqrt(moments[sets + set] + eps));
+        int set = sets.by_line ? own.set : own.set * V + v;
+        those[v] = op.from(set, state[v][0], state[v][1] / sqrt(moments[total + set] + eps));
     }
-    for (int i = own.first; i < own.last; i += along) op.apply(those, own.start + all.place(i));
+    for (int i = own.first; i < own.last; i += sets.along)
+        op.apply(those, own.start + sets.place(i));
 }
 
 template <typename T>

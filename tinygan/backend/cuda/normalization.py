@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.sets import BLOCK, THREADS, Sets, alike, pieces_of, sets_of
+from tinygan.backend.cuda.sets import THREADS, Sets, alike, pieces_of, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
@@ -41,7 +41,7 @@ def move_running(
     real = moments.dtype.type
     RUNNING[moments.dtype](
         (-(-mean.size // THREADS),),
-        BLOCK,
+        (THREADS,),
         (moments, mean, var, np.int32(mean.size), real(momentum), real(count / (count - 1))),
     )
     return moments
@@ -109,12 +109,8 @@ def standardize_grad(
         return NotImplemented
     real = x.dtype.type
     if sets.pieces == 1:
-        INPUT_GRAD_OF_WHOLE[x.dtype, sets.vector](
-            sets.grid(1),
-            BLOCK,
-            (*sets.arguments(1), g, x, moments, real(eps), y, np.int32(sets.count),
-             real(sets.size)),
-        )  # fmt: skip
+        kernel, total = INPUT_GRAD_OF_WHOLE[x.dtype, sets.vector], np.int32(sets.count)
+        sets.launch(kernel, 1, g, x, moments, real(eps), y, total, real(sets.size))
     else:
         sums = _empty(moments)
         _slopes(g, x, moments, eps, sets, sums)
@@ -147,8 +143,8 @@ def _partial(x: Any, sets: Sets, fields: int) -> Any:
 
 
 def _merge(kernel: Kernel, sets: Sets, partial: Any, arguments: tuple[Any, ...]) -> None:
-    rest, field = pieces_of(sets), np.int64(sets.pieces * sets.count)
-    kernel[partial.dtype](rest.grid(1), BLOCK, (*rest.arguments(1), partial, field, *arguments))
+    field = np.int64(sets.pieces * sets.count)
+    pieces_of(sets).launch(kernel[partial.dtype], 1, partial, field, *arguments)
 
 
 def _moments(x: Any, sets: Sets | None, shape: tuple[int, ...], out: Any) -> Any:
@@ -157,8 +153,7 @@ def _moments(x: Any, sets: Sets | None, shape: tuple[int, ...], out: Any) -> Any
     y = backend_for("cuda").xp.empty(shape, x.dtype) if out is None else out
     pieces, count = sets.pieces, np.int32(sets.count)
     partial = y if pieces == 1 else _partial(x, sets, 4)
-    arguments = (*sets.arguments(pieces), x, partial, y, count)
-    MOMENTS[x.dtype, sets.vector](sets.grid(pieces), BLOCK, arguments)
+    sets.launch(MOMENTS[x.dtype, sets.vector], pieces, x, partial, y, count)
     if pieces > 1:
         _merge(MERGED_MOMENTS, sets, partial, (y, count))
     return y
@@ -167,8 +162,8 @@ def _moments(x: Any, sets: Sets | None, shape: tuple[int, ...], out: Any) -> Any
 def _slopes(g: Any, x: Any, moments: Any, eps: float, sets: Sets, y: Any) -> None:
     pieces, count, real_eps = sets.pieces, np.int32(sets.count), x.dtype.type(eps)
     partial = y if pieces == 1 else _partial(x, sets, 2)
-    arguments = (*sets.arguments(pieces), g, x, moments, real_eps, partial, y, count)
-    SLOPES[x.dtype, sets.vector](sets.grid(pieces), BLOCK, arguments)
+    kernel = SLOPES[x.dtype, sets.vector]
+    sets.launch(kernel, pieces, g, x, moments, real_eps, partial, y, count)
     if pieces > 1:
         _merge(MERGED_SLOPES, sets, partial, (moments, real_eps, y, count))
 
@@ -190,10 +185,10 @@ def _normalized(
     rectified = activation is not None and activation[0] == "relu"
     slope = 1 if activation is None else activation[1]
     arguments = (
-        *sets.arguments(sets.shares), x, moments, real(eps), *_given(weight, moments),
-        *_given(bias, moments), np.int32(rectified), real(slope), y, np.int32(sets.count),
+        x, moments, real(eps), *_given(weight, moments), *_given(bias, moments),
+        np.int32(rectified), real(slope), y, np.int32(sets.count),
     )  # fmt: skip
-    NORMALIZED[x.dtype, sets.vector](sets.grid(sets.shares), BLOCK, arguments)
+    sets.launch(NORMALIZED[x.dtype, sets.vector], sets.shares, *arguments)
     return y
 
 
@@ -202,10 +197,10 @@ def _input_grad(
 ) -> None:
     real = x.dtype.type
     arguments = (
-        *sets.arguments(sets.shares), g, x, moments, real(eps), *_given(weight, moments), sums, y,
-        np.int32(sets.count), real(sets.size),
+        g, x, moments, real(eps), *_given(weight, moments), sums, y, np.int32(sets.count),
+        real(sets.size),
     )  # fmt: skip
-    INPUT_GRAD[x.dtype, sets.vector](sets.grid(sets.shares), BLOCK, arguments)
+    sets.launch(INPUT_GRAD[x.dtype, sets.vector], sets.shares, *arguments)
 
 
 def _given(v: Any, moments: Any) -> tuple[Any, np.int32]:

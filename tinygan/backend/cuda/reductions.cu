@@ -33,14 +33,14 @@ template <typename T, int KIND> struct Reduction : Over<Total<T, KIND>, T> {
 
 template <typename T, int WIDE, int KIND>
 __global__ void __launch_bounds__(THREADS, 4)
-    reduced(SETS, const T* x, T divisor, T* partial, T* y) {
+    reduced(Sets sets, const T* x, T divisor, T* partial, T* y) {
     const int V = WIDE ? 16 / sizeof(T) : 1;
-    reduce<V>(Reduction<T, KIND>(x, divisor, y), THE_SETS, partial);
+    reduce<V>(Reduction<T, KIND>(x, divisor, y), sets, partial);
 }
 
 template <typename T, int KIND>
 __global__ void __launch_bounds__(THREADS, 4)
-    merged(SETS, const T* partial, long long field, T divisor, T* y) {
+    merged(Sets sets, const T* partial, long long field, T divisor, T* y) {
     Reduction<T, KIND> op(nullptr, divisor, y);
-    reduce<1>(Pieces<Reduction<T, KIND>>{op, partial, field}, THE_SETS, (T*)nullptr);
+    reduce<1>(Pieces<Reduction<T, KIND>>{op, partial, field}, sets, (T*)nullptr);
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.sets import BLOCK, pieces_of, sets_of
+from tinygan.backend.cuda.sets import pieces_of, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
@@ -85,10 +85,8 @@ def _reduced(
         return NotImplemented
     pieces, by = sets.pieces, x.dtype.type(divisor)
     partial = out if pieces == 1 else xp.empty((pieces, sets.count), x.dtype)
-    kernel = REDUCED[x.dtype, sets.vector, kind]
-    kernel(sets.grid(pieces), BLOCK, (*sets.arguments(pieces), x, by, partial, out))
+    sets.launch(REDUCED[x.dtype, sets.vector, kind], pieces, x, by, partial, out)
     if pieces > 1:
-        rest = pieces_of(sets)
         field = np.int64(pieces * sets.count)
-        MERGED[x.dtype, kind](rest.grid(1), BLOCK, (*rest.arguments(1), partial, field, by, out))
+        pieces_of(sets).launch(MERGED[x.dtype, kind], 1, partial, field, by, out)
     return out

@@ -8,13 +8,6 @@
 
 const int THREADS = 256;
 
-#define SETS                                                                                      \
-    int count, int inner, long long outer_step, long long inner_step, int size, int width,        \
-        long long line_step, long long step, int along, int by_line, int pieces
-#define THE_SETS                                                                                  \
-    Sets { count, inner, outer_step, inner_step, size, width, line_step, step, along, by_line,    \
-           pieces }
-
 struct Sets {
     int count, inner;
     long long outer_step, inner_step;

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cuda.source import FLOATS
+from tinygan.backend.cuda.source import FLOATS, Launch
 
 THREADS = 256  # of a block
 FULL = 264  # blocks that fill a large device
@@ -20,10 +20,21 @@ ALONE = 32  # units of work for a thread from which cutting sets into pieces is 
 
 Loop = tuple[int, int]  # how often, and how far from one to the next
 
+TABLE = np.dtype(
+    [
+        ("count", np.int32), ("inner", np.int32),
+        ("outer_step", np.int64), ("inner_step", np.int64),
+        ("size", np.int32), ("width", np.int32),
+        ("line_step", np.int64), ("step", np.int64),
+        ("along", np.int32), ("by_line", np.int32), ("pieces", np.int32),
+    ],
+    align=True,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """A plan: its kernels are launched with `grid(pieces)`, BLOCK and `arguments(pieces)` first."""
+    """A plan: the kernels that it is for have its table as their first parameter."""
 
     count: int  # of sets
     size: int  # numbers in a set
@@ -31,16 +42,10 @@ class Sets:
     blocks: int  # without pieces
     pieces: int  # for reductions
     shares: int  # pieces where every number is written
-    numbers: tuple[Any, ...]
+    tables: dict[int, np.ndarray]  # by the number of pieces
 
-    def grid(self, pieces: int) -> tuple[int]:
-        return (self.blocks * pieces,)
-
-    def arguments(self, pieces: int) -> tuple[Any, ...]:
-        return (*self.numbers, np.int32(pieces))
-
-
-BLOCK = (THREADS,)
+    def launch(self, kernel: Launch, pieces: int, *arguments: Any) -> None:
+        kernel((self.blocks * pieces,), (THREADS,), (self.tables[pieces], *arguments))
 
 
 def sets_of(x: Any, dims: Iterable[int]) -> Sets | None:
@@ -117,12 +122,9 @@ def _planned(
     pieces, shares = 1, min(-(-each // (along * 4)), -(-8 * FULL // blocks))
     if each > ALONE * along:
         pieces = min(-(-each // (along * 8)), -(-FULL // blocks))
-    numbers = (
-        np.int32(units), np.int32(inner[0]), np.int64(outer[1]), np.int64(inner[1]),
-        np.int32(each), np.int32(width[0]), np.int64(lines[1]), np.int64(width[1]),
-        np.int32(along), np.int32(by_line),
-    )  # fmt: skip
-    return Sets(count, length, int(vector), blocks, pieces, shares, numbers)
+    numbers = (units, inner[0], outer[1], inner[1], each, width[0], lines[1], width[1])
+    tables = {n: np.array((*numbers, along, by_line, n), TABLE) for n in (1, pieces, shares)}
+    return Sets(count, length, int(vector), blocks, pieces, shares, tables)
 
 
 def _power(n: int) -> int:
