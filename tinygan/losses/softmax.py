@@ -134,3 +134,4 @@ softmax_cross_entropy_grad.vjp(
 )
 for _op in (softmax_cross_entropy, softmax_cross_entropy_grad):
     _op.kernel("cpu", f"tinygan.backend.cpu.softmax:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.softmax:{_op.name}")

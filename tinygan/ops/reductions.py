@@ -200,6 +200,7 @@ def _logsumexp_by_x(g: Tensor, y: Tensor, x: Tensor, dim: Dim, keepdim: bool) ->
 
 logsumexp.vjp(x=_logsumexp_by_x)
 logsumexp.kernel("cpu", "tinygan.backend.cpu.softmax:logsumexp")
+logsumexp.kernel("cuda", "tinygan.backend.cuda.softmax:logsumexp")
 
 
 @primitive

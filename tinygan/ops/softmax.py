@@ -40,6 +40,7 @@ _log_softmax.vjp(x=lambda g, y, dim: g - y.exp() * g.sum(dim, keepdim=True))
 
 for _op in (_softmax, _log_softmax):
     _op.kernel("cpu", f"tinygan.backend.cpu.softmax:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.softmax:{_op.name}")
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.sets import pieces_of, sets_of
+from tinygan.backend.cuda.sets import Sets, pieces_of, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
@@ -23,7 +23,7 @@ def sum(
 ) -> Any:
     if dtype is not None and dtype != x.dtype:
         return NotImplemented
-    return _reduced(SUM, x, _axes(x, dim), keepdim, 1, out)
+    return _reduced(SUM, x, dim, keepdim, out)
 
 
 @launches
@@ -32,33 +32,34 @@ def mean(
 ) -> Any:
     if dtype is not None and dtype != x.dtype:
         return NotImplemented
-    axes = _axes(x, dim)
-    count = prod([x.shape[d] for d in axes or ()])
-    return _reduced(SUM, x, axes, keepdim, count, out)
+    count = prod([x.shape[d] for d in _axes(x, dim) or ()])
+    return _reduced(SUM, x, dim, keepdim, out, count)
 
 
 @launches
 def norm(x: Any, *, p: float, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
     if p != 2:
         return NotImplemented
-    return _reduced(NORM, x, _axes(x, dim), keepdim, 1, out)
+    return _reduced(NORM, x, dim, keepdim, out)
 
 
 @launches
 def amax(x: Any, *, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
-    return _reduced(MAXIMUM, x, _axes(x, dim), keepdim, 1, out)
+    return _reduced(MAXIMUM, x, dim, keepdim, out)
 
 
 @launches
 def amin(x: Any, *, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
-    return _reduced(MINIMUM, x, _axes(x, dim), keepdim, 1, out)
+    return _reduced(MINIMUM, x, dim, keepdim, out)
 
 
 @launches
 def sum_to_size(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
     extra = x.ndim - len(shape)
     axes = tuple(d for d in range(x.ndim) if d < extra or shape[d - extra] != x.shape[d])
-    y = _reduced(SUM, x, axes, True, 1, None if out is None else out.reshape((1,) * extra + shape))
+    if not axes:
+        return NotImplemented  # a copy
+    y = _reduced(SUM, x, axes, True, None if out is None else out.reshape((1,) * extra + shape))
     return y if y is NotImplemented else y.reshape(shape)
 
 
@@ -71,22 +72,27 @@ def _axes(x: Any, dim: Any) -> tuple[int, ...] | None:
     return tuple(axes) if len(axes) == len(dims) else None
 
 
-def _reduced(
-    kind: int, x: Any, axes: tuple[int, ...] | None, keepdim: bool, divisor: int, out: Any
-) -> Any:
+def to_reduce(x: Any, dim: Any, keepdim: bool, out: Any) -> tuple[Sets, Any] | None:
+    """The sets that are reduced, and memory for the results; None if it is left to CuPy."""
+    axes = _axes(x, dim)
     sets = None if axes is None else sets_of(x, axes)
     if axes is None or sets is None:
-        return NotImplemented
-    xp = backend_for("cuda").xp
+        return None
     if out is None:
         kept = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
-        out = xp.empty(tuple(kept), x.dtype)
-    elif not out.flags.c_contiguous or out.dtype != x.dtype:
+        return sets, backend_for("cuda").xp.empty(tuple(kept), x.dtype)
+    return (sets, out) if out.flags.c_contiguous and out.dtype == x.dtype else None
+
+
+def _reduced(kind: int, x: Any, dim: Any, keepdim: bool, out: Any, divisor: int = 1) -> Any:
+    plan = to_reduce(x, dim, keepdim, out)
+    if plan is None:
         return NotImplemented
+    sets, y = plan
     pieces, by = sets.pieces, x.dtype.type(divisor)
-    partial = out if pieces == 1 else xp.empty((pieces, sets.count), x.dtype)
-    sets.launch(REDUCED[x.dtype, sets.vector, kind], pieces, x, by, partial, out)
+    partial = y if pieces == 1 else backend_for("cuda").xp.empty((pieces, sets.count), x.dtype)
+    sets.launch(REDUCED[x.dtype, sets.vector, kind], pieces, x, by, partial, y)
     if pieces > 1:
         field = np.int64(pieces * sets.count)
-        pieces_of(sets).launch(MERGED[x.dtype, kind], 1, partial, field, by, out)
-    return out
+        pieces_of(sets).launch(MERGED[x.dtype, kind], 1, partial, field, by, y)
+    return y

@@ -48,11 +48,14 @@ class Sets:
         kernel((self.blocks * pieces,), (THREADS,), (self.tables[pieces], *arguments))
 
 
-def sets_of(x: Any, dims: Iterable[int]) -> Sets | None:
-    """How the sets lie that x has over `dims`, from its front; None if not as a kernel takes."""
+def sets_of(x: Any, dims: Iterable[int], *, numbered: bool = True) -> Sets | None:
+    """How the sets lie that x has over `dims`, from its front; None if not as a kernel takes.
+
+    They are numbered as their dimensions are, or, where it does not matter, as they lie.
+    """
     if x.dtype not in FLOATS or not 0 < x.size < 1 << 31:
         return None
-    return _plan(x.shape, x.strides, tuple(sorted(dims)), x.itemsize)
+    return _plan(x.shape, x.strides, tuple(sorted(dims)), x.itemsize, numbered)
 
 
 def alike(x: Any, y: Any) -> bool:
@@ -70,17 +73,26 @@ def pieces_of(sets: Sets) -> Sets:
 
 @lru_cache(maxsize=1024)
 def _plan(
-    shape: tuple[int, ...], strides: tuple[int, ...], dims: tuple[int, ...], size: int
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    dims: tuple[int, ...],
+    size: int,
+    numbered: bool,
 ) -> Sets | None:
     loops = [(n, s // size) for n, s in zip(shape, strides, strict=True)]
     if any(s % size for s in strides):
         return None
-    kept = _merged([loops[d] for d in range(len(shape)) if d not in dims])
-    inside = _merged(sorted([loops[d] for d in dims], key=lambda loop: -abs(loop[1])))
+    others = [loops[d] for d in range(len(shape)) if d not in dims]
+    kept = _merged(others if numbered else _as_they_lie(others))
+    inside = _merged(_as_they_lie([loops[d] for d in dims]))
     if len(kept) > 2 or len(inside) > 2:
         return None
     (outer, inner), (lines, width) = [[(1, 0)] * (2 - len(two)) + two for two in (kept, inside)]
     return _planned(outer, inner, lines, width, size)
+
+
+def _as_they_lie(loops: list[Loop]) -> list[Loop]:
+    return sorted(loops, key=lambda loop: -abs(loop[1]))
 
 
 def _merged(loops: Sequence[Loop]) -> list[Loop]:
