@@ -114,6 +114,41 @@ class runtime:
     def memGetInfo() -> tuple[int, int]:
         return 1 << 30, 1 << 31
 
+    @staticmethod
+    def getDevice() -> int:
+        return 0
+
+    @staticmethod
+    def getDeviceProperties(number: int) -> dict[str, Any]:
+        return {"name": b"stand-in", "major": 9, "minor": 0}
+
+    @staticmethod
+    def deviceSynchronize() -> None:
+        pass
+
+    @staticmethod
+    def driverGetVersion() -> int:
+        return 12080
+
+    runtimeGetVersion = driverGetVersion
+
+
+class DefaultPool:
+    """cupy.get_default_memory_pool(), which counts nothing here."""
+
+    limit = 1.0
+
+    def used_bytes(self) -> int:
+        return 0
+
+    total_bytes = used_bytes
+
+    def free_all_blocks(self) -> None:
+        pass
+
+    def set_limit(self, *, fraction: float) -> None:
+        self.limit = fraction
+
 
 class MemoryPool:
     """cupy.cuda.MemoryPool: keeps what was allocated from it while it lives."""

@@ -240,6 +240,7 @@ class StrictNamespace:
     ndarray = StrictArray
     RawModule, ElementwiseKernel = cuda_on_host.RawModule, cuda_on_host.ElementwiseKernel
     cuda = cuda_on_host
+    get_default_memory_pool = staticmethod(cuda_on_host.DefaultPool)
 
     def __init__(self, module: ModuleType = np) -> None:
         self._module = module

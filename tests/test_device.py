@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import HAS_GPU
 
 import tinygan
 from tinygan import nn, optim
@@ -116,3 +117,20 @@ def test_a_model_moves_with_its_state() -> None:
 def test_a_loader_delivers_to_the_device() -> None:
     loader = DataLoader(TensorDataset(tinygan.arange(10).float()), 4, device="cuda")
     assert [batch[0].device.type for batch in loader] == ["cuda"] * 3
+
+
+@pytest.mark.skipif(HAS_GPU, reason="about the stand-in")
+def test_devices_are_described() -> None:
+    from tinygan.cli.information import cuda_devices
+
+    assert cuda_devices() == [
+        ("cuda:0", "stand-in, sm_90"),
+        ("memory", "1.0 of 2.0 GiB free"),
+        ("cuda", "12.8, driver for up to 12.8"),
+    ]
+    tinygan.cuda.synchronize()
+    tinygan.cuda.empty_cache()
+    assert tinygan.cuda.memory_allocated() == tinygan.cuda.memory_reserved() == 0
+    assert tinygan.cuda.current_device() == 0
+    with pytest.raises(ValueError, match="fraction from 0 to 1"):
+        tinygan.cuda.set_per_process_memory_fraction(2)

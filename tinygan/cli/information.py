@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from rich.console import Console
 
-from tinygan.backend import DeviceError, backend_for, kernels
+from tinygan.backend import DeviceError, backend_for, cuda, kernels
 from tinygan.backend.cpu.threads import usable_cores
+from tinygan.backend.cuda import devices
 
 PACKAGES = ("tinygan", "numpy", "numba", "llvmlite", "pillow", "safetensors", "matplotlib")
 
@@ -37,10 +38,24 @@ def info() -> None:
     line("kernels", "numba" if kernels.enabled else "reference (NumPy)")
     for dtype, times in products().items():
         line("matmul", f"{dtype}: {times}")
+    for name, value in cuda_devices():
+        line(name, value)
+
+
+def cuda_devices() -> list[tuple[str, str]]:
+    """The GPUs with their memory, the versions of driver and CUDA; or why there is none."""
     try:
-        line("cuda", backend_for("cuda").device)
+        backend_for("cuda")
     except DeviceError as error:
-        line("cuda", error)
+        return [("cuda", str(error))]
+    lines = []
+    for number in range(max(1, cuda.device_count())):
+        major, minor = cuda.get_device_capability(number)
+        lines.append((f"cuda:{number}", f"{cuda.get_device_name(number)}, sm_{major}{minor}"))
+    free, total = cuda.mem_get_info()
+    lines.append(("memory", f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"))
+    versions = f"{devices.runtime_version()}, driver for up to {devices.driver_version()}"
+    return [*lines, ("cuda", versions)]
 
 
 def products() -> dict[str, str]:

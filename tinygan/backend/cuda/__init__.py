@@ -8,6 +8,31 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import Backend, Device, DeviceError, register
+from tinygan.backend.cuda.devices import (
+    current_device,
+    empty_cache,
+    get_device_capability,
+    get_device_name,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    set_per_process_memory_fraction,
+    synchronize,
+)
+
+__all__ = [
+    "current_device",
+    "device_count",
+    "empty_cache",
+    "get_device_capability",
+    "get_device_name",
+    "is_available",
+    "mem_get_info",
+    "memory_allocated",
+    "memory_reserved",
+    "set_per_process_memory_fraction",
+    "synchronize",
+]
 
 _INSTALL = "install it with: pip install 'tinygan[cuda12]' (CUDA 12) or 'tinygan[cuda13]' (CUDA 13)"
 
