@@ -21,6 +21,11 @@ def from_python(function: Callable[..., Any], *inputs: Tensor) -> list[str]:
     for result in found:
         for a, b in zip(arrays(result), arrays(expected), strict=True):
             np.testing.assert_array_equal(a, b, strict=True)
+    return python_steps(replayed)
+
+
+def python_steps(replayed: Any) -> list[str]:
+    """The operations that Python computes in a replay of a compiled function."""
     (recorded,) = [value for value in replayed.programs.values() if value is not None]
     names = []
     for step in recorded.program.steps:

@@ -1,7 +1,7 @@
-"""Random float32 numbers: what `tinygan.backend.philox` defines, by compiled kernels.
+"""Random numbers: what `tinygan.backend.philox` defines, by compiled kernels.
 
-Logarithm, sine and cosine are Taylor polynomials on small intervals, which the compiler turns into
-vector code; they are good to the last or last but one bit, as the reference is.
+For float32 logarithm, sine and cosine are Taylor polynomials on small intervals, which the compiler
+turns into vector code; they are good to the last or last but one bit, as the reference is.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from tinygan.backend.cpu import threads
 from tinygan.backend.cpu.compile import compiled, finish, inlined, take
 from tinygan.backend.kernels import launches
 
-FLOAT = np.dtype(np.float32)
+FLOAT, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 BLOCKS = 1024  # in a chunk
 SHARE = 1 << 15  # numbers for which waking one more thread costs less than it brings
 
 M0, M1, W0, W1, LOW = (np.uint64(n) for n in (*philox.MULTIPLIERS, *philox.WEYL, philox.MASK))
 HALF = np.uint64(32)
+LOW53 = (1 << 53) - 1
 ROUNDS = philox.ROUNDS
 TURN = np.float32(2 * np.pi / 2**32)
 LOG2 = np.float32(np.log(2))
@@ -28,38 +29,45 @@ LOG2 = np.float32(np.log(2))
 
 @launches
 def random_uniform(state: Any, *, shape: tuple[int, ...], dtype: Any, out: Any = None) -> Any:
-    return _draw(_uniform, state, shape, dtype, out)
+    return _draw({FLOAT: _uniform, DOUBLE: _uniform_double}, state, shape, dtype, out)
 
 
 @launches
 def random_normal(state: Any, *, shape: tuple[int, ...], dtype: Any, out: Any = None) -> Any:
-    return _draw(_normal, state, shape, dtype, out)
+    return _draw({FLOAT: _normal, DOUBLE: _normal_double}, state, shape, dtype, out)
 
 
 @launches
 def dropout_mask(state: Any, like: Any, *, p: float, dims: int, out: Any = None) -> Any:
-    if like.dtype != FLOAT or dims != like.ndim or like.ndim < 2 or not like.size:
+    if like.dtype not in (FLOAT, DOUBLE) or not like.size:
         return NotImplemented
-    result = np.empty_like(like) if out is None else out
-    turned = result.transpose(0, *range(2, like.ndim), 1)
+    if dims == like.ndim:
+        result = np.empty_like(like) if out is None else out
+    else:
+        shape = like.shape[:dims] + (1,) * (like.ndim - dims)
+        result = np.empty(shape, like.dtype) if out is None else out
+    turned = result.transpose(0, *range(2, result.ndim), 1) if result.ndim > 1 else result
     if result.flags.c_contiguous:
-        images = result.reshape(len(result), 1, result[0].size)  # as one pixel: in order
+        first = len(result) if result.ndim > 1 else 1
+        images = result.reshape(first, 1, -1)  # as one pixel: in order
     elif turned.flags.c_contiguous:
         images = turned.reshape(len(result), -1, result.shape[1])
     else:
         return NotImplemented
-    keep = np.float32(0 if p == 1 else 1 / (1 - p))
-    blocks = philox.count_blocks(like.size, FLOAT.itemsize)
+    keep = like.dtype.type(0 if p == 1 else 1 / (1 - p))
+    blocks = philox.count_blocks(result.size, FLOAT.itemsize)
     arguments = (state, np.float32(p), keep, images, blocks)
-    threads.run(_mask, len(images), arguments, _threads(like.size))
+    threads.run(_mask, len(images), arguments, _threads(result.size))
     return result
 
 
-def _draw(kernel: Any, state: Any, shape: tuple[int, ...], dtype: Any, out: Any) -> Any:
-    if dtype != FLOAT or not (out is None or (out.dtype == FLOAT and out.flags.c_contiguous)):
+def _draw(kernels: Any, state: Any, shape: tuple[int, ...], dtype: Any, out: Any) -> Any:
+    dtype = np.dtype(dtype)
+    kernel = kernels.get(dtype)
+    if kernel is None or not (out is None or (out.dtype == dtype and out.flags.c_contiguous)):
         return NotImplemented
-    result = np.empty(shape, FLOAT) if out is None else out
-    blocks = philox.count_blocks(result.size, FLOAT.itemsize)
+    result = np.empty(shape, dtype) if out is None else out
+    blocks = philox.count_blocks(result.size, dtype.itemsize)
     arguments = (state, blocks, result.reshape(-1))
     threads.run(kernel, -(-blocks // BLOCKS), arguments, _threads(result.size))
     return result
@@ -166,6 +174,47 @@ def _normal(counters, state, blocks, out):
 
 
 @compiled
+def _uniform_double(counters, state, blocks, out):
+    words = np.empty(4 * BLOCKS, np.uint32)
+    pairs = words.view(np.int64)
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        first = chunk * BLOCKS
+        _words(state, first, min(BLOCKS, blocks - first), words)
+        y = out[2 * first : 2 * (first + BLOCKS)]
+        for i in range(len(y)):
+            y[i] = np.float64((pairs[i] >> 11) & LOW53) * 2.0**-53
+    return _advanced(counters, done, state, blocks)
+
+
+@compiled
+def _normal_double(counters, state, blocks, out):
+    words = np.empty(4 * BLOCKS, np.uint32)
+    pairs = words.view(np.int64)
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        first = chunk * BLOCKS
+        _words(state, first, min(BLOCKS, blocks - first), words)
+        y = out[2 * first : 2 * (first + BLOCKS)]
+        for i in range(0, len(y), 2):
+            u = np.float64((pairs[i] >> 11) & LOW53) * 2.0**-53 + 2.0**-54
+            angle = np.float64((pairs[i + 1] >> 11) & LOW53) * (2 * np.pi * 2.0**-53)
+            radius = np.sqrt(-2 * np.log(u))
+            y[i] = radius * np.cos(angle)
+            if i + 1 < len(y):
+                y[i + 1] = radius * np.sin(angle)
+    return _advanced(counters, done, state, blocks)
+
+
+@compiled
 def _mask(counters, state, p, keep, images, blocks):
     """`keep` where a number is at least p, else 0; images are N, pixels, channels in memory.
 
@@ -174,7 +223,7 @@ def _mask(counters, state, p, keep, images, blocks):
     pixels, channels = images.shape[1:]
     size = pixels * channels
     words = np.empty(size + 8, np.uint32)
-    values = np.empty(size, np.float32)
+    values = np.empty(size, images.dtype)
     done = 0
     while True:
         chunk = take(counters)
@@ -187,7 +236,7 @@ def _mask(counters, state, p, keep, images, blocks):
         drawn = words[skipped : skipped + size]
         for i in range(size):
             kept = np.float32(np.int32(drawn[i] >> np.uint32(8))) * np.float32(2.0**-24) >= p
-            values[i] = keep if kept else np.float32(0)
+            values[i] = keep if kept else images.dtype.type(0)
         if pixels == 1:
             images[chunk, 0] = values
         else:

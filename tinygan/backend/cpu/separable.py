@@ -70,7 +70,7 @@ def _separable(counters, x, down, down_turned, across, across_turned, y, share):
     width, channels = x.shape[2:]
     line = np.empty(width * channels, x.dtype)
     bands = np.empty((y.shape[2], 2), np.int64)
-    taps = 0
+    nothing, taps = x.dtype.type(0), 0
     for j in range(y.shape[2]):
         bands[j, 0], bands[j, 1] = _band(across, across_turned, j)
         taps = max(taps, bands[j, 1] - bands[j, 0])
@@ -108,7 +108,7 @@ def _separable(counters, x, down, down_turned, across, across_turned, y, share):
                     place, weight_of = places[tap], weights[tap]
                     for k in range(size):
                         weight = weight_of[k]
-                        ys[k] += weight * line[place[k]] if weight != 0 else 0
+                        ys[k] += weight * line[place[k]] if weight != 0 else nothing
                 continue
             for j in range(y.shape[2]):
                 ys = y[n, i, j]
