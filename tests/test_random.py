@@ -540,9 +540,8 @@ def test_kernels_decline_other_types() -> None:
         out = np.empty((4, 4), np.float32).T
         assert draw(state, shape=(4, 4), dtype=np.float32, out=out[:, 1:]) is NotImplemented
     x = np.zeros((4, 5, 6, 7), np.float32)
-    for like in (x.astype(np.float64), x.transpose(0, 2, 1, 3), x[0, 0, 0], x[:0]):
+    for like in (x.astype(np.float16), x.transpose(0, 2, 1, 3), x[:0]):
         assert kernels.dropout_mask(state, like, p=0.5, dims=like.ndim) is NotImplemented
-    assert kernels.dropout_mask(state, x, p=0.5, dims=2) is NotImplemented
     assert state.tolist() == [0, 0]
 
 
