@@ -168,6 +168,21 @@ def test_numbers_take_the_place_of_arrays(dtype: Any) -> None:
         agree(kernel("pow")(x, exponent), expected, 2)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@np.errstate(all="ignore")
+def test_powers_of_all_kinds_of_numbers(dtype: Any) -> None:
+    sizes = [0.0, 1, 0.5, 2, 3, 2.5, 1e-30, 1e30, np.inf, np.nan, 1e-45, 100, 16777217, 0.9999999]
+    numbers = np.array([s * n for n in sizes for s in (1, -1)], dtype)
+    result = kernel("pow")(numbers[:, None], numbers)
+    exact = np.power(numbers[:, None].astype(np.float64), numbers.astype(np.float64))
+    agree(result, exact.astype(dtype), 1)
+    known = ~np.isnan(result)
+    np.testing.assert_array_equal(np.signbit(result)[known], np.signbit(exact)[known])
+    x, y = np.exp(drawn((5000,), dtype) * 3), drawn((5000,), dtype)
+    exact = np.power(x.astype(np.float64), y.astype(np.float64)).astype(dtype)
+    np.testing.assert_allclose(kernel("pow")(x, y), exact, rtol=np.finfo(dtype).eps, atol=1e-44)
+
+
 def test_the_sign_of_zero_is_that_of_the_reference() -> None:
     x = np.array([0.0, -0.0, 1, -1], np.float32)
     for operands in ((x, 0.0), (x, -0.0)):
