@@ -16,7 +16,8 @@ from tinygan.autograd import REGISTRY, Primitive
 from tinygan.autograd.mode import state
 from tinygan.nn import functional as F
 
-UNTIMED = {"copy_to": "needs two devices"}
+RANKS = ("mean_over_ranks", "moments_over_ranks", "sync_batch_norm")
+UNTIMED = {"copy_to": "needs two devices", **dict.fromkeys(RANKS, "needs several processes")}
 SIZES = {"small": (8, 16, 8), "medium": (64, 32, 16), "large": (64, 64, 64)}  # images: N, C, H = W
 
 
