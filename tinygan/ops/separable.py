@@ -25,3 +25,4 @@ def _separable(xp: Any, x: Any, rows: Any, columns: Any) -> Any:
 
 _separable.vjp(x=lambda g, rows, columns: _separable(g, rows.permute(1, 0), columns.permute(1, 0)))
 _separable.kernel("cpu", "tinygan.backend.cpu.separable:separable")
+_separable.kernel("cuda", "tinygan.backend.cuda.separable:separable")

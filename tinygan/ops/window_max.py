@@ -183,3 +183,4 @@ _plane_scatter.vjp(g=lambda v, place: _plane_gather(v, place))
 
 for _op in (_max_pool, _max_tap, _tap_pick, _tap_spread):
     _op.kernel("cpu", f"tinygan.backend.cpu.windows:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.windows:{_op.name}")

@@ -51,6 +51,7 @@ _window_spread.vjp(
 
 for _op in (_window_sum, _window_spread):
     _op.kernel("cpu", f"tinygan.backend.cpu.windows:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.windows:{_op.name}")
 
 
 def _sum(parts: list[Any]) -> Any:

@@ -5,6 +5,7 @@
 // set are (`by_line`); else neighbours are in neighbouring sets. Long sets are cut into pieces, of
 // a block each. A unit of work is V numbers side by side: of one set, or of V sets.
 #pragma once
+#include "packs.cuh"
 
 const int THREADS = 256;
 
@@ -36,27 +37,6 @@ struct Share {  // of a thread: units first, first + along, ... before last of a
         start = set / sets.inner * sets.outer_step + set % sets.inner * sets.inner_step;
     }
 };
-
-template <typename T, int V> struct alignas(V * sizeof(T)) Pack { T of[V]; };
-
-template <int V, typename T> __device__ void load(const T* from, T (&to)[V]) {
-    if (V > 1 && (size_t)from % sizeof(Pack<T, V>) == 0) {
-        Pack<T, V> pack = *(const Pack<T, V>*)from;
-        for (int v = 0; v < V; v++) to[v] = pack.of[v];
-    } else {
-        for (int v = 0; v < V; v++) to[v] = from[v];
-    }
-}
-
-template <int V, typename T> __device__ void store(const T (&from)[V], T* to) {
-    if (V > 1 && (size_t)to % sizeof(Pack<T, V>) == 0) {
-        Pack<T, V> pack;
-        for (int v = 0; v < V; v++) pack.of[v] = from[v];
-        *(Pack<T, V>*)to = pack;
-    } else {
-        for (int v = 0; v < V; v++) to[v] = from[v];
-    }
-}
 
 // What a kernel does with each set is an Op: Number, FIELDS, and a Part, what a thread gathers of a
 // set, whose state is FIELDS numbers; begin() prepares parts, add() reads V numbers, merge() joins
