@@ -165,3 +165,4 @@ _conv2d_weight_grad.vjp(
 
 for _op in (_conv2d, _conv2d_input_grad, _conv2d_weight_grad):
     _op.kernel("cpu", f"tinygan.backend.cpu.convolution:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.convolution:{_op.name}")

@@ -4,8 +4,9 @@
 // multiplied, the numbers of the next are on their way from memory into registers; they then go
 // into a second panel, so that each step needs one barrier only.
 //
-// A factor is read through a Source: place(i, k) is where a quad of numbers begins, load reads one
-// (zeros beyond the ends), advance goes DEPTH further, and along_depth() says which way quads run.
+// A factor is read through a Source: load reads a quad of numbers (zeros beyond the ends) from a
+// place, which is a row (or a column), and a depth, which advance moves on by DEPTH. Quads run the
+// way that along_depth() says; where they all do along the depth, a thread needs one_depth only.
 #pragma once
 #include "tiles.cuh"
 
@@ -16,23 +17,22 @@ template <typename T> struct Matrix {
     int size, depth;
     bool along, aligned;
 
-    struct Place { const T* from; int i, k; };
+    struct Place { const T* from; int i; };
+    typedef int Depth;
+    static constexpr bool one_depth = false;
     __device__ bool along_depth() const { return along; }
-    __device__ Place place(int i, int k) const {
-        return {numbers + i * step + k * depth_step, i, k};
-    }
-    __device__ void advance(Place& p) const {
-        p.from += DEPTH<T> * depth_step;
-        p.k += DEPTH<T>;
-    }
-    __device__ void load(const Place& p, T* quad) const {
-        int here = along ? (p.i < size ? depth - p.k : 0) : (p.k < depth ? size - p.i : 0);
+    __device__ Place place(int i) const { return {numbers + i * step, i}; }
+    __device__ Depth start(int k) const { return k; }
+    __device__ void advance(Depth& k) const { k += DEPTH<T>; }
+    __device__ void load(const Place& p, Depth k, T* quad) const {
+        const T* from = p.from + k * depth_step;
+        int here = along ? (p.i < size ? depth - k : 0) : (k < depth ? size - p.i : 0);
         if (aligned && here >= 4) {
-            copy<4>(quad, p.from);
+            copy<4>(quad, from);
         } else {
             long long next = along ? depth_step : step;
 #pragma unroll
-            for (int v = 0; v < 4; v++) quad[v] = v < here ? p.from[v * next] : T(0);
+            for (int v = 0; v < 4; v++) quad[v] = v < here ? from[v * next] : T(0);
         }
     }
 };
@@ -73,8 +73,10 @@ template <typename T, class Rows> struct Result {
 // A thread's quads of each panel of a factor, on their way.
 template <typename T, int SIZE, int THREADS, class Source> struct Quads {
     static constexpr int total = SIZE * DEPTH<T> / 4, share = (total + THREADS - 1) / THREADS;
+    static constexpr int depths = Source::one_depth ? 1 : share;
     typename Source::Place places[share];
-    T numbers[share][4];
+    typename Source::Depth depth[depths];
+    alignas(16) T numbers[share][4];
 
     struct Spot { int i, k; };
     static __device__ Spot spot(const Source& source, int q) {
@@ -89,16 +91,16 @@ template <typename T, int SIZE, int THREADS, class Source> struct Quads {
 #pragma unroll
         for (int q = 0; q < share; q++) {
             Spot s = spot(source, q);
-            places[q] = source.place(first + s.i, k + s.k);
+            places[q] = source.place(first + s.i);
+            if (q < depths) depth[q] = source.start(k + s.k);
         }
     }
     __device__ void load(const Source& source) {
 #pragma unroll
         for (int q = 0; q < share; q++)
-            if (exists(q)) {
-                source.load(places[q], numbers[q]);
-                source.advance(places[q]);
-            }
+            if (exists(q)) source.load(places[q], depth[q % depths], numbers[q]);
+#pragma unroll
+        for (int q = 0; q < depths; q++) source.advance(depth[q]);
     }
     __device__ void keep(const Source& source, T* panel) {
 #pragma unroll
@@ -150,9 +152,15 @@ template <typename T, class Sums> __device__ bool complete(Sums& own, const Part
     return true;
 }
 
+// What is multiplied: in shared memory, as the loop below needs all registers.
+template <class Left, class Right> struct Factors {
+    Left left;
+    Right right;
+};
+
 // The tile from a row and a column on; depth is a number of panels.
 template <typename T, class Tile, class Sums, class Left, class Right, class Y>
-__device__ void product_tile(const Left& left, const Right& right, const Y& y, int row, int column,
+__device__ void product_tile(const Factors<Left, Right>& factors, const Y& y, int row, int column,
                              int depth, const Parts<T>& parts) {
     constexpr int L = Panel<T, Tile::rows>::length, R = Panel<T, Tile::columns>::length;
     alignas(16) __shared__ T panels[2][L + R];
@@ -161,18 +169,18 @@ __device__ void product_tile(const Left& left, const Right& right, const Y& y, i
     Quads<T, Tile::rows, Tile::threads, Left> lefts;
     Quads<T, Tile::columns, Tile::threads, Right> rights;
     Sums sums = {};
-    lefts.start(left, row, begin * DEPTH<T>);
-    rights.start(right, column, begin * DEPTH<T>);
+    lefts.start(factors.left, row, begin * DEPTH<T>);
+    rights.start(factors.right, column, begin * DEPTH<T>);
     for (int step = begin - 1; step < end; step++) {  // the first one only fetches
         T* next = panels[(step + 1) & 1];
         if (step + 1 < end) {
-            lefts.load(left);
-            rights.load(right);
+            lefts.load(factors.left);
+            rights.load(factors.right);
         }
         if (step >= begin) sums.multiply(panels[step & 1], panels[step & 1] + L);
         if (step + 1 < end) {
-            lefts.keep(left, next);
-            rights.keep(right, next + L);
+            lefts.keep(factors.left, next);
+            rights.keep(factors.right, next + L);
         }
         __syncthreads();
     }

@@ -50,7 +50,7 @@ template <typename T, int SIZE> struct Panel {
 template <typename T, class Tile> struct Sums {
     static constexpr int count = Tile::height * Tile::width, width = Tile::width;
     static constexpr int rows = Tile::height < 4 ? Tile::height : 4;  // side by side
-    T numbers[count];
+    alignas(16) T numbers[count];
 
     static __device__ int row(int i) {
         return threadIdx.x / (Tile::columns / width) * rows + i % rows +
@@ -58,9 +58,9 @@ template <typename T, class Tile> struct Sums {
     }
     static __device__ int column() { return threadIdx.x % (Tile::columns / width) * width; }
     __device__ void multiply(const T* left, const T* right) {
-#pragma unroll
+#pragma unroll 16
         for (int k = 0; k < DEPTH<T>; k++) {
-            T a[Tile::height], b[width];
+            alignas(16) T a[Tile::height], b[width];
 #pragma unroll
             for (int i = 0; i < Tile::height; i += rows)
                 copy<rows>(a + i, left + Panel<T, Tile::rows>::at(k, row(i)));
