@@ -6,8 +6,10 @@ Batch 64. A layer is known by the model it is in: G1 to G5 are the generator at 
 and, mirrored, the discriminator, whose last layer is D5; S1 and S2 are those at 28 pixels; T are
 3 x 3, R end in one or three channels, W are depthwise. For each of the trio: milliseconds, billions
 of operations per second, the share of the peak of multiply-adds measured in the same run, and how
-many times as long PyTorch takes, with its channels first or last, whichever is faster. All take
-turns and the fastest time of each counts, so that other programs disturb them alike.
+many times as long PyTorch takes, with its channels first or last, whichever is faster. Operations
+are those of the definition, also where a convolution by squares needs 9 products in place of 16:
+its share may exceed 100 %. All take turns and the fastest time of each counts, so that other
+programs disturb them alike.
 """
 
 from __future__ import annotations
