@@ -191,6 +191,7 @@ template <typename T> T __shfl_down_sync(unsigned, T v, int by) {
 }
 inline void __threadfence() {}
 [[noreturn]] inline void __trap() { throw host::Trap(); }
+using std::rint;
 #define printf host::print
 template <typename T> T __ldg(const T* p) { return *p; }
 template <typename T> T __ldcg(const T* p) { return *p; }

@@ -9,7 +9,7 @@ import nvrtc
 import pytest
 
 import tinygan.backend.cuda
-from tinygan.backend.cuda import elementwise, source
+from tinygan.backend.cuda import activations, elementwise, mapping, source
 
 ARCHITECTURES = (75, 80, 90, 100)
 
@@ -18,7 +18,9 @@ for _module in pkgutil.iter_modules(tinygan.backend.cuda.__path__):
 
 SOURCES = sorted({kernel.source for kernel in source.declared})
 OPS = {
-    name: op for name, op in vars(elementwise).items() if isinstance(op, elementwise.Elementwise)
+    name: op
+    for name, op in {**vars(elementwise), **vars(activations)}.items()
+    if isinstance(op, mapping.Elementwise)
 }
 
 pytestmark = pytest.mark.skipif(nvrtc.LIBRARY is None, reason="needs nvidia-cuda-nvrtc-cu12")

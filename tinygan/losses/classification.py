@@ -77,7 +77,7 @@ for _op in (
     *(logistic_loss, logistic_loss_grad),
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.losses:{_op.name}")
-    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.activations:{_op.name}")
 
 
 def binary_cross_entropy(

@@ -40,6 +40,7 @@ huber_grad.vjp(
 )
 for _op in (huber, huber_grad):
     _op.kernel("cpu", f"tinygan.backend.cpu.losses:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.activations:{_op.name}")
 
 
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:

@@ -207,8 +207,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 for _op in (
     *(sigmoid, _sigmoid_grad, softplus, _softplus_grad),
     *(elu, _elu_grad, silu, _silu_grad, _gelu, _gelu_grad),
+    *(logsigmoid, _logsigmoid_grad, selu, _selu_grad, _gelu_tanh, _gelu_tanh_grad),
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
-    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
-for _op in (logsigmoid, _logsigmoid_grad, selu, _selu_grad, _gelu_tanh, _gelu_tanh_grad):
-    _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.activations:{_op.name}")

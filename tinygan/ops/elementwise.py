@@ -201,11 +201,9 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return x if max is None else clamp_max(x, max)
 
 
-for _op in (add, sub, mul, true_divide, pow, maximum, minimum):
+for _op in (add, sub, mul, true_divide, floor_divide, remainder, pow, maximum, minimum):
     _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
-for _op in (floor_divide, remainder):
-    _op.kernel("cpu", f"tinygan.backend.cpu.elementwise:{_op.name}")
 clamp_min.kernel("cpu", "tinygan.backend.cpu.elementwise:maximum")
 clamp_max.kernel("cpu", "tinygan.backend.cpu.elementwise:minimum")
 clamp_min.kernel("cuda", "tinygan.backend.cuda.elementwise:maximum")

@@ -104,8 +104,6 @@ def relu6(x: Tensor) -> Tensor:
     return hardtanh(x, min_val=0.0, max_val=6.0)
 
 
-for _op in (relu, _leaky_relu, _leaky_relu_grad, hardtanh):
+for _op in (relu, _leaky_relu, _leaky_relu_grad, _prelu, hardtanh, _hardtanh_grad):
     _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
-    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
-for _op in (_prelu, _hardtanh_grad):
-    _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.activations:{_op.name}")

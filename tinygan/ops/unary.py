@@ -202,9 +202,6 @@ def _tanh_grad(xp: Any, g: Any, y: Any) -> Any:
 _tanh_grad.vjp(g=lambda v, y: _tanh_grad(v, y), y=lambda v, g, y: v * g * y * -2)
 tanh.vjp(x=lambda g, y: _tanh_grad(g, y))
 
-for _op in (neg, abs, exp, expm1, log, sqrt, rsqrt, square, reciprocal, tanh, _tanh_grad):
-    _op.kernel("cpu", f"tinygan.backend.cpu.unary:{_op.name}")
-    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 
 # -- rounding: derivative 0 -----------------------------------------------------------------------
 
@@ -245,10 +242,12 @@ def round(xp: Any, x: Any, *, decimals: int = 0) -> Any:
 round.vjp(x=lambda g: None)
 
 for _op in (
+    *(neg, abs, exp, expm1, log, sqrt, rsqrt, square, reciprocal, tanh, _tanh_grad),
     *(_abs_grad, _square_grad, sign, log1p, log2, log10, sin, cos),
     *(floor, ceil, trunc, round),
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.unary:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 
 
 def frac(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda import copy as copies
 from tinygan.backend.cuda import elementwise
-from tinygan.backend.cuda.elementwise import empty
+from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.kernels import launches
 
 INTEGER = np.dtype(np.int64)

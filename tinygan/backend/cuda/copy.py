@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.elementwise import empty
+from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.source import Kernel
 from tinygan.backend.kernels import launches
 

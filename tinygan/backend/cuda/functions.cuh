@@ -15,6 +15,18 @@ template <typename T> __device__ T sign(T x) {
 template <typename T> __device__ T larger(T x, T y) { return x > y || x != x ? x : y; }
 template <typename T> __device__ T smaller(T x, T y) { return x < y || x != x ? x : y; }
 
+template <typename T> __device__ T remainder_of(T x, T y) {
+    T rest = fmod(x, y);
+    return rest != T(0) && (rest < T(0)) != (y < T(0)) ? rest + y : rest;
+}
+template <typename T> __device__ T floor_divide(T x, T y) {
+    if (y == T(0)) return x / y;
+    T rest = fmod(x, y), below = (x - rest) / y;
+    if (rest != T(0) && (rest < T(0)) != (y < T(0))) below -= T(1);
+    T whole = floor(below);
+    return below - whole > T(0.5) ? whole + T(1) : whole;
+}
+
 // -- activations and their derivatives ----------------------------------------------------------
 
 template <typename T> __device__ T relu(T x) { return x <= T(0) ? T(0) : x; }
@@ -52,6 +64,21 @@ template <typename T> __device__ T elu(T x, T alpha) { return x > T(0) ? x : alp
 template <typename T> __device__ T elu_grad(T g, T x, T alpha) {
     return x > T(0) ? g : g * (alpha * exp(x));
 }
+template <typename T> __device__ T selu(T x) {
+    return T(1.0507009873554805) * elu(x, T(1.6732632423543772));
+}
+template <typename T> __device__ T selu_grad(T g, T x) {
+    return g * (T(1.0507009873554805) * (x > T(0) ? T(1) : T(1.6732632423543772) * exp(x)));
+}
+// by tanh: x sigmoid(2 z), z = sqrt(2 / pi) (x + 0.044715 x^3)
+template <typename T> __device__ T gelu_tanh(T x) {
+    return x * sigmoid(x * (T(1.5957691216057308) + T(0.07135481627260025) * x * x));
+}
+template <typename T> __device__ T gelu_tanh_grad(T g, T x) {
+    T linear = T(1.5957691216057308), cubic = T(0.07135481627260025) * x * x;
+    T s = sigmoid(x * (linear + cubic));
+    return g * (s * (T(1) + (T(1) - s) * (x * (linear + T(3) * cubic))));
+}
 template <typename T> __device__ T gelu(T x) {
     return x * (erf(x * T(0.7071067811865476)) + T(1)) * T(0.5);
 }
@@ -78,4 +105,13 @@ template <typename T> __device__ T bernoulli_cross_entropy(T p, T t) {
 template <typename T> __device__ T bernoulli_cross_entropy_grad(T g, T p, T t) {
     T variance = p * (T(1) - p);
     return g * (p - t) / (variance < T(1e-12) ? T(1e-12) : variance);
+}
+template <typename T> __device__ T huber(T x, T t, T delta) {
+    T far = abs(x - t), near = far > delta ? delta : far;
+    return near * (far - near * T(0.5));
+}
+template <typename T> __device__ T huber_grad(T g, T x, T t, T delta) {
+    T d = x - t;
+    d = d > delta ? delta : d;
+    return g * (d < -delta ? -delta : d);
 }

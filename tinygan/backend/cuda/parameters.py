@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.cuda.copy import copy
-from tinygan.backend.cuda.elementwise import empty
+from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.source import C_NAMES, Kernel
 
 ROWS, COLUMNS = 60, 8

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygan.backend import philox
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.elementwise import empty
+from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.source import C_NAMES, FLOATS, Kernel
 from tinygan.backend.kernels import launches
 

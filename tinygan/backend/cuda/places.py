@@ -10,7 +10,7 @@ import numpy as np
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.changes import write
 from tinygan.backend.cuda.copy import DIMS, THREADS, WORDS, copy, grid_of, word_of
-from tinygan.backend.cuda.elementwise import empty
+from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.source import Kernel
 from tinygan.backend.kernels import launches
 
