@@ -169,3 +169,25 @@ def test_what_was_recorded_follows_its_inputs() -> None:
                 tape.play(START, tape.end)
                 np.testing.assert_array_equal(out, kernel(*given, **static))
             assert np.isfinite(out).all()
+
+
+def test_what_says_that_results_are_good_lives_as_long_as_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is computed again because its word was given to somebody else."""
+    given = problem(*CASES[0])
+    expected = {
+        name: getattr(convolution, name)(*a, **static) for name, (a, static) in given.items()
+    }
+    held: list[np.ndarray] = []
+    aligned = convolution.aligned
+
+    def crowded(*arguments: Any) -> Any:
+        held.extend(np.full(1, 7) for _ in range(100))
+        return aligned(*arguments)
+
+    monkeypatch.setattr(convolution, "aligned", crowded)
+    for name, (arguments, static) in given.items():
+        result = getattr(convolution, name)(*arguments, **static)
+        np.testing.assert_array_equal(result, expected[name])
+    assert held

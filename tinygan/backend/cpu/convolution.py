@@ -137,7 +137,8 @@ def conv2d_weight_grad(
     how = stride, dilation, groups, *_pixels(g), kind
     if winograd_plans.suits(result.shape, *how, filled=FILLED):
         squares = winograd_plans.gradient_tables(image.shape, right.shape, _start(padding))
-        wanted = address(winograd_weights.gradient(squares, image, right, result, number))
+        spoilt = winograd_weights.gradient(squares, image, right, result, number)
+        wanted = address(spoilt)  # which lives until the last launch
     memory = outer.Memory(*image_place(image), *image_place(right), wanted)
     sums = aligned(tables.sums, kind)
     threads.run(
@@ -188,7 +189,8 @@ def _gather(
     bias = None if bias is None else ordered(bias, (0,))
     wanted = 0
     if squares is not None:
-        wanted = address(winograd.results(squares, image, target, w, bias, slope, relu, number))
+        spoilt = winograd.results(squares, image, target, w, bias, slope, relu, number)
+        wanted = address(spoilt)  # which lives until the last launch
     packed = aligned((plan.groups * tables.rows * plan.packed,), kind)
     start = scratch(plan.groups * plan.packed, kind)
     given = (address(w), 0 if bias is None else address(bias))
