@@ -38,6 +38,9 @@ template <typename T> __device__ T hardtanh(T x, T low, T high) {
     T y = x < low ? low : x;
     return y > high ? high : y;
 }
+template <typename T> __device__ T hardtanh_grad(T g, T y, T low, T high) {
+    return y > low && y < high ? g : T(0);
+}
 template <typename T> __device__ T tanh_grad(T g, T y) { return g * (T(1) - y * y); }
 template <typename T> __device__ T sigmoid(T x) {
     T small = exp(-abs(x)), y = T(1) / (T(1) + small);
