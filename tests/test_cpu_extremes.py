@@ -12,6 +12,7 @@ from recorded import from_python, with_gradients
 import tinygan
 from tinygan.autograd import REGISTRY
 from tinygan.backend.cpu import extremes, lines, reductions, threads
+from tinygan.nn import functional as F
 
 random = np.random.default_rng(0)
 
@@ -175,3 +176,24 @@ def test_recorded_steps_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not from_python(with_gradients(lambda x: x.sum((0, 2)), 2), x)
     assert not from_python(lambda x: tinygan.cumsum(x, 1), x)
     assert not from_python(lambda x: tinygan.sum(tinygan.sum(x)), x)
+
+
+def test_classes_are_compared_and_converted_by_launches() -> None:
+    x = tinygan.tensor(random.standard_normal((40, 7)).astype(np.float32))
+    t = tinygan.tensor(random.integers(-3, 7, (40,)))
+    last = tinygan.tensor(random.integers(-3, 7, (2, 4, 5, 3))).permute(0, 3, 1, 2)
+    for y in (t, last):
+        for f in (tinygan.eq, tinygan.ne, tinygan.lt, tinygan.le, tinygan.gt, tinygan.ge):
+            assert not from_python(lambda y, f=f: f(y, 2), y)
+            assert from_python(lambda y, f=f: f(y, 0.5), y) == [f.name]
+            assert from_python(lambda y, f=f: f(y, 1 << 60), y) == [f.name]
+            assert from_python(lambda y, f=f: f(y, float("inf")), y) == [f.name]
+        assert not from_python(lambda y: tinygan.where(y > 0, y, -100), y)
+        for dtype in (tinygan.float32, tinygan.float64):
+            assert not from_python(lambda y, dtype=dtype: y.to(dtype), y)
+    assert not from_python(lambda x: (x.double() / 3).float(), x)
+    assert not from_python(lambda x, t: (x.argmax(1) == t).float().mean(), x, t)
+    for weight in (None, x[0].exp()):
+        assert not from_python(
+            with_gradients(lambda x, t, w=weight: F.nll_loss(x.log_softmax(1), t, w)), x, abs(t)
+        )

@@ -6,38 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cpu.mapping import BOOL, mapped
+from tinygan.backend.cpu import threads
+from tinygan.backend.cpu.compile import compiled, finish, take
+from tinygan.backend.cpu.loops import PIECE
+from tinygan.backend.cpu.mapping import BOOL, FLOATS, INTEGER, PARALLEL, mapped
+from tinygan.backend.cpu.memory import flat
 from tinygan.backend.kernels import launches
 
 INFINITE = np.float32(np.inf)
 
 
-@mapped(exact=True, truth=True)
+@mapped(exact=True, truth=True, integers=True)
 def eq(x, other):
     return x == other
 
 
-@mapped(exact=True, truth=True)
+@mapped(exact=True, truth=True, integers=True)
 def ne(x, other):
     return x != other
 
 
-@mapped(exact=True, truth=True)
+@mapped(exact=True, truth=True, integers=True)
 def lt(x, other):
     return x < other
 
 
-@mapped(exact=True, truth=True)
+@mapped(exact=True, truth=True, integers=True)
 def le(x, other):
     return x <= other
 
 
-@mapped(exact=True, truth=True)
+@mapped(exact=True, truth=True, integers=True)
 def gt(x, other):
     return x > other
 
 
-@mapped(exact=True, truth=True)
+@mapped(exact=True, truth=True, integers=True)
 def ge(x, other):
     return x >= other
 
@@ -99,7 +103,7 @@ bitwise_and, bitwise_or, bitwise_xor, bitwise_not = map(
 # -- selection ------------------------------------------------------------------------------------
 
 
-@mapped(exact=True, masked=True)
+@mapped(exact=True, masked=True, integers=True)
 def where(condition, x, other):
     return x if condition else other
 
@@ -111,6 +115,26 @@ def masked_fill(x: Any, mask: Any, value: Any, *, out: Any = None) -> Any:
 
 @launches
 def cast(x: Any, *, dtype: Any, out: Any = None) -> Any:
-    if x.dtype != BOOL or out is None:
+    if out is None:
         return NotImplemented
-    return where(x, 1.0, 0.0, out=out)
+    if x.dtype == BOOL:
+        return where(x, 1.0, 0.0, out=out)
+    numbers = flat(x, out)
+    if numbers is None or x.dtype not in (*FLOATS, INTEGER) or out.dtype not in FLOATS:
+        return NotImplemented
+    number = threads.get_num_threads() if x.size > PARALLEL else 1
+    threads.run(_converted, -(-x.size // PIECE), tuple(numbers), number)
+    return out
+
+
+@compiled
+def _converted(counters, x, y):
+    done = 0
+    while True:
+        chunk = take(counters)
+        if chunk < 0:
+            break
+        done += 1
+        for i in range(chunk * PIECE, min((chunk + 1) * PIECE, len(x))):
+            y[i] = x[i]
+    return finish(counters, done)

@@ -21,11 +21,12 @@ from tinygan.backend.cpu.native import call6
 from tinygan.backend.layout import Where, common_order
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-KINDS = {t: np.empty(0, t) for t in (*FLOATS, np.dtype(np.bool_))}
-BOOL = np.dtype(np.bool_)
+BOOL, INTEGER = np.dtype(np.bool_), np.dtype(np.int64)
+KINDS = {t: np.empty(0, t) for t in (*FLOATS, BOOL, INTEGER)}
 BYTES, HALVES, WORDS = (np.empty(0, t) for t in (np.uint8, np.uint32, np.uint64))
 OPERANDS = 4
 BUFFERED = 512  # numbers at a time where an operand needs a buffer
+EXACT = 1 << 53  # up to it integers are floats
 SMALL = 1 << 14  # numbers that NumPy computes as fast
 PARALLEL = 1 << 14  # numbers from which waking other threads costs less than it brings
 
@@ -43,18 +44,25 @@ class Mapped:
     """A function of numbers for arrays: `mapped(x, y, out=out)`, also with numbers for arrays.
 
     The result has the operands' type, or is of booleans (`truth`); with `masked` the first
-    operand is an array of booleans, with `logic` the others may be too.
+    operand is an array of booleans, with `logic` the others may be too, with `integers` also of
+    int64.
     """
 
     launches = True
 
     def __init__(
-        self, function: Callable[..., Any], exact: bool, truth: bool, masked: bool, logic: bool
+        self,
+        function: Callable[..., Any],
+        exact: bool,
+        truth: bool,
+        masked: bool,
+        logic: bool,
+        integers: bool,
     ) -> None:
         self.function = function
         self.small = SMALL if exact else 0
         self.truth, self.masked = truth, masked
-        self.types = (*FLOATS, BOOL) if logic else FLOATS
+        self.types = (*FLOATS, *(BOOL,) * logic, *(INTEGER,) * integers)
         self.inner: dict[np.dtype[Any], Any] = {}
 
     def __call__(self, *operands: Any, out: Any = None) -> Any:
@@ -77,6 +85,11 @@ class Mapped:
             dtype = out.dtype
         if dtype is None or dtype not in self.types:
             return NotImplemented
+        given_numbers = [x for x in operands if not isinstance(x, np.ndarray)]
+        if dtype == INTEGER and any(
+            not float(x).is_integer() or abs(x) > EXACT for x in given_numbers
+        ):
+            return NotImplemented
         given = BOOL if self.truth else dtype
         if out is not None and out.dtype != given:
             return NotImplemented
@@ -98,7 +111,6 @@ class Mapped:
             )
         if not size:
             return out
-        given_numbers = [x for x in operands if not isinstance(x, np.ndarray)]
         numbers = _constants(dtype, *map(repr, map(float, given_numbers)))
         places = [0] * OPERANDS
         place = address(numbers)
@@ -149,6 +161,7 @@ def mapped(
     truth: bool = False,
     masked: bool = False,
     logic: bool = False,
+    integers: bool = False,
 ) -> Any:
     """The kernel of a function of up to `OPERANDS` numbers.
 
@@ -156,8 +169,9 @@ def mapped(
     always used, so that a step has the same results whether it is recorded or not.
     """
     if function is None:
-        return partial(mapped, exact=exact, truth=truth, masked=masked, logic=logic)
-    return Mapped(function, exact, truth, masked, logic)
+        options = {"exact": exact, "truth": truth, "masked": masked, "logic": logic}
+        return partial(mapped, **options, integers=integers)
+    return Mapped(function, exact, truth, masked, logic, integers)
 
 
 @lru_cache(maxsize=1024)
