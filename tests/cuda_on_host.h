@@ -189,6 +189,17 @@ template <typename T> T __shfl_down_sync(unsigned, T v, int by) {
     int from = host::lane() + by;
     return host::exchange(v, from < 32 ? from : host::lane());
 }
+inline unsigned __ballot_sync(unsigned, bool value) {
+    int warp = host::current / 32, own = host::lane();
+    host::slots[warp][own] = value;
+    host::yield(host::AT_WARP);
+    unsigned bits = 0;
+    for (int n = 0; n < 32 && warp * 32 + n < (int)(blockDim.x * blockDim.y * blockDim.z); n++)
+        bits |= (unsigned)host::slots[warp][n] << n;
+    host::yield(host::AT_WARP);
+    return bits;
+}
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline void __threadfence() {}
 [[noreturn]] inline void __trap() { throw host::Trap(); }
 using std::rint;

@@ -14,7 +14,7 @@ import tinygan
 from tinygan.autograd import REGISTRY
 from tinygan.autograd.trace import add_to, assign
 from tinygan.backend import backend_for
-from tinygan.backend.cuda import changes, copy, places
+from tinygan.backend.cuda import changes, copy, rearrange
 
 pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
 
@@ -151,16 +151,16 @@ def test_joined(dtype: Any) -> None:
             expected = np.concatenate(parts, dim)
             for given in (xs, [*xs[:3], lying(parts[3], (2, 3, 1, 0))], [x[::-1] for x in xs]):
                 wanted = np.concatenate([host(x) for x in given], dim)
-                y = places.cat(*given, dim=dim)
+                y = rearrange.cat(*given, dim=dim)
                 np.testing.assert_array_equal(host(y), wanted, strict=True)
                 out = to(np.zeros_like(expected))
-                assert places.cat(*given, dim=dim, out=out) is out
+                assert rearrange.cat(*given, dim=dim, out=out) is out
                 np.testing.assert_array_equal(host(out), wanted)
-            assert places.cat(*xs, dim=dim).transpose(order).flags.c_contiguous
+            assert rearrange.cat(*xs, dim=dim).transpose(order).flags.c_contiguous
     many = [to(np.full((2, k), k, dtype)) for k in range(1, 20)]
     wanted = np.concatenate([host(x) for x in many], 1)
-    np.testing.assert_array_equal(host(places.cat(*many, dim=1)), wanted)
-    assert places.cat(to(np.zeros(2)), to(np.zeros(2, np.float32)), dim=0) is NotImplemented
+    np.testing.assert_array_equal(host(rearrange.cat(*many, dim=1)), wanted)
+    assert rearrange.cat(to(np.zeros(2)), to(np.zeros(2, np.float32)), dim=0) is NotImplemented
 
 
 KEYS: list[Any] = [
@@ -183,19 +183,21 @@ def test_slices_in_zeros_and_in_others(key: Any, dtype: Any) -> None:
     for order in ((0, 1, 2, 3), (0, 2, 3, 1)):
         x = lying(whole, order)
         part = x[(*key, ...)] if ... not in key else x[key]
-        y = places.slice_grad(part, key=key, shape=shape)
+        y = rearrange.slice_grad(part, key=key, shape=shape)
         expected = REGISTRY["slice_grad"].reference(np, host(part), key=key, shape=shape)
         np.testing.assert_array_equal(host(y), expected, strict=True)
         out = lying(np.full(shape, 5, dtype), (3, 0, 2, 1))
-        assert places.slice_grad(part, key=key, shape=shape, out=out) is out
+        assert rearrange.slice_grad(part, key=key, shape=shape, out=out) is out
         np.testing.assert_array_equal(host(out), expected)
         for value in (2, to(host(part)), to(np.ones(host(part).shape[-1:], dtype))):
-            y = places.slice_set(x, value, key=key)
+            y = rearrange.slice_set(x, value, key=key)
             given = value if value is not None and isinstance(value, int) else host(value)
             expected = REGISTRY["slice_set"].reference(np, whole, given, key=key)
             np.testing.assert_array_equal(host(y), expected, strict=True)
             assert y.strides == x.strides
-    assert places.slice_grad(x[::-1], key=(slice(None, None, -1),), shape=shape) is NotImplemented
+    assert (
+        rearrange.slice_grad(x[::-1], key=(slice(None, None, -1),), shape=shape) is NotImplemented
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -208,7 +210,7 @@ def test_padding(dtype: Any) -> None:
             for order in (
                 ((0, 1, 2, 3), (0, 2, 3, 1)) if len(shape) == 4 else [tuple(range(x.ndim))]
             ):
-                y = places.pad_constant(lying(x, order), widths=widths, value=value)
+                y = rearrange.pad_constant(lying(x, order), widths=widths, value=value)
                 np.testing.assert_array_equal(host(y), expected, strict=True)
                 assert y.transpose(order).flags.c_contiguous
 

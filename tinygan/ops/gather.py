@@ -67,6 +67,7 @@ _scatter.vjp(
 )
 for _op in (_gather, _gather_grad, _scatter):
     _op.kernel("cpu", f"tinygan.backend.cpu.places:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.places:{_op.name}")
 
 
 def _checked(op: str, x: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]:

@@ -49,7 +49,7 @@ def _slice_set(xp: Any, x: Any, value: Any, *, key: tuple[Any, ...]) -> Any:
 _slice_set.vjp(x=lambda g, key: _slice_set(g, 0, key), value=lambda g, key: _slice(g, key))
 for _op in (_slice_grad, _slice_set):
     _op.kernel("cpu", f"tinygan.backend.cpu.rearrange:{_op.name}")
-    _op.kernel("cuda", f"tinygan.backend.cuda.places:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.rearrange:{_op.name}")
 
 
 @primitive(view=True)  # an index that is fine is returned as it is
@@ -108,6 +108,9 @@ _put.vjp(
 for _op in (_check_index, _take, _take_grad):
     _op.kernel("cpu", f"tinygan.backend.cpu.indexing:{_op.name}")
 _put.kernel("cpu", "tinygan.backend.cpu.places:put")
+for _op in (_take, _take_grad):
+    _op.kernel("cuda", f"tinygan.backend.cuda.indexing:{_op.name}")
+_put.kernel("cuda", "tinygan.backend.cuda.places:put")
 
 
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:

@@ -26,7 +26,7 @@ def _part(g: Tensor, position: int, tensors_shape: Sequence[tuple[int, ...]], di
 
 _cat.vjp(tensors=_part)
 _cat.kernel("cpu", "tinygan.backend.cpu.rearrange:cat")
-_cat.kernel("cuda", "tinygan.backend.cuda.places:cat")
+_cat.kernel("cuda", "tinygan.backend.cuda.rearrange:cat")
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -75,6 +75,7 @@ def _one_hot(xp: Any, x: Any, *, num_classes: int) -> Any:
 
 for _op in (embedding, embedding_grad, _looked_up, _one_hot):
     _op.kernel("cpu", f"tinygan.backend.cpu.indexing:{_op.name}")
+    _op.kernel("cuda", f"tinygan.backend.cuda.indexing:{_op.name}")
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

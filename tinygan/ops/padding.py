@@ -26,7 +26,7 @@ def _pad_constant(xp: Any, x: Any, *, widths: Widths, value: float) -> Any:
 
 
 _pad_constant.vjp(x=lambda g, x_shape, widths: _slice(g, inside(widths, x_shape)))
-_pad_constant.kernel("cuda", "tinygan.backend.cuda.places:pad_constant")
+_pad_constant.kernel("cuda", "tinygan.backend.cuda.rearrange:pad_constant")
 
 
 @primitive

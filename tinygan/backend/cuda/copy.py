@@ -48,7 +48,7 @@ def fill(y: Any, value: Any) -> bool:
     if loops is None or y.size >= 1 << 31:
         return False
     if y.size:
-        arguments = (word_of(value, y.dtype), y, _table(loops), np.int32(len(loops)))
+        arguments = (word_of(value, y.dtype), y, table_of(loops), np.int32(len(loops)))
         _fill[y.itemsize](grid_of(y.size), (THREADS,), (*arguments, np.uint32(y.size)))
     return True
 
@@ -61,6 +61,12 @@ def word_of(value: Any, dtype: Any) -> np.uint64:
 def grid_of(size: int) -> tuple[int]:
     """Blocks for so many threads."""
     return (min(BLOCKS, -(-size // THREADS)),)
+
+
+def is_dense(x: Any) -> bool:
+    """Whether its numbers lie one after the other, in whatever order."""
+    order = sorted(range(x.ndim), key=lambda d: -x.strides[d])
+    return bool(x.flags.c_contiguous or x.transpose(order).flags.c_contiguous)
 
 
 @launches
@@ -113,11 +119,11 @@ def _plan(
         sizes = np.int32(rows[0]), np.int32(columns[0]), np.int64(columns[2]), np.int64(rows[1])
         blocks = prod([loop[0] for loop in outer])
         blocks *= -(-rows[0] // TILE) * -(-columns[0] // TILE)
-        tiles = (_table(outer), np.int32(len(outer)), *sizes)
+        tiles = (table_of(outer), np.int32(len(outer)), *sizes)
         return _transpose[itemsize], (blocks,), (TILE, 8), tiles
     word, loops = _wider(loops, itemsize, alignment)
     size = prod([loop[0] for loop in loops])
-    arguments = (_table(loops), np.int32(len(loops)), np.uint32(size))
+    arguments = (table_of(loops), np.int32(len(loops)), np.uint32(size))
     return _copy[word], grid_of(size), (THREADS,), arguments
 
 
@@ -127,17 +133,20 @@ def _loops(
     """As few loops as can be, in the order of the result; steps are counted in numbers."""
     if any(step % itemsize for step in (*to, *start)):
         return None
-    loops = [
-        (n, t // itemsize, s // itemsize) for n, t, s in zip(shape, to, start, strict=True) if n > 1
-    ]
-    loops.sort(key=lambda loop: (-abs(loop[1]), -abs(loop[2])))
-    merged: list[Loop] = []
-    for n, t, s in loops:
-        if merged and merged[-1][1:] == (n * t, n * s):
-            merged[-1] = (merged[-1][0] * n, t, s)
-        else:
-            merged.append((n, t, s))
-    return (merged or [(1, 0, 0)]) if len(merged) <= DIMS else None
+    loops = [(n, t // itemsize, s // itemsize) for n, t, s in zip(shape, to, start, strict=True)]
+    loops = merged(sorted(loops, key=lambda loop: (-abs(loop[1]), -abs(loop[2]))))
+    return loops if len(loops) <= DIMS else None
+
+
+def merged(loops: list[Any]) -> list[Any]:
+    """Loops (how often, steps) made one where their numbers follow each other; at least one."""
+    result: list[Any] = []
+    for n, *steps in loops:
+        if result and list(result[-1][1:]) == [n * step for step in steps]:
+            result[-1] = (result[-1][0] * n, *steps)
+        elif n > 1:
+            result.append((n, *steps))
+    return result or [(1, 0, 0)]
 
 
 def _wider(loops: list[Loop], itemsize: int, alignment: int) -> tuple[int, list[Loop]]:
@@ -153,8 +162,9 @@ def _wider(loops: list[Loop], itemsize: int, alignment: int) -> tuple[int, list[
     return itemsize, loops
 
 
-def _table(loops: list[Loop]) -> np.ndarray:
-    table = np.zeros((), LOOPS)
-    for name, column in zip(("sizes", "to", "from"), zip(*loops, strict=True), strict=False):
+def table_of(loops: list[Any], kind: np.dtype[Any] = LOOPS) -> np.ndarray:
+    """The loops as the structure that kernels take."""
+    table = np.zeros((), kind)
+    for name, column in zip(kind.names or (), zip(*loops, strict=True), strict=False):
         table[name][: len(loops)] = column
     return table

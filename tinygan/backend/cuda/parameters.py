@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cuda.copy import copy
+from tinygan.backend.cuda.copy import copy, is_dense
 from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.source import C_NAMES, Kernel
 
@@ -99,12 +99,6 @@ def _tables(p: Arrays, state: list[Arrays], steps: Arrays) -> list[np.ndarray] |
         row[[SIZE, PARAMETER, STEP]] = x.size, x.data.ptr, 0 if step is None else step.data.ptr
         row[STATE : STATE + len(own)] = [0 if s is None else s.data.ptr for s in own]
     return tables
-
-
-def is_dense(x: Any) -> bool:
-    """Whether its numbers lie one after the other, in whatever order."""
-    order = sorted(range(x.ndim), key=lambda d: -x.strides[d])
-    return bool(x.flags.c_contiguous or x.transpose(order).flags.c_contiguous)
 
 
 def lies_like(x: Any, y: Any) -> bool:

@@ -1,156 +1,98 @@
-"""Arrays put into larger ones: next to each other, or with something around them."""
+"""Gather and scatter: an index for every place along a dimension. See `indexing`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.changes import write
-from tinygan.backend.cuda.copy import DIMS, THREADS, WORDS, copy, grid_of, word_of
+from tinygan.backend.cuda.copy import THREADS, WORDS, copy, fill, grid_of, is_dense
+from tinygan.backend.cuda.indexing import INTEGER, pick, steps, walk_of
 from tinygan.backend.cuda.mapping import empty
-from tinygan.backend.cuda.source import Kernel
+from tinygan.backend.cuda.source import C_NAMES, FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
-BOX = np.dtype(
-    [(name, np.int32, DIMS) for name in ("sizes", "first", "step", "count")]
-    + [("from", np.int64, DIMS)]
-)
-MOST = 8  # arrays joined by a launch
-PARTS = np.dtype([("from", np.int64, MOST), ("end", np.int64, MOST)])
+OWNER = np.dtype(np.int32)
 
-_enclose = Kernel("copy.cu", "enclose", WORDS)
-_join = Kernel("copy.cu", "join", (*WORDS, 16))
-
-Span = tuple[int, int, int]  # along a dimension: first, step, count
+_add_places = Kernel("indexing.cu", "add_places", FLOATS)
+_claim = Kernel("indexing.cu", "claim")
+_put = Kernel("indexing.cu", "put", WORDS, (0, 1))
 
 
 @launches
-def pad_constant(
-    x: Any, *, widths: tuple[tuple[int, int], ...], value: float, out: Any = None
-) -> Any:
-    shape = tuple(before + n + after for (before, after), n in zip(widths, x.shape, strict=True))
-    y = _like(x, shape) if out is None else out
-    spans = [(before, 1, n) for (before, _), n in zip(widths, x.shape, strict=True)]
-    return y if _enclosed(x, y, spans, x.strides, value) else NotImplemented
+def gather(x: Any, index: Any, *, dim: int, out: Any = None) -> Any:
+    y = backend_for("cuda").xp.empty(index.shape, x.dtype) if out is None else out
+    start = _without(steps(x), dim)
+    return y if pick(x, index, y, dim, start, steps(index)) else NotImplemented
 
 
 @launches
-def slice_grad(x: Any, *, key: tuple[Any, ...], shape: tuple[int, ...], out: Any = None) -> Any:
-    found = _spans(key, shape, x.strides)
-    if found is None:
+def gather_grad(x: Any, index: Any, *, dim: int, shape: tuple[int, ...], out: Any = None) -> Any:
+    y = backend_for("cuda").xp.empty(shape, x.dtype) if out is None else out
+    if x.dtype not in C_NAMES or y.dtype != x.dtype or index.dtype != INTEGER:
         return NotImplemented
-    y = _like(x, shape) if out is None else out
-    return y if _enclosed(x, y, *found, 0) else NotImplemented
-
-
-@launches
-def slice_set(x: Any, value: Any, *, key: tuple[Any, ...], out: Any = None) -> Any:
-    y = empty([x], x.dtype) if out is None else out
-    if not copy(x, y):
+    part = y[tuple([slice(None if d == dim else n) for d, n in enumerate(index.shape)])]
+    along = [int(d == dim) for d in range(y.ndim)]
+    start, at = (_without(steps(a), dim) for a in (x, index))
+    walk = walk_of(part.shape, steps(part), start, at, along)
+    if walk is None or (part.shape != y.shape and not fill(y, 0)):
         return NotImplemented
-    part = y[key if ... in key else (*key, ...)]
-    return y if write(part, value) else NotImplemented
-
-
-@launches
-def cat(*tensors: Any, dim: int, out: Any = None) -> Any:
-    first = tensors[0]
-    if any(x.dtype != first.dtype for x in tensors) or first.itemsize not in WORDS:
-        return NotImplemented
-    size = sum(x.shape[dim] for x in tensors)
-    y = _like(first, (*first.shape[:dim], size, *first.shape[dim + 1 :])) if out is None else out
-    tensors = tuple(x for x in tensors if x.size)
-    if _joined(tensors, dim, y):
-        return y
-    end = 0
-    for x in tensors:
-        begin, end = end, end + x.shape[dim]
-        if not copy(x, y[(slice(None),) * dim + (slice(begin, end),)]):
-            return NotImplemented
+    if part.size:
+        lines = np.int64(steps(x)[dim]), np.int64(steps(index)[dim]), np.int32(index.shape[dim])
+        arguments = (x, index, part, *walk, *lines)
+        _add_places[x.dtype](grid_of(part.size), (THREADS,), arguments)
     return y
 
 
-def _joined(tensors: Sequence[Any], dim: int, y: Any) -> bool:
-    """Whether one launch did it: for few arrays, in which the result's rows lie together."""
-    order = _order(y)
-    if not 0 < len(tensors) <= MOST or not 0 < y.size < 1 << 31:
+@launches
+def scatter(x: Any, index: Any, src: Any, *, dim: int, out: Any = None) -> Any:
+    y = empty([x], x.dtype) if out is None else out
+    return y if copy(x, y) and _scattered(y, index, src, dim) else NotImplemented
+
+
+@launches
+def put(x: Any, value: Any, index: Any, *, out: Any = None) -> Any:
+    y = backend_for("cuda").xp.empty(x.shape, x.dtype) if out is None else out
+    if not y.flags.c_contiguous or not copy(x, y):
+        return NotImplemented
+    if not isinstance(value, (int, float)):
+        value = backend_for("cuda").xp.broadcast_to(value, index.shape)
+    flat = y.reshape(-1)
+    return y if _scattered(flat, index, value, None) else NotImplemented
+
+
+def _scattered(y: Any, index: Any, source: Any, dim: int | None) -> bool:
+    """Put the source into y where the index says; of several for one place the last stays.
+
+    `dim` None: y is a vector, and every number of the index a place in it.
+    """
+    contested = not isinstance(source, (int, float)) and source.size > 1
+    if isinstance(source, (int, float)):
+        number = backend_for("cuda").xp.empty((), y.dtype)
+        if not fill(number, source):
+            return False
+        source = backend_for("cuda").xp.broadcast_to(number, index.shape)
+    if source.dtype != y.dtype or y.itemsize not in WORDS or index.dtype != INTEGER:
         return False
-    if not all(x.transpose(order).flags.c_contiguous for x in (*tensors, y)):
+    to = (0,) * index.ndim if dim is None else _without(steps(y), dim)
+    walk = walk_of(index.shape, to, steps(source), steps(index), sort=False)
+    if walk is None or not is_dense(y):
         return False
-    inner = order[order.index(dim) :]
-    widths = [int(np.prod([x.shape[d] for d in inner])) * x.itemsize for x in tensors]
-    addresses = [x.data.ptr for x in (*tensors, y)]
-    word = next(n for n in (16, *WORDS[::-1]) if not any(k % n for k in (*widths, *addresses)))
-    parts = np.zeros((), PARTS)
-    parts["from"][: len(tensors)] = addresses[:-1]
-    parts["end"][: len(tensors)] = np.cumsum(widths) // word
-    count = y.nbytes // word
-    numbers = np.uint32(sum(widths) // word), np.uint32(count)
-    _join[word](grid_of(count), (THREADS,), (parts, y, *numbers))
+    step = np.int64(steps(y)[dim or 0])
+    grid = grid_of(index.size)
+    owner: Any = index  # nobody asks for it
+    if index.size and contested:
+        owner = empty([y], OWNER)
+        if not write(owner, -1):
+            return False
+        _claim[()](grid, (THREADS,), (index, owner, *walk, step))
+    if index.size:
+        _put[y.itemsize, int(contested)](grid, (THREADS,), (source, index, owner, y, *walk, step))
     return True
 
 
-def _spans(
-    key: tuple[Any, ...], shape: tuple[int, ...], strides: tuple[int, ...]
-) -> tuple[list[Span], list[int]] | None:
-    """What a basic index picks along every dimension, and the steps of the result in them."""
-    spans: list[Span] = []
-    steps: list[int] = []
-    remaining = iter(strides)
-    used = sum(item is not None and item is not ... for item in key)
-    for item in key if ... in key else (*key, ...):
-        if item is None:
-            next(remaining)
-            continue
-        items = [slice(None)] * (len(shape) - used) if item is ... else [item]
-        for item in items:
-            size = shape[len(spans)]
-            if isinstance(item, slice):
-                picked = range(*item.indices(size))
-                steps.append(next(remaining))
-            else:
-                picked = range(item % size, item % size + 1)
-                steps.append(0)
-            spans.append((picked.start, picked.step, len(picked)))
-    return None if any(step < 1 for _, step, _ in spans) else (spans, steps)
-
-
-def _enclosed(x: Any, y: Any, spans: Sequence[Span], steps: Sequence[int], outside: float) -> bool:
-    """Write x into its place in y and a number around it; False if no kernel does."""
-    size = x.itemsize
-    order = [d for d in _order(y) if y.shape[d] > 1 or not spans[d][2]]
-    if x.dtype != y.dtype or size not in WORDS or len(order) > DIMS or y.size >= 1 << 31:
-        return False
-    if not y.transpose(_order(y)).flags.c_contiguous or any(step % size for step in steps):
-        return False
-    if not y.size:
-        return True
-    box = np.zeros((), BOX)
-    for name, values in (
-        ("sizes", y.shape),
-        ("first", [first for first, _, _ in spans]),
-        ("step", [step for _, step, _ in spans]),
-        ("count", [count for _, _, count in spans]),
-        ("from", [step // size for step in steps]),
-    ):
-        box[name][: len(order)] = [values[d] for d in order]
-    numbers = np.int32(len(order)), word_of(outside, y.dtype), np.uint32(y.size)
-    _enclose[size](grid_of(y.size), (THREADS,), (x, y, box, *numbers))
-    return True
-
-
-def _order(x: Any) -> list[int]:
-    """The dimensions as they lie in memory, outermost first."""
-    if x.flags.c_contiguous:
-        return list(range(x.ndim))
-    return sorted(range(x.ndim), key=lambda d: -abs(x.strides[d]))
-
-
-def _like(x: Any, shape: tuple[int, ...]) -> Any:
-    """Memory for another shape in the order of x."""
-    order = _order(x) if x.ndim == len(shape) else list(range(len(shape)))
-    y = backend_for("cuda").xp.empty(tuple([shape[d] for d in order]), x.dtype)
-    return y.transpose(sorted(range(len(order)), key=order.__getitem__))
+def _without(steps: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    """The steps, none along a dimension."""
+    return (*steps[:dim], 0, *steps[dim + 1 :])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygan.backend.cuda.copy import is_dense
 from tinygan.backend.cuda.parameters import (
     GRADIENT,
     PARAMETER,
@@ -13,7 +14,6 @@ from tinygan.backend.cuda.parameters import (
     SIZE,
     TABLE,
     Arrays,
-    is_dense,
     lies_like,
     over,
     start,
