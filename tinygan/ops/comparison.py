@@ -197,8 +197,6 @@ masked_fill.vjp(
 
 for _op in (eq, ne, lt, le, gt, ge, where, masked_fill):
     _op.kernel("cpu", f"tinygan.backend.cpu.comparison:{_op.name}")
-for _op in (isnan, isinf, isfinite):
-    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 for _op in (
     *(isnan, isinf, isfinite, logical_and, logical_or, logical_xor, logical_not),
