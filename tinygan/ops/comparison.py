@@ -195,16 +195,14 @@ masked_fill.vjp(
     value=lambda g, mask: where(mask, g, 0),
 )
 
-for _op in (eq, ne, lt, le, gt, ge, where, masked_fill):
+for _op in (eq, ne, lt, le, gt, ge, where, masked_fill, isnan, isinf, isfinite):
     _op.kernel("cpu", f"tinygan.backend.cpu.comparison:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 for _op in (
-    *(isnan, isinf, isfinite, logical_and, logical_or, logical_xor, logical_not),
+    *(logical_and, logical_or, logical_xor, logical_not),
     *(bitwise_and, bitwise_or, bitwise_xor, bitwise_not),
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.comparison:{_op.name}")
-for _op in (isnan, isinf, isfinite):
-    _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 
 
 def nan_to_num(
