@@ -6,6 +6,7 @@
 #pragma once
 #include <ucontext.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -201,6 +202,7 @@ inline unsigned __ballot_sync(unsigned, bool value) {
 }
 inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline void __threadfence() {}
+inline long long clock64() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 [[noreturn]] inline void __trap() { throw host::Trap(); }
 using std::rint;
 #define printf host::print

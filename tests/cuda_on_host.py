@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -82,6 +83,10 @@ class Graph:
         for run in self._launches:
             run()
 
+    def debug_dot_str(self) -> str:
+        nodes = "".join(f'"graph_1_node_{i}"[label="{i}"];\n' for i in range(len(self._launches)))
+        return f"digraph dot {{\n{nodes}}}"
+
 
 class Stream:
     """cupy.cuda.Stream: what is launched while it captures is not run."""
@@ -100,6 +105,9 @@ class Stream:
         assert launches is not None
         return Graph(launches)
 
+    def synchronize(self) -> None:
+        assert Stream.capturing is None
+
     def __enter__(self) -> Stream:
         return self
 
@@ -107,8 +115,50 @@ class Stream:
         pass
 
 
+def get_current_stream() -> Stream:
+    return Stream()
+
+
+class Event:
+    """cupy.cuda.Event; here everything has been done when it is recorded."""
+
+    def record(self) -> None:
+        self.time = time.perf_counter()
+
+
+def get_elapsed_time(first: Event, last: Event) -> float:
+    return 1e3 * (last.time - first.time)
+
+
+def alloc_pinned_memory(nbytes: int) -> bytearray:
+    return bytearray(nbytes)
+
+
 class runtime:
-    """cupy.cuda.runtime."""
+    """cupy.cuda.runtime, of a device so small that what is sized by it is quick on the host."""
+
+    @staticmethod
+    def getDevice() -> int:
+        return 0
+
+    @staticmethod
+    def getDeviceProperties(device: int) -> dict[str, Any]:
+        return {
+            "name": b"stand-in",
+            "major": 0,
+            "minor": 0,
+            "multiProcessorCount": 1,
+            "totalGlobalMem": 1 << 31,
+            "l2CacheSize": 1 << 16,
+        }
+
+    @staticmethod
+    def driverGetVersion() -> int:
+        return 0
+
+    @staticmethod
+    def runtimeGetVersion() -> int:
+        return 0
 
     @staticmethod
     def memGetInfo() -> tuple[int, int]:

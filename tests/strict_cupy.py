@@ -142,6 +142,14 @@ class StrictArray:
         cuda_on_host.refuse_capture("an assignment")
         self._a[_unwrap(index)] = _unwrap(value)
 
+    def set(self, array: np.ndarray) -> None:
+        self._a[...] = array
+
+    def get(self, out: np.ndarray) -> np.ndarray:
+        _wait()
+        out[...] = self._a
+        return out
+
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 

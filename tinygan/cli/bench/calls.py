@@ -18,7 +18,12 @@ from tinygan.nn import functional as F
 
 RANKS = ("mean_over_ranks", "moments_over_ranks", "sync_batch_norm")
 UNTIMED = {"copy_to": "needs two devices", **dict.fromkeys(RANKS, "needs several processes")}
-SIZES = {"small": (8, 16, 8), "medium": (64, 32, 16), "large": (64, 64, 64)}  # images: N, C, H = W
+SIZES = {  # of images: N, C, H = W
+    "tiny": (2, 8, 4),
+    "small": (8, 16, 8),
+    "medium": (64, 32, 16),
+    "large": (64, 64, 64),
+}
 
 
 class Kept(NamedTuple):
@@ -47,6 +52,11 @@ class Kept(NamedTuple):
         """Of the arrays that are read and written, each once."""
         given = [a for a in (*self.arrays, self.result) if isinstance(a, np.ndarray)]
         return sum({id(a): a.nbytes for a in given}.values())
+
+    @property
+    def numbers(self) -> int:
+        """In the largest of the arrays."""
+        return max(a.size for a in (*self.arrays, self.result) if isinstance(a, np.ndarray))
 
     @property
     def shape(self) -> str:

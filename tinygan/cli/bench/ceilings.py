@@ -22,17 +22,18 @@ PIECE = 1 << 14
 
 
 class Ceilings(NamedTuple):
-    """Per second, on all threads: operations, bytes from memory, bytes from the caches."""
+    """Per second: operations, bytes from memory, bytes from the caches; what those hold."""
 
     flops: float
     memory: float
     cache: float
+    cached: float = 4 * LARGE
 
     def of(self, flops: float, nbytes: float) -> tuple[float, str]:
         """The ceiling for a call of so many operations on so many bytes, and its unit."""
         if flops:
             return self.flops, "GFLOP/s"
-        return (self.memory if nbytes > 4 * LARGE else self.cache), "GB/s"
+        return (self.memory if nbytes > self.cached else self.cache), "GB/s"
 
 
 @generated
@@ -99,7 +100,7 @@ def fastest(call: Callable[[], Any], seconds: float) -> float:
 
 
 def measure_ceilings(seconds: float = 0.5) -> Ceilings:
-    """All three, on as many threads as the kernels use."""
+    """The CPU's, on as many threads as the kernels use."""
     number = threads.get_num_threads()
     chunks = 4 * number
     from tinygan.backend.cpu.compile import LANES

@@ -1,0 +1,111 @@
+"""The times of an operation by each of its kernels, and where one device overtakes another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from statistics import quantiles
+from typing import Any
+
+import numpy as np
+
+from tinygan.backend import backend_for
+from tinygan.cli.bench.calls import Kept
+from tinygan.cli.bench.ceilings import Ceilings
+from tinygan.cli.bench.clocks import measured
+
+SECONDS = 0.15  # for each call, at least
+
+Row = dict[str, Any]
+
+
+def measure_call(
+    call: Kept, size: str, ceilings: Ceilings, device: str = "cpu", seconds: float = SECONDS
+) -> list[Row]:
+    """A row for each kernel that takes the call: seconds, and the share of the ceiling.
+
+    `host` is what the call costs the host: on a GPU the host goes on while the device computes,
+    and of calls made one by one the slower of the two tells how fast they follow each other.
+    """
+    ceiling, unit = ceilings.of(call.flops, call.nbytes)
+    rows = []
+    for way, run in _ways(call, device).items():
+        times, host = measured(run, device, seconds)
+        low, median, high = quantiles(times, n=4)
+        rate = (call.flops or call.nbytes) / median
+        row = {
+            "op": call.op.name,
+            "size": size,
+            "shapes": call.shape,
+            "numbers": call.numbers,
+            "device": device,
+            "kernel": way,
+            "median": median,
+            "spread": high - low,
+            "host": host,
+            "rate": rate,
+            "unit": unit,
+            "share": rate / ceiling,
+        }
+        rows.append(row)
+    return rows
+
+
+def _ways(call: Kept, device: str) -> dict[str, Callable[[], Any]]:
+    """The call by the reference, and by the device's kernel if it takes it."""
+    backend = backend_for(device)
+    moved = {id(a): backend.from_host(a) for a in call.arrays if isinstance(a, np.ndarray)}
+    arrays = [moved.get(id(a), a) for a in call.arrays]
+
+    def reference() -> Any:
+        with np.errstate(all="ignore"):
+            return call.op.reference(backend.xp, *arrays, **call.static)
+
+    ways = {"reference": reference}
+    kernel = call.op.kernels.find(backend.name)
+    # as in a recorded step
+    out = None if call.op.changes_inputs else backend.xp.empty_like(backend.from_host(call.result))
+    if kernel is not None and kernel(*arrays, **call.static, out=out) is not NotImplemented:
+        ways[device] = lambda: kernel(*arrays, **call.static, out=out)
+    return ways
+
+
+def crossings(rows: list[Row]) -> list[Row]:
+    """For every operation: the numbers in its largest array from which on the GPU is faster.
+
+    `recorded` compares what the devices take, `eager` counts what launches cost the host as well;
+    None is for the CPU at every size. Between two sizes the ratio of the times is taken to be a
+    power of the size; at the smallest size it may be that smaller ones win too.
+    """
+    found = []
+    for op in dict.fromkeys(row["op"] for row in rows):
+        best: dict[str, dict[tuple[int, str], float]] = {"cpu": {}, "recorded": {}, "eager": {}}
+        for row in rows:
+            if row["op"] == op:
+                key = row["numbers"], row["size"]
+                seconds = {"recorded": row["median"], "eager": max(row["median"], row["host"])}
+                if row["device"] == "cpu":
+                    seconds = {"cpu": row["median"]}
+                for way, time in seconds.items():
+                    best[way][key] = min(time, best[way].get(key, math.inf))
+        line: Row = {"op": op}
+        for way in ("recorded", "eager"):
+            both = sorted(set(best["cpu"]) & set(best[way]))
+            ratios = [(n, best[way][n, size] / best["cpu"][n, size]) for n, size in both]
+            line[way] = _crossing(ratios)
+            line["ratios"] = {**line.get("ratios", {}), way: ratios}
+        if line["ratios"]["recorded"]:
+            found.append(line)
+    return found
+
+
+def _crossing(ratios: list[tuple[int, float]]) -> int | None:
+    """From where on all ratios are below 1."""
+    if not ratios or ratios[-1][1] >= 1:
+        return None
+    for (m, a), (n, b) in reversed(list(pairwise(ratios))):
+        if a >= 1:
+            part = math.log(a) / (math.log(a) - math.log(b))
+            return round(math.exp(math.log(m) + part * (math.log(n) - math.log(m))))
+    return ratios[0][0]
