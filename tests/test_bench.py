@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import anywhere
 import pytest
 from command import tinygan
 
-from tinygan.cli.bench import calls, measure, steps
+from tinygan.cli.bench import calls, clocks, measure, op_times, ops, steps
 from tinygan.cli.bench.ceilings import Ceilings
 
 
@@ -42,9 +43,8 @@ def test_ceilings_are_chosen_by_what_limits_a_call() -> None:
 def test_ops(tmp_path: Path) -> None:
     out = tmp_path / "ops.json"
     chart = tmp_path / "ops.png"
-    printed = tinygan(
-        "bench", "ops", "--op", "linear", "--size", "small", "--json", out, "--chart", chart
-    )
+    given = ["--op", "linear", "--size", "small", "--devices", "cpu"]
+    printed = tinygan("bench", "ops", *given, "--json", out, "--chart", chart)
     assert "Ceilings" in printed and "GFLOP/s" in printed
     report = json.loads(out.read_text())
     reference, kernel = report["rows"]
@@ -52,9 +52,82 @@ def test_ops(tmp_path: Path) -> None:
     for row in report["rows"]:
         assert row["op"] == "linear" and row["size"] == "small"
         assert 0 < row["median"] < 1 and 0 < row["share"] < 2
-    assert report["ceilings"]["flops"] > 1e9 and report["ceilings"]["memory"] > 1e8
+    ceilings = report["ceilings"]["cpu"]
+    assert ceilings["flops"] > 1e9 and ceilings["memory"] > 1e8
     assert chart.stat().st_size > 1000
     assert "did you mean" in tinygan("bench", "ops", "--op", "lineaar", code=2)
+
+
+def test_ops_on_both_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    anywhere.provide(tmp_path, monkeypatch)
+    out, chart = tmp_path / "ops.json", tmp_path / "ops.png"
+    given = ["--op", "tanh", "--size", "tiny", "--devices", "cpu,cuda"]
+    printed = tinygan("bench", "ops", *given, "--json", out, "--chart", chart)
+    assert "one by one from Python" in printed and "Transfers" in printed
+    report = json.loads(out.read_text())
+    assert [row["device"] for row in report["rows"]] == ["cpu", "cpu", "cuda", "cuda"]
+    assert all(min(row["median"], row["host"]) > 0 for row in report["rows"])
+    assert report["failed"] == {} and set(report["ceilings"]) == {"cpu", "cuda"}
+    ceilings = report["ceilings"]["cuda"]
+    assert ceilings["flops"] == max(ceilings["product"], ceilings["cublas"])
+    ways = [(row["way"], row["memory"]) for row in report["transfers"][:4]]
+    assert len(set(ways)) == 4 and all(row["rate"] > 0 for row in report["transfers"])
+    (line,) = report["crossings"]
+    assert line["op"] == "tanh" and line["numbers"] == {"tiny": 256}
+    assert report["environment"]["gpu"] and chart.stat().st_size > 1000
+    assert "did you mean 'cuda'" in tinygan("bench", "ops", "--devices", "cude", code=2)
+
+
+def test_a_call_that_the_device_refuses_does_not_end_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tanh = calls.calls("tiny")["tanh"]
+
+    def refuse(xp: Any, x: Any) -> Any:
+        raise TypeError("no such function")
+
+    monkeypatch.setattr(tanh.op, "reference", refuse)
+    ceilings = Ceilings(1.0, 1.0, 1.0)
+    rows, failed = ops.attempted(tanh, "tiny", ceilings, "cuda")
+    assert not rows and failed == {"tanh, tiny, cuda": "TypeError: no such function"}
+    with pytest.raises(TypeError):
+        ops.attempted(tanh, "tiny", ceilings, "cpu")
+
+
+def test_events_tell_the_time_of_one_call() -> None:
+    slept, calls = 2e-3, []
+
+    def run() -> None:
+        calls.append(clocks.time.sleep(slept))
+
+    times, host = clocks.measured(run, "cuda", 0.0)
+    assert len(times) == clocks.REPEATS
+    assert all(slept <= t < 20 * slept for t in (*times, host))
+    quick, _ = clocks.measured(lambda: None, "cuda", 0.0)
+    assert max(quick) < slept  # what holds the device is not counted
+
+
+def timed(size: str, numbers: int, device: str, median: float, host: float) -> dict[str, Any]:
+    return {
+        "op": "tanh", "size": size, "numbers": numbers, "device": device, "kernel": device,
+        "median": median, "host": host,
+    }  # fmt: skip
+
+
+def test_where_the_gpu_starts_to_win() -> None:
+    rows = []
+    for power, size in ((2, "tiny"), (4, "small"), (6, "large")):
+        cpu, gpu = 10.0**power, 10.0**4.5
+        rows.append(timed(size, 10**power, "cpu", 2 * cpu, 2 * cpu))
+        rows.append(timed(size, 10**power, "cpu", cpu, cpu))
+        rows.append(timed(size, 10**power, "cuda", gpu, 2e6))
+    (line,) = op_times.crossings(rows)
+    assert line["recorded_from"] == pytest.approx(10**4.5, rel=1e-3)
+    assert line["eager_from"] is None
+    assert line["recorded"]["tiny"] == pytest.approx(10**-2.5)
+    (line,) = op_times.crossings(rows[-3:])
+    assert line["recorded_from"] == 10**6  # or fewer
+    assert op_times.crossings(rows[:2]) == []
 
 
 def test_step(tmp_path: Path) -> None:

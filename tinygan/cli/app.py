@@ -141,24 +141,33 @@ bench = typer.Typer(no_args_is_help=True, help="Measure operations and training 
 app.add_typer(bench, name="bench")
 JsonPath = Annotated[Path | None, typer.Option("--json", help="Also write the results as JSON.")]
 ChartPath = Annotated[Path | None, typer.Option("--chart", help="Also draw them, into a PNG.")]
+Devices = Annotated[
+    str,
+    typer.Option(
+        help="The devices to measure. [cpu, and cuda if there is one]", metavar="cpu,cuda"
+    ),
+]
 
 
 @bench.command("ops")
 def bench_ops(
     op: Annotated[str | None, typer.Option(help="Only this operation.", show_default=False)] = None,
     size: Annotated[
-        str | None, typer.Option(help="small, medium or large. [all]", show_default=False)
+        str | None, typer.Option(help="tiny, small, medium or large. [all]", show_default=False)
     ] = None,
+    devices: Devices = "",
     json: JsonPath = None,
     chart: ChartPath = None,
 ) -> None:
-    """Time every operation by every kernel, as a share of what the machine can do.
+    """Time every operation by every kernel, as a share of what the device can do.
 
-    Example: tinygan bench ops --op conv2d
+    With a GPU: also transfers, and from how many numbers on it is faster than the CPU.
+
+    Example: tinygan bench ops --op conv2d --devices cpu,cuda
     """
     from tinygan.cli.bench.ops import bench_ops
 
-    bench_ops(op, size, json, chart)
+    bench_ops(op, size, devices, json, chart)
 
 
 @bench.command("step")

@@ -72,7 +72,39 @@ def draw_ops(report: dict[str, Any], path: Path) -> None:
     axes.set_xscale("log")
     axes.set_ylim(-1, len(ordered))
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_xlabel("share of the ceiling; red: NumPy's reference, blue: our kernel")
+    axes.set_xlabel("share of the ceiling; red: the reference, blue: our kernel")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, dpi=130)
+
+
+def draw_crossings(report: dict[str, Any], path: Path) -> None:
+    """How many times as fast the GPU is at each size, a line for every operation."""
+    lines = sorted(report["crossings"], key=lambda line: -(line["recorded_from"] or float("inf")))
+    shades = {"tiny": "#c6dbef", "small": "#9ecae1", "medium": "#4292c6", "large": "#08519c"}
+    figure = matplotlib.figure.Figure(figsize=(9, 1.2 + 0.16 * len(lines)), layout="constrained")
+    axes = figure.subplots()
+    for height, line in enumerate(lines):
+        ratios = line["recorded"]
+        axes.plot([min(ratios.values()), max(ratios.values())], [height] * 2, color="#dddddd", lw=1)
+        for size, ratio in ratios.items():
+            axes.plot(ratio, height, "o", color=shades[size], markersize=4)
+        start = line["recorded_from"]
+        note = "never" if start is None else f"from {start:,}"
+        axes.annotate(
+            note, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=6
+        )
+    axes.set_yticks(range(len(lines)), [line["op"] for line in lines], fontsize=6)
+    axes.set_xscale("log")
+    axes.set_ylim(-1, len(lines))
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xlabel(
+        "time on the CPU over time on the GPU, from tiny (light) to large (dark) arrays; "
+        "right: the numbers from which on the GPU wins",
+        fontsize=7,
+    )
+    machine = report["environment"]
+    axes.set_title(f"{machine['gpu']} and {machine['cores']} cores of {machine['cpu']}", fontsize=9)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=130)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tinygan.backend import DeviceError, backend_for
 from tinygan.backend.cpu.threads import usable_cores
+from tinygan.backend.errors import choose
 
 REMOVED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # chose slower kernels than users have
 PREFIXES = ("OPENBLAS_", "OMP_", "MKL_", "KMP_", "GOTO_", "XLA_", "NUMBA_", "TINYGAN_", "TORCH")
-PACKAGES = ("tinygan", "numpy", "numba", "torch", "jax", "jaxlib")
+PACKAGES = ("tinygan", "numpy", "numba", "torch", "jax", "jaxlib", "cupy-cuda12x", "cupy-cuda13x")
 QUIET = 0.05  # share of the machine that others may have taken
 
 
@@ -26,8 +29,29 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def environment() -> dict[str, Any]:
+def chosen_devices(text: str) -> list[str]:
+    """The devices of a list with commas; with none, the CPU, and the GPU where there is one."""
+    if text:
+        names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+        for name in names:
+            choose("device", name, {"cpu": None, "cuda": None})
+            backend_for(name)
+        return names
+    try:
+        backend_for("cuda")
+    except DeviceError:
+        return ["cpu"]
+    return ["cpu", "cuda"]
+
+
+def environment(devices: Sequence[str] = ("cpu",)) -> dict[str, Any]:
     """Machine, versions, and the variables that may change what is measured."""
+    gpu: dict[str, Any] = {}
+    if "cuda" in devices:
+        from tinygan.cli.bench.cuda_ceilings import properties
+
+        found = properties()
+        gpu = {"gpu": found["name"], "gpu_properties": found}
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -39,6 +63,7 @@ def environment() -> dict[str, Any]:
     return {
         "cpu": processor(),
         "cores": usable_cores(),
+        **gpu,
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions,
         "variables": {k: v for k, v in variables.items() if k not in hidden},

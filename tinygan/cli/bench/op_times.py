@@ -72,40 +72,45 @@ def _ways(call: Kept, device: str) -> dict[str, Callable[[], Any]]:
 
 
 def crossings(rows: list[Row]) -> list[Row]:
-    """For every operation: the numbers in its largest array from which on the GPU is faster.
+    """For every operation how many times as fast as the CPU the GPU is, by size, and from where on.
 
-    `recorded` compares what the devices take, `eager` counts what launches cost the host as well;
-    None is for the CPU at every size. Between two sizes the ratio of the times is taken to be a
-    power of the size; at the smallest size it may be that smaller ones win too.
+    `recorded` compares what the devices take, `eager` counts what launches cost the host as well.
+    `recorded_from`, `eager_from`: the numbers in the largest array from which on the GPU is faster,
+    None if it is not at the largest size. Between two sizes the logarithm is interpolated; where it
+    wins at the smallest size, smaller ones may win too.
     """
+    best: dict[str, dict[str, dict[str, float]]] = {}
+    numbers: dict[str, dict[str, int]] = {}
+    for row in rows:
+        size = row["size"]
+        numbers.setdefault(row["op"], {})[size] = row["numbers"]
+        seconds = {"recorded": row["median"], "eager": max(row["median"], row["host"])}
+        if row["device"] == "cpu":
+            seconds = {"cpu": row["median"]}
+        for way, time in seconds.items():
+            known = best.setdefault(row["op"], {}).setdefault(way, {})
+            known[size] = min(time, known.get(size, math.inf))
     found = []
-    for op in dict.fromkeys(row["op"] for row in rows):
-        best: dict[str, dict[tuple[int, str], float]] = {"cpu": {}, "recorded": {}, "eager": {}}
-        for row in rows:
-            if row["op"] == op:
-                key = row["numbers"], row["size"]
-                seconds = {"recorded": row["median"], "eager": max(row["median"], row["host"])}
-                if row["device"] == "cpu":
-                    seconds = {"cpu": row["median"]}
-                for way, time in seconds.items():
-                    best[way][key] = min(time, best[way].get(key, math.inf))
-        line: Row = {"op": op}
-        for way in ("recorded", "eager"):
-            both = sorted(set(best["cpu"]) & set(best[way]))
-            ratios = [(n, best[way][n, size] / best["cpu"][n, size]) for n, size in both]
-            line[way] = _crossing(ratios)
-            line["ratios"] = {**line.get("ratios", {}), way: ratios}
-        if line["ratios"]["recorded"]:
+    for op, times in best.items():
+        both = [size for size in times.get("cpu", {}) if size in times.get("recorded", {})]
+        both.sort(key=numbers[op].__getitem__)
+        if both:
+            line: Row = {"op": op, "numbers": {size: numbers[op][size] for size in both}}
+            for way in ("recorded", "eager"):
+                line[way] = {size: times["cpu"][size] / times[way][size] for size in both}
+                line[f"{way}_from"] = _crossing(
+                    [(numbers[op][size], line[way][size]) for size in both]
+                )
             found.append(line)
     return found
 
 
 def _crossing(ratios: list[tuple[int, float]]) -> int | None:
-    """From where on all ratios are below 1."""
-    if not ratios or ratios[-1][1] >= 1:
+    """From where on all ratios are above 1."""
+    if ratios[-1][1] <= 1:
         return None
     for (m, a), (n, b) in reversed(list(pairwise(ratios))):
-        if a >= 1:
+        if a <= 1:
             part = math.log(a) / (math.log(a) - math.log(b))
             return round(math.exp(math.log(m) + part * (math.log(n) - math.log(m))))
     return ratios[0][0]
