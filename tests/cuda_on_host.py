@@ -138,29 +138,6 @@ class runtime:
     """cupy.cuda.runtime, of a device so small that what is sized by it is quick on the host."""
 
     @staticmethod
-    def getDevice() -> int:
-        return 0
-
-    @staticmethod
-    def getDeviceProperties(device: int) -> dict[str, Any]:
-        return {
-            "name": b"stand-in",
-            "major": 0,
-            "minor": 0,
-            "multiProcessorCount": 1,
-            "totalGlobalMem": 1 << 31,
-            "l2CacheSize": 1 << 16,
-        }
-
-    @staticmethod
-    def driverGetVersion() -> int:
-        return 0
-
-    @staticmethod
-    def runtimeGetVersion() -> int:
-        return 0
-
-    @staticmethod
     def memGetInfo() -> tuple[int, int]:
         return 1 << 30, 1 << 31
 
@@ -170,7 +147,14 @@ class runtime:
 
     @staticmethod
     def getDeviceProperties(number: int) -> dict[str, Any]:
-        return {"name": b"stand-in", "major": 9, "minor": 0}
+        return {
+            "name": b"stand-in",
+            "major": 9,
+            "minor": 0,
+            "multiProcessorCount": 1,
+            "totalGlobalMem": 1 << 31,
+            "l2CacheSize": 1 << 16,
+        }
 
     @staticmethod
     def deviceSynchronize() -> None:
