@@ -141,6 +141,29 @@ template <typename T> T exchange(T value, int from) {
     yield(AT_WARP);
     return value;
 }
+// a number rounded to TF32, ties away from zero
+inline float to_tf32(float x) {
+    unsigned bits;
+    std::memcpy(&bits, &x, 4);
+    if (x == x) bits = (bits + 0x1000) & 0xffffe000;
+    std::memcpy(&x, &bits, 4);
+    return x;
+}
+// mma.sync.m16n8k8: d (16, 8) += a (16, 8) b (8, 8), each thread having 4, 4 and 2 numbers
+inline void mma_m16n8k8(float* d, const float* a, const float* b) {
+    static float given[32][32][6];
+    auto& warp = given[current / 32];
+    int own = lane();
+    std::memcpy(warp[own], a, 16);
+    std::memcpy(warp[own] + 4, b, 8);
+    yield(AT_WARP);
+    for (int i = 0; i < 4; i++) {
+        int row = own / 4, column = own % 4 * 2 + i % 2;
+        for (int k = 0; k < 8; k++)
+            d[i] += warp[row * 4 + k % 4][k / 4 * 2 + i / 2] * warp[column * 4 + k % 4][4 + k / 4];
+    }
+    yield(AT_WARP);
+}
 template <typename... A, size_t... I>
 void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
     kernel(*(A*)arguments[I]...);

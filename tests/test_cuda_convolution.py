@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygan
 from tinygan.backend import backend_for
-from tinygan.backend.cuda import convolution, product
+from tinygan.backend.cuda import convolution, precision, product
 from tinygan.ops import conv_trio
 
 DEVICE = backend_for("cuda")
@@ -125,6 +125,18 @@ def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_results_are_the_references_in_every_tile(case: Any, kind: Any) -> None:
     for name, (arguments, static) in problem(kind, case).items():
         agree(name, arguments, static)
+
+
+@pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize("case", [CASES[0], CASES[2], CASES[3], CASES[6], CASES[9], CASES[15]])
+def test_factors_are_rounded_for_tensor_cores(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, (arguments, static) in problem(np.float32, case).items():
+        with monkeypatch.context() as patch:
+            patch.setattr(precision, "_allowed", True)
+            result = computed(name, arguments, static)
+        for a in arguments[:2]:
+            a[...] = ((a.copy().view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
+        agree(name, arguments, static, result)
 
 
 @settings(max_examples=60, deadline=None)

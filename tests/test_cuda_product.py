@@ -183,14 +183,59 @@ def test_the_bits_of_a_row_do_not_depend_on_memory() -> None:
 
 def test_the_choice_of_tiles_keeps_a_large_device_busy() -> None:
     for sizes in ((1, 64, 1024, 784), (1, 1024, 784, 64), (1, 64, 1, 1024), (1, 4096, 4096, 4096)):
-        number, parts = product.tiling(*sizes, 4)
+        number, parts = product.tiling(*sizes, 4, 0)
         _, m, n, k = sizes
         tile = product.TILES[number]
         tiles = -(-m // tile.rows) * -(-n // tile.columns)
         assert tiles * parts >= min(product.MULTIPROCESSORS / 2, tiles * k / 16 / 4)
         assert parts == 1 or tiles <= product.COUNTED
-    assert product.TILES[product.tiling(1, 4096, 4096, 4096, 4)[0]].rows == 128
-    assert product.TILES[product.tiling(1, 4096, 1, 4096, 4)[0]].columns == 8
+    assert product.TILES[product.tiling(1, 4096, 4096, 4096, 4, 0)[0]].rows == 128
+    assert product.TILES[product.tiling(1, 4096, 1, 4096, 4, 0)[0]].columns == 8
+
+
+@pytest.fixture
+def tf32() -> Any:
+    assert not tinygan.allow_tf32()
+    assert tinygan.allow_tf32(True) and tinygan.allow_tf32()
+    yield
+    assert not tinygan.allow_tf32(False)
+
+
+def rounded(x: np.ndarray) -> np.ndarray:
+    """To 10 bits, ties away from zero."""
+    return ((x.view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
+
+
+@pytest.mark.usefixtures("cut", "tf32")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_factors_are_rounded_for_tensor_cores(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    x, w, bias = (normal(np.float32, *shape) for shape in ((m, k), (n, k), (n,)))
+    for left, right in (("rows", "columns"), ("columns", "rows"), ("moved", "gaps")):
+        y = product.matmul(device(x, left), device(w.T, right))
+        close(y, rounded(x) @ rounded(w).T, np.float32)
+    plain = product.linear(device(x), device(w), device(bias))
+    close(plain, rounded(x) @ rounded(w).T + bias, np.float32)
+    for activation, function in ACTIVATIONS.items():
+        y = product.linear(device(x), device(w), device(bias), activation=activation)
+        np.testing.assert_array_equal(DEVICE.to_host(y), function(DEVICE.to_host(plain)))
+
+
+@pytest.mark.usefixtures("cut", "tf32")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_tensor_cores_keep_nan_and_infinity(value: float) -> None:
+    x, w = normal(np.float32, 20, 70), normal(np.float32, 70, 40)
+    x[3, 4] = w[5, 6] = value
+    y = DEVICE.to_host(product.matmul(device(x), device(w)))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(x @ w))
+        np.testing.assert_array_equal(np.isinf(y), np.isinf(x @ w))
+
+
+@pytest.mark.usefixtures("tf32")
+def test_float64_is_never_rounded() -> None:
+    x, w = normal(np.float64, 20, 70), normal(np.float64, 70, 40)
+    close(product.matmul(device(x), device(w)), x @ w, np.float64)
 
 
 def test_layers_compute_by_it() -> None:

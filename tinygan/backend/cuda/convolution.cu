@@ -17,7 +17,7 @@ struct Offset {
     }
 };
 
-template <typename T, int TILE>
+template <typename T, int TILE, int TENSOR>
 __global__ void __launch_bounds__(Tile<TILE>::threads, RESIDENT<T, Tile<TILE>>)
 convolution(const T* x, const T* w, T* y, const T* bias, int biased, int activation, T slope,
             const __grid_constant__ Geometry g, T* sums, int parts) {
@@ -53,7 +53,7 @@ convolution(const T* x, const T* w, T* y, const T* bias, int biased, int activat
         to, {written, g.y}, g.y[1], count, width,
         aligned(to, g.y[1], g.y[0], g.y[2], g.y[3]),
         biased ? bias + group * width : nullptr, 0, 1, activation, slope};
-    product_tile<T, Shape, Sums<T, Shape>>(
+    product_tile<T, Shape, TENSOR>(
         factors, result, first, blockIdx.y * Shape::columns,
         (depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, parts, sums, tile});
 }
@@ -68,7 +68,7 @@ struct Weight {
     }
 };
 
-template <typename T, int TILE>
+template <typename T, int TILE, int TENSOR>
 __global__ void __launch_bounds__(Tile<TILE>::threads, RESIDENT<T, Tile<TILE>>)
 weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Geometry g, T* sums,
                 int parts) {
@@ -92,7 +92,7 @@ weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Geometry g
     Result<T, Weight> result = {
         w + group * g.w[0], weight, g.w[1], rows.taps * columns.taps * read, width,
         false, nullptr, 0, 0, 0, T(0)};
-    product_tile<T, Shape, Sums<T, Shape>>(
+    product_tile<T, Shape, TENSOR>(
         factors, result, blockIdx.x * Shape::rows, blockIdx.y * Shape::columns,
         (depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, parts, sums, tile});
 }

@@ -14,10 +14,12 @@ from tinygan.backend.cuda.product import (
     MOST_BLOCKS,
     TILES,
     Activation,
+    kernels,
+    on_tensor_cores,
     parts_memory,
     tiling,
 )
-from tinygan.backend.cuda.source import FLOATS, Kernel
+from tinygan.backend.cuda.source import FLOATS
 from tinygan.backend.kernels import launches
 
 Pair = tuple[int, int]
@@ -27,8 +29,8 @@ Steps = tuple[int, ...]
 SMALL = 1 << 12  # weights that are read as they lie, rather than laid out by a launch before
 FEW = 64  # positions in an image for which tiles take the same one of all images
 
-CONVOLUTION = Kernel("convolution.cu", "convolution", FLOATS, range(len(TILES)))
-WEIGHT_GRADIENT = Kernel("convolution.cu", "weight_gradient", FLOATS, range(len(TILES)))
+CONVOLUTION = kernels("convolution.cu", "convolution")
+WEIGHT_GRADIENT = kernels("convolution.cu", "weight_gradient")
 
 GEOMETRY = np.dtype(  # the same as Geometry in windows.cuh
     [
@@ -107,11 +109,13 @@ def conv2d_weight_grad(
         return NotImplemented
     w = backend_for("cuda").xp.empty(shape, x.dtype) if out is None else out
     steps = _weight_steps(w, groups, False)
-    plan = _plan("weights", _where(x), (shape, steps), _where(g), static, x.itemsize)
+    tensor = on_tensor_cores(x.dtype)
+    plan = _plan("weights", _where(x), (shape, steps), _where(g), static, x.itemsize, tensor)
     if plan is None:
         return NotImplemented
     arguments = (x, g, w, plan.geometry, plan.sums(w), np.int32(plan.parts))
-    WEIGHT_GRADIENT[x.dtype, plan.tile](plan.grid, (TILES[plan.tile].threads,), arguments)
+    launch = WEIGHT_GRADIENT[tensor][x.dtype, plan.tile, tensor]
+    launch(plan.grid, (TILES[plan.tile].threads,), arguments)
     return w
 
 
@@ -137,7 +141,8 @@ def _convolved(
     if steps[1] != kind.itemsize and w.size > SMALL:
         read, steps = _laid_out(w, static.groups, transposed)
     what = "transposed" if transposed else "forward"
-    plan = _plan(what, _where(x), (w.shape, steps), _where(y), static, kind.itemsize)
+    tensor = on_tensor_cores(kind)
+    plan = _plan(what, _where(x), (w.shape, steps), _where(y), static, kind.itemsize, tensor)
     if plan is None:
         return NotImplemented
     arguments = (
@@ -145,7 +150,8 @@ def _convolved(
         *(np.int32(bias is not None), np.int32(ACTIVATIONS.get(name, 0)), kind.type(slope)),
         *(plan.geometry, plan.sums(y), np.int32(plan.parts)),
     )
-    CONVOLUTION[kind, plan.tile](plan.grid, (TILES[plan.tile].threads,), arguments)
+    launch = CONVOLUTION[tensor][kind, plan.tile, tensor]
+    launch(plan.grid, (TILES[plan.tile].threads,), arguments)
     return y
 
 
@@ -200,6 +206,7 @@ def _plan(
     y: tuple[Steps, Steps],
     static: _Static,
     itemsize: int,
+    tensor: int,
 ) -> _Plan | None:
     """For a convolution of x that gives y, one of them perhaps for gradients; None if too large."""
     (n, c, *x_size), kernel, y_size = x[0], w[0][2:], y[0][2:]
@@ -220,7 +227,7 @@ def _plan(
     m, k = n * math.prod(positions), read * math.prod(meets)
     if what == "weights":
         m, k = read * math.prod(kernel), m
-    number, parts = tiling(phases * groups, m, written, k, itemsize)
+    number, parts = tiling(phases * groups, m, written, k, itemsize, tensor)
     tile = TILES[number]
     grid = (-(-m // tile.rows), -(-written // tile.columns), phases * groups * parts)
     if max(grid[1:]) > MOST_BLOCKS:

@@ -8,7 +8,7 @@
 // place, which is a row (or a column), and a depth, which advance moves on by DEPTH. Quads run the
 // way that along_depth() says; where they all do along the depth, a thread needs one_depth only.
 #pragma once
-#include "tiles.cuh"
+#include "tensor_cores.cuh"
 
 // A factor that is a matrix in memory, its quads running the way its numbers do.
 template <typename T> struct Matrix {
@@ -102,11 +102,13 @@ template <typename T, int SIZE, int THREADS, class Source> struct Quads {
 #pragma unroll
         for (int q = 0; q < depths; q++) source.advance(depth[q]);
     }
-    __device__ void keep(const Source& source, T* panel) {
+    template <class Sums> __device__ void keep(const Source& source, T* panel) {
 #pragma unroll
         for (int q = 0; q < share; q++)
             if (exists(q)) {
                 Spot s = spot(source, q);
+#pragma unroll
+                for (int v = 0; v < 4; v++) numbers[q][v] = Sums::kept(numbers[q][v]);
                 if (source.along_depth()) {
 #pragma unroll
                     for (int v = 0; v < 4; v++)
@@ -159,9 +161,10 @@ template <class Left, class Right> struct Factors {
 };
 
 // The tile from a row and a column on; depth is a number of panels.
-template <typename T, class Tile, class Sums, class Left, class Right, class Y>
+template <typename T, class Tile, int TENSOR, class Left, class Right, class Y>
 __device__ void product_tile(const Factors<Left, Right>& factors, const Y& y, int row, int column,
                              int depth, const Parts<T>& parts) {
+    typedef typename SumsOf<T, Tile, TENSOR>::type Sums;
     constexpr int L = Panel<T, Tile::rows>::length, R = Panel<T, Tile::columns>::length;
     alignas(16) __shared__ T panels[2][L + R];
     int begin = (long long)depth * parts.number / parts.count;
@@ -179,8 +182,8 @@ __device__ void product_tile(const Factors<Left, Right>& factors, const Y& y, in
         }
         if (step >= begin) sums.multiply(panels[step & 1], panels[step & 1] + L);
         if (step + 1 < end) {
-            lefts.keep(factors.left, next);
-            rights.keep(factors.right, next + L);
+            lefts.template keep<Sums>(factors.left, next);
+            rights.template keep<Sums>(factors.right, next + L);
         }
         __syncthreads();
     }

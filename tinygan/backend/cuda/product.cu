@@ -6,7 +6,7 @@ struct Evenly {
     __device__ long long operator()(int row) const { return row * step; }
 };
 
-template <typename T, int TILE>
+template <typename T, int TILE, int TENSOR>
 __global__ void __launch_bounds__(Tile<TILE>::threads, RESIDENT<T, Tile<TILE>>)
 product(
     const T* x, long long x_batch, long long x_row, long long x_column,
@@ -31,7 +31,7 @@ product(
     Result<T, Evenly> result = {y + batch * y_batch, {y_row}, y_column, height, width,
                                 aligned(y, y_column, y_row, y_batch), biased ? bias : nullptr,
                                 bias_row, bias_column, activation, slope};
-    product_tile<T, Shape, Sums<T, Shape>>(
+    product_tile<T, Shape, TENSOR>(
         factors, result, blockIdx.x * Shape::rows, blockIdx.y * Shape::columns,
         (depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, parts, sums, tile});
 }

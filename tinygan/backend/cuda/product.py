@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.precision import allow_tf32
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
@@ -36,19 +37,32 @@ TILES = (
     Tile(32, 32, 128, 4, 60),
     Tile(64, 8, 128, 4, 25),
 )
-PRODUCT = Kernel("product.cu", "product", FLOATS, range(len(TILES)))
+
+
+def kernels(source: str, name: str) -> tuple[Kernel, Kernel]:
+    """A kernel by tiles: exact, and by tensor cores."""
+    tiles = range(len(TILES))
+    return Kernel(source, name, FLOATS, tiles, (0,)), Kernel(source, name, FLOATS[:1], tiles, (1,))
+
+
+def on_tensor_cores(kind: np.dtype[Any]) -> int:
+    return int(kind == np.float32 and allow_tf32())
+
+
+PRODUCT = kernels("product.cu", "product")
 
 # of an H100, for the estimate below
 MULTIPROCESSORS = 132
 LATENCY = 700  # clocks from one panel to the next, where nothing else is to be done
 MERGE = 1500  # clocks to wait for the other parts of a tile
 BANDWIDTH = 32  # bytes a clock that a multiprocessor reads of other parts' sums
+TENSOR_RATE = 4  # times the rate of the tiles, by tensor cores
 MOST_PARTS = 64
 LEAST_PANELS = 2  # of a part
 
 
 @lru_cache(maxsize=4096)
-def tiling(batch: int, m: int, n: int, k: int, itemsize: int) -> tuple[int, int]:
+def tiling(batch: int, m: int, n: int, k: int, itemsize: int, tensor: int) -> tuple[int, int]:
     """The tile (its number), and the parts of the depth, for products (m, k) @ (k, n).
 
     They follow from shapes alone, as the order in which numbers are added must. The choice is the
@@ -64,7 +78,8 @@ def tiling(batch: int, m: int, n: int, k: int, itemsize: int) -> tuple[int, int]
         while parts == 1 or (parts <= min(MOST_PARTS, panels // LEAST_PANELS) and tiles <= COUNTED):
             each = -(-tiles * parts // MULTIPROCESSORS)
             steps = -(-panels // parts)
-            work = each * steps * tile.rows * tile.columns * (64 // itemsize) / tile.rate
+            rate = tile.rate * (TENSOR_RATE if tensor else 1)
+            work = each * steps * tile.rows * tile.columns * (64 // itemsize) / rate
             clocks = max(work, -(-each // tile.resident) * steps * LATENCY)
             if parts > 1:
                 read = parts * tile.rows * tile.columns * itemsize
@@ -180,7 +195,8 @@ def _launched(
         m, n = n, m
         left, right, y = (_transposed(a) for a in (right, left, y))
         bias_steps = bias_steps[::-1]
-    number, parts = tiling(batch, m, n, k, kind.itemsize)
+    tensor = on_tensor_cores(kind)
+    number, parts = tiling(batch, m, n, k, kind.itemsize, tensor)
     tile = TILES[number]
     grid = (-(-m // tile.rows), -(-n // tile.columns), batch * parts)
     if max(grid[1:]) > MOST_BLOCKS or max(m, n, k) >= 1 << 31:
@@ -194,7 +210,7 @@ def _launched(
     for operand in (y, right, left):
         steps = [np.int64(s // kind.itemsize) for s in operand[1:]]
         arguments = [operand[0], *steps, *arguments]
-    PRODUCT[kind, number](grid, (tile.threads,), arguments)
+    PRODUCT[tensor][kind, number, tensor](grid, (tile.threads,), arguments)
     return True
 
 

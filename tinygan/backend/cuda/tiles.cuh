@@ -69,7 +69,7 @@ template <typename T, class Tile> struct Sums {
             for (int i = 0; i < count; i++) numbers[i] += a[i / width] * b[i % width];
         }
     }
-    static __device__ T kept(T x) { return x; }  // of a factor's number, in a panel
+    static __device__ T kept(T x) { return x; }  // of a number, in a panel
     template <class Result> __device__ void store(const Result& y, int first_row, int first) {
 #pragma unroll
         for (int i = 0; i < Tile::height; i++)
