@@ -55,7 +55,7 @@ def test_n_ranks_equal_one_with_n_times_the_batch(
     assert len(one) == len(several) == 6
     for expected, found in zip(one, several, strict=True):
         for name in expected.keys() - {"time"}:
-            assert found[name] == pytest.approx(expected[name], rel=1e-5), name
+            assert found[name] == pytest.approx(expected[name], rel=3e-4), name
 
 
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from tinygan.backend import backend_of
 from tinygan.backend.cpu.threads import usable_cores
 from tinygan.backend.errors import UserError
 from tinygan.distributed.communicator import Communicator
+
+AWAKE, PAUSE = 100e-6, 20e-6  # seconds
 
 
 class Mpi(Communicator):
@@ -34,18 +37,20 @@ class Mpi(Communicator):
         self.local_rank = [machine for machine, _ in machines[: self.rank]].count(here)
 
     def all_reduce(self, array: Any) -> None:
-        _on_host(array, lambda host: self._world.Allreduce(self._sum_in_place, host))
+        _on_host(array, lambda host: _wait(self._world.Iallreduce(self._sum_in_place, host)))
 
     def broadcast(self, array: Any, root: int = 0) -> None:
-        _on_host(array, lambda host: self._world.Bcast(host, root))
+        _on_host(array, lambda host: _wait(self._world.Ibcast(host, root)))
 
     def barrier(self) -> None:
-        self._world.Barrier()
+        _wait(self._world.Ibarrier())
 
     def share(self, value: Any, root: int = 0) -> Any:
+        self.barrier()
         return self._world.bcast(value, root)
 
     def gather(self, value: Any) -> list[Any]:
+        self.barrier()
         gathered: list[Any] = self._world.allgather(value)
         return gathered
 
@@ -55,6 +60,18 @@ class Mpi(Communicator):
     def cores(self) -> int:
         users = [sum(core in theirs for theirs in self._neighbours) for core in _cores()]
         return max(1, int(sum(1 / n for n in users) + 1e-6))
+
+
+def _wait(request: Any) -> None:
+    """Wait as the threads of the pool do: awake for a moment, then asleep.
+
+    MPI's own waiting never sleeps, and where another program wants the core, or a rank that shares
+    it, it keeps both from going on.
+    """
+    patience = time.perf_counter() + AWAKE
+    while not request.Test():
+        if time.perf_counter() > patience:
+            time.sleep(PAUSE)
 
 
 def _cores() -> set[int]:

@@ -53,12 +53,12 @@ def batch_moments(xp: Any, x: Any) -> Any:
 @primitive
 def moments_over_ranks(xp: Any, moments: Any) -> Any:
     """Mean and variance over all ranks, (2, C), from those of each, over equally many values."""
-    y, ranks = moments.copy(), get_world_size()
-    world().all_reduce(y[0])
-    y[0] /= ranks
-    y[1] += (moments[0] - y[0]) ** 2
-    world().all_reduce(y[1])
-    y[1] /= ranks
+    ranks = world()
+    of_each = xp.zeros((ranks.size, *moments.shape), dtype=moments.dtype)
+    of_each[ranks.rank] = moments
+    ranks.all_reduce(of_each)
+    y = of_each.mean(axis=0)
+    y[1] += ((of_each[:, 0] - y[0]) ** 2).mean(axis=0)
     return y
 
 

@@ -46,7 +46,7 @@ def train(
     while training.step < config.steps and not stopped:
         pending.append({**training.advance(), "time": time.time()})
         step = training.step
-        stopped = any(world().gather(stop()))
+        stopped = _any_rank(stop())
         last = stopped or step == config.steps
         sampled, saved = step % config.sample_every == 0, step % config.checkpoint_every == 0
         if last or sampled or saved or len(pending) == FLUSH:
@@ -62,6 +62,13 @@ def train(
     if run is not None:
         _summarise(run)
     return not stopped
+
+
+def _any_rank(asked: bool) -> bool:
+    """Whether one of the ranks was asked to stop: all of them stop after the same step."""
+    count = np.array([asked], dtype=np.int64)
+    world().all_reduce(count)
+    return bool(count[0])
 
 
 def _show(
