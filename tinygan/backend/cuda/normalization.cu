@@ -155,13 +155,6 @@ __global__ void __launch_bounds__(THREADS, 4)
     reduce<WIDE ? 16 / sizeof(T) : 1>(Moments<T>(x, y, total), sets, partial);
 }
 
-template <typename T>
-__global__ void __launch_bounds__(THREADS, 4)
-    merged_moments(Sets sets, const T* partial, long long field, T* y, int total) {
-    Moments<T> op(nullptr, y, total);
-    reduce<1>(Pieces<Moments<T>>{op, partial, field}, sets, (T*)nullptr);
-}
-
 template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
     slopes(
@@ -169,15 +162,6 @@ __global__ void __launch_bounds__(THREADS, 4)
     ) {
     Slopes<T> op{g, x, moments, eps, y, total};
     reduce<WIDE ? 16 / sizeof(T) : 1>(op, sets, partial);
-}
-
-template <typename T>
-__global__ void __launch_bounds__(THREADS, 4)
-    merged_slopes(
-        Sets sets, const T* partial, long long field, const T* moments, T eps, T* y, int total
-    ) {
-    Slopes<T> op{nullptr, nullptr, moments, eps, y, total};
-    reduce<1>(Pieces<Slopes<T>>{op, partial, field}, sets, (T*)nullptr);
 }
 
 template <typename T, int WIDE>
@@ -207,7 +191,7 @@ __global__ void __launch_bounds__(THREADS, 4)
         Sets sets, const T* g, const T* x, const T* moments, T eps, T* y, int total, T numbers
     ) {
     const int V = WIDE ? 16 / sizeof(T) : 1;
-    Share own(sets);
+    Share own(sets, blockIdx.x);
     T state[V][2];
     gather<V>(Slopes<T>{g, x, moments, eps, nullptr, total}, sets, own, state);
     if (own.first >= own.last) return;

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.sets import THREADS, Sets, alike, pieces_of, sets_of
+from tinygan.backend.cuda.sets import THREADS, Sets, alike, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
@@ -18,10 +18,7 @@ MOMENTS, SLOPES, NORMALIZED, INPUT_GRAD, INPUT_GRAD_OF_WHOLE = [
     Kernel("normalization.cu", name, FLOATS, (0, 1))
     for name in ("moments", "slopes", "normalized", "input_grad", "input_grad_of_whole")
 ]
-MERGED_MOMENTS, MERGED_SLOPES, RUNNING = [
-    Kernel("normalization.cu", name, FLOATS)
-    for name in ("merged_moments", "merged_slopes", "running")
-]
+RUNNING = Kernel("normalization.cu", "running", FLOATS)
 
 
 # -- over the batch -------------------------------------------------------------------------------
@@ -142,11 +139,6 @@ def _partial(x: Any, sets: Sets, fields: int) -> Any:
     return backend_for("cuda").xp.empty((fields, sets.pieces, sets.count), x.dtype)
 
 
-def _merge(kernel: Kernel, sets: Sets, partial: Any, arguments: tuple[Any, ...]) -> None:
-    field = np.int64(sets.pieces * sets.count)
-    pieces_of(sets).launch(kernel[partial.dtype], 1, partial, field, *arguments)
-
-
 def _moments(x: Any, sets: Sets | None, shape: tuple[int, ...], out: Any) -> Any:
     if sets is None or not _suit(x.dtype, out):
         return NotImplemented
@@ -154,8 +146,6 @@ def _moments(x: Any, sets: Sets | None, shape: tuple[int, ...], out: Any) -> Any
     pieces, count = sets.pieces, np.int32(sets.count)
     partial = y if pieces == 1 else _partial(x, sets, 4)
     sets.launch(MOMENTS[x.dtype, sets.vector], pieces, x, partial, y, count)
-    if pieces > 1:
-        _merge(MERGED_MOMENTS, sets, partial, (y, count))
     return y
 
 
@@ -164,8 +154,6 @@ def _slopes(g: Any, x: Any, moments: Any, eps: float, sets: Sets, y: Any) -> Non
     partial = y if pieces == 1 else _partial(x, sets, 2)
     kernel = SLOPES[x.dtype, sets.vector]
     sets.launch(kernel, pieces, g, x, moments, real_eps, partial, y, count)
-    if pieces > 1:
-        _merge(MERGED_SLOPES, sets, partial, (moments, real_eps, y, count))
 
 
 def _normalized(

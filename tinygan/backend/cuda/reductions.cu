@@ -37,10 +37,3 @@ __global__ void __launch_bounds__(THREADS, 4)
     const int V = WIDE ? 16 / sizeof(T) : 1;
     reduce<V>(Reduction<T, KIND>(x, divisor, y), sets, partial);
 }
-
-template <typename T, int KIND>
-__global__ void __launch_bounds__(THREADS, 4)
-    merged(Sets sets, const T* partial, long long field, T divisor, T* y) {
-    Reduction<T, KIND> op(nullptr, divisor, y);
-    reduce<1>(Pieces<Reduction<T, KIND>>{op, partial, field}, sets, (T*)nullptr);
-}

@@ -1,20 +1,17 @@
-"""Sums, means, norms and extremes over dimensions: one launch, or two where sets are long."""
+"""Sums, means, norms and extremes over dimensions, in one launch each."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda.sets import Sets, pieces_of, sets_of
+from tinygan.backend.cuda.sets import Sets, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
 SUM, NORM, MAXIMUM, MINIMUM = KINDS = range(4)
 REDUCED = Kernel("reductions.cu", "reduced", FLOATS, (0, 1), KINDS)
-MERGED = Kernel("reductions.cu", "merged", FLOATS, KINDS)
 
 
 @launches
@@ -92,7 +89,4 @@ def _reduced(kind: int, x: Any, dim: Any, keepdim: bool, out: Any, divisor: int 
     pieces, by = sets.pieces, x.dtype.type(divisor)
     partial = y if pieces == 1 else backend_for("cuda").xp.empty((pieces, sets.count), x.dtype)
     sets.launch(REDUCED[x.dtype, sets.vector, kind], pieces, x, by, partial, y)
-    if pieces > 1:
-        field = np.int64(pieces * sets.count)
-        pieces_of(sets).launch(MERGED[x.dtype, kind], 1, partial, field, by, y)
     return y

@@ -25,11 +25,11 @@ struct Share {  // of a thread: units first, first + along, ... before last of a
     int set, lane, piece, first, last;
     long long start;
 
-    __device__ explicit Share(const Sets& sets) {
+    __device__ Share(const Sets& sets, int block) {
         int t = threadIdx.x, together = THREADS / sets.along;
         lane = sets.by_line ? t % sets.along : t / together;
-        set = blockIdx.x / sets.pieces * together + (sets.by_line ? t / sets.along : t % together);
-        piece = blockIdx.x % sets.pieces;
+        set = block / sets.pieces * together + (sets.by_line ? t / sets.along : t % together);
+        piece = block % sets.pieces;
         int length = (sets.size + sets.pieces - 1) / sets.pieces;
         first = piece * length;
         last = set < sets.count ? min(first + length, sets.size) : first;
@@ -79,31 +79,10 @@ __device__ void gather(
             state[v][f] = shared[(sets.by_line ? 0 : v) * FIELDS + f][first];
 }
 
-// Each set brought to a state, which is put or, of a piece, kept as (FIELDS, pieces, sets).
-template <int V, typename Op, typename T>
-__device__ void reduce(const Op& op, const Sets& sets, T* partial) {
-    Share own(sets);
-    T state[V][Op::FIELDS];
-    gather<V>(op, sets, own, state);
-    if (own.lane || own.set >= sets.count) return;
-    int values = sets.by_line ? 1 : V;
-    for (int v = 0; v < V; v++) {
-        if (v >= values) break;
-        int set = own.set * values + v;
-        if (sets.pieces == 1) {
-            op.put(state[v], set);
-        } else {
-            for (int f = 0; f < Op::FIELDS; f++)
-                partial[(f * sets.pieces + own.piece) * sets.count * values + set] = state[v][f];
-        }
-    }
-}
-
-// The states of pieces as an Op: what `reduce` has kept is read by a second launch of it.
+// The states of pieces, (FIELDS, pieces, sets), as an Op. Other blocks wrote them in this launch.
 template <typename Op> struct Pieces {
     using Number = typename Op::Number;
     static const int FIELDS = Op::FIELDS;
-    const Op& op;
     const Number* partial;
     long long field;  // from one field to the next
 
@@ -117,12 +96,55 @@ template <typename Op> struct Pieces {
     template <int V> __device__ void begin(Part (&)[V], int, long long, bool) const {}
     template <int V> __device__ void add(Part (&parts)[V], long long place) const {
         Number other[FIELDS];
-        for (int f = 0; f < FIELDS; f++) other[f] = partial[f * field + place];
+        for (int f = 0; f < FIELDS; f++) other[f] = __ldcg(partial + f * field + place);
         Op::merge(parts[0].of, other);
     }
     static __device__ void merge(Number* a, const Number* b) { Op::merge(a, b); }
-    __device__ void put(const Number* state, int set) const { op.put(state, set); }
 };
+
+// Of the sets that a block has, how many of their pieces are done; 0 again after the launch.
+// Launches of a kernel follow one another.
+static __device__ unsigned pieces_done[512];
+
+__device__ inline bool is_last_piece(int group, int pieces) {
+    __shared__ bool last;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        last = atomicAdd(&pieces_done[group], 1u) == pieces - 1;
+        if (last) pieces_done[group] = 0;
+    }
+    __syncthreads();
+    return last;
+}
+
+// Each set brought to a state, which is put; that of a long one by the block whose piece is last.
+template <int V, typename Op, typename T>
+__device__ void reduce(const Op& op, const Sets& sets, T* partial) {
+    Share own(sets, blockIdx.x);
+    T state[V][Op::FIELDS];
+    gather<V>(op, sets, own, state);
+    int values = sets.by_line ? 1 : V, count = sets.count * values;
+    bool writes = own.lane == 0 && own.set < sets.count;
+    for (int v = 0; v < V; v++) {
+        if (v >= values || !writes) break;
+        int set = own.set * values + v;
+        if (sets.pieces == 1) {
+            op.put(state[v], set);
+        } else {
+            for (int f = 0; f < Op::FIELDS; f++)
+                partial[(f * sets.pieces + own.piece) * count + set] = state[v][f];
+        }
+    }
+    int group = blockIdx.x / sets.pieces;
+    if (sets.pieces == 1 || !is_last_piece(group, sets.pieces)) return;
+    int along = THREADS / (THREADS / sets.along * values);
+    Sets rest = {count, count, 0, 1, sets.pieces, sets.pieces, 0, count, along, 0, 1};
+    Share mine(rest, group);
+    T merged[1][Op::FIELDS];
+    gather<1>(Pieces<Op>{partial, (long long)sets.pieces * count}, rest, mine, merged);
+    if (mine.lane == 0 && mine.set < count) op.put(merged[0], mine.set);
+}
 
 // What needs but the numbers of one array: Gathered is the Part.
 template <typename Gathered, typename T> struct Over {
@@ -142,7 +164,7 @@ template <typename Gathered, typename T> struct Over {
 
 // Each number changed by what belongs to its set: op.of(set) and op.apply(those of V, place).
 template <int V, typename Op> __device__ void each(const Op& op, const Sets& sets) {
-    Share own(sets);
+    Share own(sets, blockIdx.x);
     if (own.first >= own.last) return;
     typename Op::OfSet those[V];
     for (int v = 0; v < V; v++) those[v] = op.of(sets.by_line ? own.set : own.set * V + v);

@@ -16,7 +16,7 @@ from tinygan.backend.cuda.source import FLOATS, Launch
 
 THREADS = 256  # of a block
 FULL = 264  # blocks that fill a large device
-ALONE = 32  # units of work for a thread from which cutting sets into pieces is worth a launch
+ALONE = 16  # units of work for a thread from which sets are cut into pieces
 
 Loop = tuple[int, int]  # how often, and how far from one to the next
 
@@ -66,12 +66,6 @@ def alike(x: Any, y: Any) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def pieces_of(sets: Sets) -> Sets:
-    """The states of pieces, (pieces, sets), as sets of their own."""
-    return _planned((1, 0), (sets.count, 1), (1, 0), (sets.pieces, sets.count), 16, 8)
-
-
-@lru_cache(maxsize=1024)
 def _plan(
     shape: tuple[int, ...],
     strides: tuple[int, ...],
@@ -107,10 +101,7 @@ def _merged(loops: Sequence[Loop]) -> list[Loop]:
     return result
 
 
-def _planned(
-    outer: Loop, inner: Loop, lines: Loop, width: Loop, size: int, abreast: int = 32
-) -> Sets:
-    """A plan; `abreast` sets at least are side by side in a block where their numbers are."""
+def _planned(outer: Loop, inner: Loop, lines: Loop, width: Loop, size: int) -> Sets:
     count, length = outer[0] * inner[0], lines[0] * width[0]
     by_line = length > 1 and (width[1] == 1 or inner[1] != 1)
     together = 16 // size
@@ -120,7 +111,6 @@ def _planned(
     else:
         vector = inner[1] == 1 and inner[0] % together == 0
         vector &= all(step % together == 0 for _, step in (outer, lines, width))
-    vector &= together > 1
     units, each = count, length  # sets, or vectors of them, and units of work in each
     if vector and by_line:
         each, width = each // together, (width[0] // together, together)
@@ -128,8 +118,9 @@ def _planned(
         units, inner = units // together, (inner[0] // together, together)
     if by_line:
         along = min(THREADS, _power(-(-each // 4)))
-    else:
-        along = min(THREADS // min(abreast, _power(units)), _power(-(-each // 4)))
+    else:  # so many sets side by side that warps read whole lines of 128 bytes, if there are
+        abreast = min(8 if vector else 32, _power(units))
+        along = min(THREADS // abreast, _power(-(-each // 4)))
     blocks = -(-units // (THREADS // along))
     pieces, shares = 1, min(-(-each // (along * 4)), -(-8 * FULL // blocks))
     if each > ALONE * along:

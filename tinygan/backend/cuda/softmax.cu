@@ -43,18 +43,11 @@ __global__ void __launch_bounds__(THREADS, 4) logsumexp(Sets sets, const T* x, T
     reduce<WIDE ? 16 / sizeof(T) : 1>(LogSum<T>(x, y), sets, partial);
 }
 
-template <typename T>
-__global__ void __launch_bounds__(THREADS, 4)
-    merged_logsumexp(Sets sets, const T* partial, long long field, T* y) {
-    LogSum<T> op(nullptr, y);
-    reduce<1>(Pieces<LogSum<T>>{op, partial, field}, sets, (T*)nullptr);
-}
-
 // exp(x) / sum(exp(x)), or its logarithm.
 template <typename T, int WIDE, int LOGARITHM>
 __global__ void __launch_bounds__(THREADS, 4) softmax(Sets sets, const T* x, T* y) {
     const int V = WIDE ? 16 / sizeof(T) : 1;
-    Share own(sets);
+    Share own(sets, blockIdx.x);
     T state[V][2];
     gather<V>(Over<Exponentials<T>, T>{x}, sets, own, state);
     for (int v = 0; v < V; v++) {
@@ -152,7 +145,7 @@ __global__ void __launch_bounds__(THREADS, 4)
     ) {
     const int V = WIDE ? 16 / sizeof(T) : 1;
     Classes<T> classes{target, weight, weighted, smoothing, ignored, count};
-    Share own(sets);
+    Share own(sets, blockIdx.x);
     T state[V][2], spread[V][1];
     gather<V>(Over<Exponentials<T>, T>{x}, sets, own, state);
     T whole = log(state[0][1]) + state[0][0];
@@ -194,7 +187,7 @@ __global__ void __launch_bounds__(THREADS, 4)
         for (int c = threadIdx.x; c < count; c += THREADS) all += each * weight[c];
         all = block_sum(all);
     }
-    Share own(sets);
+    Share own(sets, blockIdx.x);
     T state[V][2];
     gather<V>(Over<Exponentials<T>, T>{x}, sets, own, state);
     if (own.first >= own.last) return;

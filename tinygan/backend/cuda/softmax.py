@@ -8,13 +8,12 @@ import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.reductions import to_reduce
-from tinygan.backend.cuda.sets import Sets, alike, pieces_of, sets_of
+from tinygan.backend.cuda.sets import Sets, alike, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
 SOFTMAX = Kernel("softmax.cu", "softmax", FLOATS, (0, 1), (0, 1))
 LOGSUMEXP = Kernel("softmax.cu", "logsumexp", FLOATS, (0, 1))
-MERGED_LOGSUMEXP = Kernel("softmax.cu", "merged_logsumexp", FLOATS)
 LOSSES = Kernel("softmax.cu", "losses", FLOATS, (0, 1))
 LOSS_SLOPES = Kernel("softmax.cu", "loss_slopes", FLOATS, (0, 1))
 REDUCTIONS = {"none": 0, "sum": 1, "mean": 2}
@@ -48,9 +47,6 @@ def logsumexp(x: Any, *, dim: Any, keepdim: bool = False, out: Any = None) -> An
     pieces = sets.pieces
     partial = y if pieces == 1 else backend_for("cuda").xp.empty((2, pieces, sets.count), x.dtype)
     sets.launch(LOGSUMEXP[x.dtype, sets.vector], pieces, x, partial, y)
-    if pieces > 1:
-        field = np.int64(pieces * sets.count)
-        pieces_of(sets).launch(MERGED_LOGSUMEXP[x.dtype], 1, partial, field, y)
     return y
 
 
