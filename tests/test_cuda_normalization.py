@@ -176,5 +176,10 @@ def test_what_is_left_to_the_reference():
     moments = kernels.batch_moments(x)
     other = StrictArray(last(x._a))
     assert kernels.batch_moments(StrictArray(x._a.astype(np.float16))) is NotImplemented
-    assert kernels.batch_norm_sums(other, x, moments, eps=1e-5) is NotImplemented
+    sums = kernels.batch_norm_sums(x, x, moments, eps=1e-5)
+    of_other = kernels.batch_norm_sums(other, x, moments, eps=1e-5)  # by a copy
+    np.testing.assert_array_equal(of_other._a, sums._a)
+    expanded = StrictArray(np.broadcast_to(np.float32(1), x.shape))
+    of_ones = kernels.batch_norm_sums(expanded, x, moments, eps=1e-5)
+    np.testing.assert_allclose(of_ones._a[0], 100)
     assert kernels.batch_moments(StrictArray(x._a[:0])) is NotImplemented

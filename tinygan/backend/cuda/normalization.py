@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.copy import copy
 from tinygan.backend.cuda.sets import THREADS, Sets, alike, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
@@ -62,7 +63,8 @@ def batch_norm(
 @launches
 def batch_norm_sums(g: Any, x: Any, moments: Any, *, eps: float, out: Any = None) -> Any:
     sets = _channels(x)
-    if sets is None or not alike(g, x) or not _suit(x.dtype, moments, out):
+    g = None if sets is None else _as_lies(x, g)
+    if sets is None or g is None or not _suit(x.dtype, moments, out):
         return NotImplemented
     sums = _empty(moments) if out is None else out
     _slopes(g, x, moments, eps, sets, sums)
@@ -74,9 +76,10 @@ def batch_norm_input_grad(
     g: Any, x: Any, weight: Any, moments: Any, sums: Any, *, eps: float, out: Any = None
 ) -> Any:
     sets, y = _channels(x), _empty(x) if out is None else out
-    if sets is None or not (alike(g, x) and alike(y, x)):
+    if sets is None or not alike(y, x) or not _suit(x.dtype, weight, moments, sums):
         return NotImplemented
-    if not _suit(x.dtype, weight, moments, sums):
+    g = _as_lies(x, g)
+    if g is None:
         return NotImplemented
     _input_grad(g, x, weight, moments, sums, eps, sets, y)
     return y
@@ -102,7 +105,10 @@ def standardize_grad(
     g: Any, x: Any, moments: Any, *, dims: tuple[int, ...], eps: float, out: Any = None
 ) -> Any:
     sets, y = _sets(x, dims), _empty(x) if out is None else out
-    if sets is None or not (alike(g, x) and alike(y, x)) or not _suit(x.dtype, moments):
+    if sets is None or not alike(y, x) or not _suit(x.dtype, moments):
+        return NotImplemented
+    g = _as_lies(x, g)
+    if g is None:
         return NotImplemented
     real = x.dtype.type
     if sets.pieces == 1:
@@ -128,6 +134,14 @@ def _sets(x: Any, dims: tuple[int, ...]) -> Sets | None:
 
 def _empty(x: Any) -> Any:
     return backend_for("cuda").xp.empty_like(x)
+
+
+def _as_lies(x: Any, g: Any) -> Any:
+    """g in the order of x, by a copy where it has another; None if that cannot be."""
+    if alike(g, x):
+        return g
+    y = _empty(x)
+    return y if alike(y, x) and copy(g, y) else None
 
 
 def _suit(dtype: Any, *arrays: Any) -> bool:

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.copy import copy
 from tinygan.backend.cuda.sets import Sets, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
@@ -69,23 +70,28 @@ def _axes(x: Any, dim: Any) -> tuple[int, ...] | None:
     return tuple(axes) if len(axes) == len(dims) else None
 
 
-def to_reduce(x: Any, dim: Any, keepdim: bool, out: Any) -> tuple[Sets, Any] | None:
-    """The sets that are reduced, and memory for the results; None if it is left to CuPy."""
+def to_reduce(x: Any, dim: Any, keepdim: bool, out: Any) -> tuple[Sets, Any, Any] | None:
+    """The sets that are reduced, their array, memory for the results; None: it is left to CuPy."""
     axes = _axes(x, dim)
-    sets = None if axes is None else sets_of(x, axes)
-    if axes is None or sets is None:
+    if axes is None or (out is not None and not (out.flags.c_contiguous and out.dtype == x.dtype)):
         return None
-    if out is None:
-        kept = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
-        return sets, backend_for("cuda").xp.empty(tuple(kept), x.dtype)
-    return (sets, out) if out.flags.c_contiguous and out.dtype == x.dtype else None
+    shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
+    sets, xp = sets_of(x, axes), backend_for("cuda").xp
+    if sets is None and x.dtype in FLOATS and x.size:  # scattered
+        kept = [d for d in range(x.ndim) if d not in axes]
+        turned = x.transpose(*kept, *axes)
+        x = xp.empty(turned.shape, x.dtype)
+        sets = sets_of(x, range(len(kept), x.ndim)) if copy(turned, x) else None
+    if sets is None:
+        return None
+    return sets, x, xp.empty(tuple(shape), x.dtype) if out is None else out
 
 
 def _reduced(kind: int, x: Any, dim: Any, keepdim: bool, out: Any, divisor: int = 1) -> Any:
     plan = to_reduce(x, dim, keepdim, out)
     if plan is None:
         return NotImplemented
-    sets, y = plan
+    sets, x, y = plan
     pieces, by = sets.pieces, x.dtype.type(divisor)
     partial = y if pieces == 1 else backend_for("cuda").xp.empty((pieces, sets.count), x.dtype)
     sets.launch(REDUCED[x.dtype, sets.vector, kind], pieces, x, by, partial, y)

@@ -43,7 +43,7 @@ def logsumexp(x: Any, *, dim: Any, keepdim: bool = False, out: Any = None) -> An
     plan = to_reduce(x, dim, keepdim, out)
     if plan is None:
         return NotImplemented
-    sets, y = plan
+    sets, x, y = plan
     pieces = sets.pieces
     partial = y if pieces == 1 else backend_for("cuda").xp.empty((2, pieces, sets.count), x.dtype)
     sets.launch(LOGSUMEXP[x.dtype, sets.vector], pieces, x, partial, y)

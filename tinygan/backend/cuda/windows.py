@@ -46,8 +46,8 @@ def max_tap(
     dilation: Pair,
     out: Any = None,
 ) -> Any:
-    largest = images_of(y, FLOATS)
-    if largest is None or kernel[0] * kernel[1] >= 1 << 15:
+    largest = images_of(y, FLOATS) if kernel[0] * kernel[1] < 1 << 15 else None
+    if largest is None:
         return NotImplemented
     geometry = (kernel, stride, start, dilation)
     return _windowed(_max_tap, x, count, geometry, out, largest, dtype=np.int16)
@@ -99,10 +99,10 @@ def _windowed(
     kernel: Kernel, x: Any, count: Pair, geometry: Geometry, out: Any, *more: Any, dtype: Any = None
 ) -> Any:
     """A launch that makes a number for each window of x."""
-    images = images_of(x, FLOATS)
     shape = (len(x), *count, x.shape[1])
-    result = None if images is None else result_of(out, shape, dtype or x.dtype)
-    if result is None:
+    result = result_of(out, shape, dtype or x.dtype)
+    images = None if result is None else images_of(x, FLOATS)
+    if images is None:
         return NotImplemented
     wide, table = _table(len(x), x.shape[1], x.shape[2:], tuple(count), geometry, x.itemsize)
     launch_over(kernel[x.dtype, wide], shape, wide, (table, images, *more, result), x.itemsize)
@@ -111,10 +111,10 @@ def _windowed(
 
 def _spread(kernel: Kernel, g: Any, size: Pair, geometry: Geometry, out: Any, *more: Any) -> Any:
     """A launch that makes each pixel of images of a size from the windows that see it."""
-    images = images_of(g, FLOATS)
     shape = (len(g), *size, g.shape[1])
-    result = None if images is None else result_of(out, shape, g.dtype)
-    if result is None:
+    result = result_of(out, shape, g.dtype)
+    images = None if result is None else images_of(g, FLOATS)
+    if images is None:
         return NotImplemented
     wide, table = _table(len(g), g.shape[1], tuple(size), g.shape[2:], geometry, g.itemsize)
     launch_over(kernel[g.dtype, wide], shape, wide, (table, images, *more, result), g.itemsize)
