@@ -127,6 +127,7 @@ def test_devices_are_described() -> None:
         ("cuda:0", "stand-in, sm_90"),
         ("memory", "1.0 of 2.0 GiB free"),
         ("cuda", "12.8, driver for up to 12.8"),
+        ("tf32", "off: float32 is exact"),
     ]
     tinygan.cuda.synchronize()
     tinygan.cuda.empty_cache()

@@ -66,6 +66,9 @@ def train(
     ema: Annotated[float | None, _option("Decay of the average of G's weights. [0.99]")] = None,
     seed: Annotated[int | None, _option("Seed of all random numbers. [0]")] = None,
     device: Annotated[str | None, _option("auto, cpu or cuda. [auto]")] = None,
+    tf32: Annotated[
+        bool | None, typer.Option("--tf32", help="Faster products on a GPU.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, _option("The run directory to make. [runs/DATA-MODEL]")] = None,
     resume: Annotated[Path | None, _option("Continue the run in this directory.")] = None,
     distributed: Annotated[

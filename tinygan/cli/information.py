@@ -12,6 +12,7 @@ from rich.console import Console
 from tinygan.backend import DeviceError, backend_for, cuda, kernels
 from tinygan.backend.cpu.threads import usable_cores
 from tinygan.backend.cuda import devices
+from tinygan.backend.cuda.precision import allow_tf32
 
 PACKAGES = ("tinygan", "numpy", "numba", "llvmlite", "pillow", "safetensors", "matplotlib")
 
@@ -55,7 +56,8 @@ def cuda_devices() -> list[tuple[str, str]]:
     free, total = cuda.mem_get_info()
     lines.append(("memory", f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"))
     versions = f"{devices.runtime_version()}, driver for up to {devices.driver_version()}"
-    return [*lines, ("cuda", versions)]
+    exact = "allowed" if allow_tf32() else "off: float32 is exact"
+    return [*lines, ("cuda", versions), ("tf32", exact)]
 
 
 def products() -> dict[str, str]:

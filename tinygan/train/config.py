@@ -25,7 +25,8 @@ class Config:
     weighed by `penalty_weight`; `normalize` says whether the discriminator of a DCGAN has batch
     normalisation (auto: unless there is a penalty or the game is wasserstein). Of several
     processes that train together each has a batch of `batch_size`, and `sync_batch_norm` takes the
-    moments of batch normalisation over all of them.
+    moments of batch normalisation over all of them. `tf32` lets a GPU round the factors of matrix
+    products and convolutions.
     """
 
     data: str = "glyphs"
@@ -50,6 +51,7 @@ class Config:
     ema: float = 0.99
     seed: int = 0
     device: str = "auto"
+    tf32: bool = False
     checkpoint_every: int = 250
     sample_every: int = 50
 

@@ -8,6 +8,7 @@ from math import cos, pi
 from typing import Any
 
 from tinygan.autograd import Tensor, compile, no_grad
+from tinygan.backend.cuda.precision import allow_tf32
 from tinygan.data import DataLoader
 from tinygan.data.resident import resident
 from tinygan.distributed import broadcast, world
@@ -41,6 +42,7 @@ class Training:
         self.config = config
         self.device = device
         self.step = 0
+        allow_tf32(config.tf32)
         # streams of their own for weights, training and fixed noise: the weights are drawn on the
         # host, and what is drawn while training must not depend on where they were
         weights, training, noise = (3 * config.seed + stream for stream in range(3))
