@@ -14,7 +14,7 @@ import tinygan
 from tinygan.autograd import REGISTRY
 from tinygan.autograd.trace import add_to, assign
 from tinygan.backend import backend_for
-from tinygan.backend.cuda import changes, copy, rearrange
+from tinygan.backend.cuda import changes, copy, edges, rearrange
 
 pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
 
@@ -222,3 +222,45 @@ def test_a_model_s_copies_wait_for_nothing() -> None:
         z = tinygan.nn.functional.pad(y, (1, 1, 0, 2)).reshape(2, -1).contiguous().double()
         z.sum().backward()
     assert x.grad is not None and x.grad.cpu().numpy().sum() == 2 * 2 * 4 * (2 + 2 * 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_edges_and_their_adjoint(mode: str, dtype: Any) -> None:
+    for shape, widths in (
+        ((5,), ((4, 2),)),
+        ((1, 3), ((0, 0), (2, 1))),
+        ((2, 3, 4, 5), ((0, 0), (0, 0), (3, 2), (1, 4))),
+        ((2, 3, 4, 5), ((1, 0), (0, 2), (1, 1), (2, 2))),
+        ((0, 4), ((0, 0), (1, 1))),
+    ):
+        padded = tuple(b + n + a for (b, a), n in zip(widths, shape, strict=True))
+        x = random.standard_normal(shape).astype(dtype)
+        g = random.standard_normal(padded).astype(dtype)
+        orders = ((0, 1, 2, 3), (0, 2, 3, 1)) if len(shape) == 4 else [tuple(range(len(shape)))]
+        for order in orders:
+            for name, given, exact in (("pad_edges", x, True), ("fold_edges", g, False)):
+                expected = REGISTRY[name].reference(np, given, widths=widths, mode=mode)
+                own, out = lying(given, order), to(np.full(expected.shape, 99, dtype))
+                y = getattr(edges, name)(own, widths=widths, mode=mode)
+                assert y.transpose(order).flags.c_contiguous
+                assert getattr(edges, name)(own, widths=widths, mode=mode, out=out) is out
+                for result in (y, out):
+                    tolerance = 0 if exact else np.finfo(dtype).eps * 32
+                    np.testing.assert_allclose(host(result), expected, tolerance, tolerance)
+
+
+def test_flipped_and_rolled() -> None:
+    for dtype in (np.float32, np.int64):
+        x = (random.standard_normal((3, 4, 5, 2)) * 9).astype(dtype)
+        for order in ((0, 1, 2, 3), (0, 2, 3, 1)):
+            own = lying(x, order)
+            for dims in ((), (1,), (0, 3), (0, 1, 2, 3)):
+                y = rearrange.flip(own, dims=dims)
+                np.testing.assert_array_equal(host(y), np.flip(x, dims))
+                assert y.strides == own.strides
+            for shifts, dims in (((2,), (1,)), ((-7, 1), (0, 2)), ((2, 3), (3, 3)), ((0,), (0,))):
+                y = edges.roll(own, shifts=shifts, dims=dims)
+                np.testing.assert_array_equal(host(y), np.roll(x, shifts, dims))
+                assert y.strides == own.strides
+    assert edges.roll(to(np.zeros((2, 0))), shifts=(1,), dims=(1,)).shape == (2, 0)

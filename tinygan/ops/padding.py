@@ -26,7 +26,6 @@ def _pad_constant(xp: Any, x: Any, *, widths: Widths, value: float) -> Any:
 
 
 _pad_constant.vjp(x=lambda g, x_shape, widths: _slice(g, inside(widths, x_shape)))
-_pad_constant.kernel("cuda", "tinygan.backend.cuda.rearrange:pad_constant")
 
 
 @primitive
@@ -60,6 +59,9 @@ _pad_edges.vjp(x=lambda g, widths, mode: _fold_edges(g, widths=widths, mode=mode
 _fold_edges.vjp(x=lambda g, widths, mode: _pad_edges(g, widths=widths, mode=mode))
 for _op in (_pad_constant, _pad_edges, _fold_edges):
     _op.kernel("cpu", f"tinygan.backend.cpu.rearrange:{_op.name}")
+_pad_constant.kernel("cuda", "tinygan.backend.cuda.rearrange:pad_constant")
+for _op in (_pad_edges, _fold_edges):
+    _op.kernel("cuda", f"tinygan.backend.cuda.edges:{_op.name}")
 
 
 def pad(

@@ -46,6 +46,8 @@ def _roll(xp: Any, x: Any, *, shifts: tuple[int, ...], dims: tuple[int, ...]) ->
 _roll.vjp(x=lambda g, shifts, dims: _roll(g, tuple(-n for n in shifts), dims))
 for _op in (_flip, _roll):
     _op.kernel("cpu", f"tinygan.backend.cpu.rearrange:{_op.name}")
+_flip.kernel("cuda", "tinygan.backend.cuda.rearrange:flip")
+_roll.kernel("cuda", "tinygan.backend.cuda.edges:roll")
 
 
 def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygan.backend.cuda.copy import copy, is_dense
 from tinygan.backend.cuda.mapping import empty
+from tinygan.backend.cuda.sets import alike
 from tinygan.backend.cuda.source import C_NAMES, Kernel
 
 ROWS, COLUMNS = 60, 8
@@ -46,9 +47,7 @@ def over(
         known = memory["table"] = [list(column) for column in arrays], tables
     placed: list[Any] = []
     for gradient, x in zip(g, p, strict=True):
-        if gradient.dtype != x.dtype:
-            return NotImplemented
-        placed.append(gradient if lies_like(gradient, x) else empty([x], x.dtype))
+        placed.append(gradient if alike(gradient, x) else empty([x], x.dtype))
         if placed[-1] is not gradient and not copy(gradient, placed[-1]):
             return NotImplemented
     counts = [0 if step is None else ROWS for _ in known[1]]
@@ -90,7 +89,7 @@ def _tables(p: Arrays, state: list[Arrays], steps: Arrays) -> list[np.ndarray] |
         own = [column[i] for column in state]
         if x.dtype != p[0].dtype or x.dtype not in C_NAMES or not is_dense(x):
             return None
-        if any(s is not None and (s.dtype != x.dtype or not lies_like(s, x)) for s in own):
+        if any(s is not None and not alike(s, x) for s in own):
             return None
         step = steps[min(i, len(steps) - 1)]
         if step is not None and step.dtype != np.float32:
@@ -99,8 +98,3 @@ def _tables(p: Arrays, state: list[Arrays], steps: Arrays) -> list[np.ndarray] |
         row[[SIZE, PARAMETER, STEP]] = x.size, x.data.ptr, 0 if step is None else step.data.ptr
         row[STATE : STATE + len(own)] = [0 if s is None else s.data.ptr for s in own]
     return tables
-
-
-def lies_like(x: Any, y: Any) -> bool:
-    """Whether two arrays of one shape have their numbers in the same order."""
-    return x.strides == y.strides or bool(x.flags.c_contiguous and y.flags.c_contiguous)

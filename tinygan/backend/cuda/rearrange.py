@@ -32,7 +32,7 @@ def pad_constant(
     x: Any, *, widths: tuple[tuple[int, int], ...], value: float, out: Any = None
 ) -> Any:
     shape = tuple(before + n + after for (before, after), n in zip(widths, x.shape, strict=True))
-    y = _like(x, shape) if out is None else out
+    y = like(x, shape) if out is None else out
     spans = [(before, 1, n) for (before, _), n in zip(widths, x.shape, strict=True)]
     return y if _enclosed(x, y, spans, x.strides, value) else NotImplemented
 
@@ -42,7 +42,7 @@ def slice_grad(x: Any, *, key: tuple[Any, ...], shape: tuple[int, ...], out: Any
     found = _spans(key, shape, x.strides)
     if found is None:
         return NotImplemented
-    y = _like(x, shape) if out is None else out
+    y = like(x, shape) if out is None else out
     return y if _enclosed(x, y, *found, 0) else NotImplemented
 
 
@@ -56,12 +56,19 @@ def slice_set(x: Any, value: Any, *, key: tuple[Any, ...], out: Any = None) -> A
 
 
 @launches
+def flip(x: Any, *, dims: tuple[int, ...], out: Any = None) -> Any:
+    y = empty([x], x.dtype) if out is None else out
+    turned = x[tuple([slice(None, None, -1 if d in dims else 1) for d in range(x.ndim)])]
+    return y if copy(turned, y) else NotImplemented
+
+
+@launches
 def cat(*tensors: Any, dim: int, out: Any = None) -> Any:
     first = tensors[0]
     if any(x.dtype != first.dtype for x in tensors) or first.itemsize not in WORDS:
         return NotImplemented
     size = sum(x.shape[dim] for x in tensors)
-    y = _like(first, (*first.shape[:dim], size, *first.shape[dim + 1 :])) if out is None else out
+    y = like(first, (*first.shape[:dim], size, *first.shape[dim + 1 :])) if out is None else out
     tensors = tuple(x for x in tensors if x.size)
     if _joined(tensors, dim, y):
         return y
@@ -75,7 +82,7 @@ def cat(*tensors: Any, dim: int, out: Any = None) -> Any:
 
 def _joined(tensors: Sequence[Any], dim: int, y: Any) -> bool:
     """Whether one launch did it: for few arrays, in which the result's rows lie together."""
-    order = _order(y)
+    order = memory_order(y)
     if not 0 < len(tensors) <= MOST or not 0 < y.size < 1 << 31:
         return False
     if not all(x.transpose(order).flags.c_contiguous for x in (*tensors, y)):
@@ -121,10 +128,10 @@ def _spans(
 def _enclosed(x: Any, y: Any, spans: Sequence[Span], steps: Sequence[int], outside: float) -> bool:
     """Write x into its place in y and a number around it; False if no kernel does."""
     size = x.itemsize
-    order = [d for d in _order(y) if y.shape[d] > 1 or not spans[d][2]]
+    order = [d for d in memory_order(y) if y.shape[d] > 1 or not spans[d][2]]
     if x.dtype != y.dtype or size not in WORDS or len(order) > DIMS or y.size >= 1 << 31:
         return False
-    if not y.transpose(_order(y)).flags.c_contiguous or any(step % size for step in steps):
+    if not y.transpose(memory_order(y)).flags.c_contiguous or any(step % size for step in steps):
         return False
     if not y.size:
         return True
@@ -142,15 +149,15 @@ def _enclosed(x: Any, y: Any, spans: Sequence[Span], steps: Sequence[int], outsi
     return True
 
 
-def _order(x: Any) -> list[int]:
+def memory_order(x: Any) -> list[int]:
     """The dimensions as they lie in memory, outermost first."""
     if x.flags.c_contiguous:
         return list(range(x.ndim))
     return sorted(range(x.ndim), key=lambda d: -abs(x.strides[d]))
 
 
-def _like(x: Any, shape: tuple[int, ...]) -> Any:
+def like(x: Any, shape: tuple[int, ...]) -> Any:
     """Memory for another shape in the order of x."""
-    order = _order(x) if x.ndim == len(shape) else list(range(len(shape)))
+    order = memory_order(x) if x.ndim == len(shape) else list(range(len(shape)))
     y = backend_for("cuda").xp.empty(tuple([shape[d] for d in order]), x.dtype)
     return y.transpose(sorted(range(len(order)), key=order.__getitem__))

@@ -14,10 +14,10 @@ from tinygan.backend.cuda.parameters import (
     SIZE,
     TABLE,
     Arrays,
-    lies_like,
     over,
     start,
 )
+from tinygan.backend.cuda.sets import alike
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
@@ -106,7 +106,7 @@ def average(
 @launches
 def follow(memory: dict[str, Any], a: Arrays, w: Arrays) -> Any:
     for x, y in zip(a, w, strict=True):
-        if x.dtype != y.dtype or not (is_dense(x) and lies_like(x, y)):
+        if not (is_dense(x) and alike(x, y)):
             return NotImplemented
     for i in range(0, len(a), ROWS):
         pairs = list(zip(a[i : i + ROWS], w[i : i + ROWS], strict=True))
