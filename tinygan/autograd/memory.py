@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from functools import partial
 from typing import Any
 
 from tinygan.autograd.mode import state
@@ -32,18 +31,16 @@ def change(x: Tensor, result: Tensor) -> Tensor:
 
 
 def store(x: Tensor, key: Any, value: Any) -> None:
-    """x.array[key] = value, of a shape that fits, counted as a change of x."""
+    """x.array[key] = value, of a shape that fits, counted as a change of x; no key of arrays."""
+    if key is not ...:
+        key = key if any(part is ... for part in key) else (*key, ...)  # numbers alone: 0-d too
     try:
-        perform(assign if key is ... else partial(_assign, key), x.array, value, changed=[x])
+        perform(assign, x.array[key], value, changed=[x])
     except ValueError:
         raise RuntimeError(
             f"in-place operation: the memory of this tensor, of shape {tuple(x.shape)}, is "
             "read-only, as it is after expand(), where elements share a place; work on a clone()"
         ) from None
-
-
-def _assign(key: Any, array: Any, value: Any) -> None:
-    array[key] = value
 
 
 def may_change(x: Tensor, recorded: bool) -> None:
