@@ -44,6 +44,8 @@ def table(report: dict[str, Any], loaded: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for result in report["results"]:
+        if result.get("device", "cpu") != "cpu":
+            continue
         ours, found = result["rows"][0], ratios(result)
         peaks = {row["variant"]: row["peak"] / 2**20 for row in result["rows"]}
         torch = min((peaks[name] for name in EAGER if name in peaks), default=0.0)

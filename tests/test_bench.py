@@ -10,8 +10,9 @@ import anywhere
 import pytest
 from command import tinygan
 
-from tinygan.cli.bench import calls, clocks, measure, op_times, ops, steps
+from tinygan.cli.bench import calls, clocks, measure, op_times, ops, steps, workers
 from tinygan.cli.bench.ceilings import Ceilings
+from tinygan.cli.bench.workloads import Place
 
 
 def test_every_operation_has_a_call() -> None:
@@ -135,7 +136,17 @@ def test_step(tmp_path: Path) -> None:
     chart = tmp_path / "step.png"
     options = ["--rounds", 2, "--seconds", 0.05, "--threads", 1, "--under-load"]
     printed = tinygan(
-        "bench", "step", "--workload", "toy", *options, "--json", out, "--chart", chart
+        "bench",
+        "step",
+        "--workload",
+        "toy",
+        "--devices",
+        "cpu",
+        *options,
+        "--json",
+        out,
+        "--chart",
+        chart,
     )
     assert "toy" in printed and "under load" in printed
     report = json.loads(out.read_text())
@@ -154,6 +165,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
         (["--workload", "toi"], "did you mean 'toy'"),
         (["--compare", "pytorch"], "torch"),
         (["--rounds", 0], "must be positive"),
+        (["--devices", "cpu", "--tf32"], "for GPUs"),
     ):
         assert message in tinygan("bench", "step", *arguments, code=2)
 
@@ -167,12 +179,61 @@ def row(variant: str, losses: list[float], median: float) -> dict[str, Any]:
 
 def test_other_losses_do_not_count() -> None:
     rows = [row("tinygan", [1.0], 1.0), row("torch eager", [1.0], 3.0), row("jax jit", [2.0], 9.0)]
-    result = {"workload": "toy", "rows": rows}
+    result = {"workload": "toy", "device": "cpu", "rows": rows}
     assert measure.ratios(result) == {"torch eager": (3.0, 3.0)}
     cells = [list(column.cells) for column in steps.table(result).columns]
     assert cells[4] == ["1", "3.00", "does not count: other losses"]
 
 
 def test_a_worker_that_fails_says_why() -> None:
-    with pytest.raises(measure.WorkerError, match="KeyError"):
-        measure.Worker("tinygan", "no such variant", "toy", 1)
+    with pytest.raises(workers.WorkerError, match="KeyError"):
+        workers.Worker("tinygan", "no such variant", "toy", Place()).ready()
+
+
+def test_a_worker_that_takes_too_long_is_ended() -> None:
+    worker = workers.Worker("tinygan", "tinygan", "toy", Place())
+    with pytest.raises(workers.WorkerError, match="not ready after 0 seconds"):
+        worker.ready(0.0)
+    assert worker.process.poll() is not None
+
+
+def test_step_on_both_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    anywhere.provide(tmp_path, monkeypatch)
+    out, chart = tmp_path / "step.json", tmp_path / "step.png"
+    options = ["--rounds", 1, "--seconds", 0.01, "--threads", 1, "--devices", "cpu,cuda"]
+    given = ["--workload", "classifier", *options, "--json", out, "--chart", chart]
+    printed = tinygan("bench", "step", *given)
+    assert "on the GPU" in printed and "CPU against GPU" in printed
+    report = json.loads(out.read_text())
+    cpu, cuda = report["results"]
+    assert (cpu["device"], cuda["device"], cuda["tf32"]) == ("cpu", "cuda", False)
+    recorded, eager = cuda["rows"]
+    assert recorded["agrees"] and eager["agrees"] and cuda["failed"] == {}
+    assert recorded["losses"] == pytest.approx(cpu["rows"][0]["losses"], rel=1e-4)
+    assert recorded["launches"]["graphs"] >= 1 and recorded["launches"]["kernels"] > 5
+    assert eager["launches"] is None
+    (line,) = report["gains"]
+    assert line["workload"] == "classifier" and line["difference"] < 1e-4
+    assert chart.stat().st_size > 1000
+
+
+def test_what_fails_on_the_gpu_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anywhere.provide(tmp_path, monkeypatch)
+    names = [("tinygan", "tinygan"), ("tinygan", "no such variant")]
+    result = measure.measure_on_gpu("classifier", names, 1, 0.01, False, lambda text: None)
+    assert [row["variant"] for row in result["rows"]] == ["tinygan"]
+    assert "KeyError" in result["failed"]["no such variant"]
+    result = measure.measure_on_gpu("classifier", names[1:], 1, 0.01, False, lambda text: None)
+    assert result["rows"] == [] and measure.ratios(result) == {} and measure.gains([result]) == []
+
+
+def test_a_gpu_runs_what_is_for_it() -> None:
+    every = measure.variants("torch", "dcgan28", "cuda")
+    assert set(every) - set(measure.variants("torch", "dcgan28")) == {
+        "torch CUDA graph",
+        "torch CUDA graph channels-last",
+    }
+    assert "torch CUDA graph channels-last" not in measure.variants("torch", "mlp", "cuda")
+    assert measure.variants("jax", "mlp", "cuda") == []

@@ -190,16 +190,31 @@ def bench_step(
     under_load: Annotated[
         bool, typer.Option("--under-load", help="Again, while another process has a core.")
     ] = False,
+    devices: Devices = "",
+    tf32: Annotated[bool, typer.Option("--tf32", help="On the GPU, in TF32.")] = False,
     json: JsonPath = None,
     chart: ChartPath = None,
 ) -> None:
-    """Time whole training steps, beside PyTorch's and JAX's in turns.
+    """Time whole training steps, beside PyTorch's and JAX's in turns, on each device.
+
+    On a GPU everything is exact in float32, or with --tf32 both frameworks use TF32.
 
     Example: tinygan bench step --workload mlp --compare torch,jax
     """
     from tinygan.cli.bench.steps import bench_steps
 
-    bench_steps(workload or [], compare, rounds, seconds, threads or [], under_load, json, chart)
+    bench_steps(
+        workload or [],
+        compare,
+        rounds,
+        seconds,
+        threads or [],
+        under_load,
+        devices,
+        tf32,
+        json,
+        chart,
+    )
 
 
 @app.command()

@@ -15,6 +15,8 @@ COLOURS = {
     "torch eager channels-last": "#dd8452",
     "torch.compile": "#8172b3",
     "torch.compile step": "#937860",
+    "torch CUDA graph": "#da8bc3",
+    "torch CUDA graph channels-last": "#ccb974",
     "jax jit": "#4c72b0",
     "tinygan eager": "#55a868",
 }
@@ -23,6 +25,8 @@ COLOURS = {
 def draw_steps(report: dict[str, Any], path: Path) -> None:
     """How many times as long as tinygan's step the others' take, a line per workload."""
     results = report["results"]
+    gpu = {result["device"] for result in results} - {"cpu"}
+    names = [f"{r['workload']}{' on the GPU' if r['device'] != 'cpu' else ''}" for r in results]
     figure = matplotlib.figure.Figure(figsize=(9, 1.2 + 0.8 * len(results)), layout="constrained")
     axes = figure.subplots()
     for line, result in enumerate(reversed(results)):
@@ -39,13 +43,14 @@ def draw_steps(report: dict[str, Any], path: Path) -> None:
                 color=COLOURS[variant],
             )
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_yticks(range(len(results)), [r["workload"] for r in reversed(results)])
+    axes.set_yticks(range(len(results)), names[::-1])
     axes.set_xscale("log")
     axes.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("time of a step, as a multiple of tinygan's compiled step (medians)")
     cpu, cores = report["environment"]["cpu"], report["environment"]["cores"]
-    axes.set_title(f"Training steps on {cores} cores of {cpu}", fontsize=10)
+    beside = f"{report['environment']['gpu']} and " if gpu else ""
+    axes.set_title(f"Training steps on {beside}{cores} cores of {cpu}", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=130)

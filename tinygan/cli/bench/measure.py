@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,76 +11,14 @@ from statistics import median
 from typing import Any
 
 from tinygan.backend.cpu.threads import usable_cores
-from tinygan.cli.bench.environment import without_removed
+from tinygan.cli.bench.workers import FRAMEWORKS, START, Worker, WorkerError
+from tinygan.cli.bench.workloads import Place
 
-FRAMEWORKS = {
-    "tinygan": ("with_tinygan", ("tinygan", "tinygan eager")),
-    "torch": (
-        "with_torch",
-        ("torch eager", "torch eager channels-last", "torch.compile", "torch.compile step"),
-    ),
-    "jax": ("with_jax", ("jax jit",)),
-}
+ON_GPU = ("tinygan", "torch")
 CHANNELS = ("dcgan28", "wgan-gp", "dcgan64")  # workloads that have a memory order to choose
 CALIBRATION = 1.0  # seconds for each number of threads
-AGREEMENT = 1e-4  # relative difference of the first losses above which a row does not count
-
-
-class WorkerError(RuntimeError):
-    """A worker that ended; the message holds the last line it wrote."""
-
-
-class Worker:
-    """A framework's process, asleep unless it is its turn."""
-
-    def __init__(self, framework: str, variant: str, workload: str, threads: int) -> None:
-        module, _ = FRAMEWORKS[framework]
-        self.variant, self.threads = variant, threads
-        arguments = ["-m", "tinygan.cli.bench.worker", module, variant, workload, str(threads)]
-        self.process = subprocess.Popen(
-            [sys.executable, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=without_removed(),
-        )
-        self.start = self._answer()
-        self.peak = 0
-        self.imported = 0
-        self._sleep()
-
-    def _answer(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            _, errors = self.process.communicate()
-            last = (errors.strip().splitlines() or ["it ended"])[-1]  # without its places
-            raise WorkerError(f"{self.variant}, {self.threads} threads: {last}")
-        return json.loads(line)
-
-    def _sleep(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def run(self, seconds: float) -> list[float]:
-        """The times of steps during so many seconds."""
-        assert self.process.stdin is not None
-        self.process.send_signal(signal.SIGCONT)
-        print(seconds, file=self.process.stdin, flush=True)
-        answer = self._answer()
-        self._sleep()
-        self.peak, self.imported = answer["peak"], answer["imported"]
-        times: list[float] = answer["times"]
-        return times
-
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
+# relative difference of the first losses above which a row does not count
+AGREEMENT, AGREEMENT_ON_GPU, AGREEMENT_IN_TF32 = 1e-4, 1e-3, 1e-2
 
 
 def available(names: Sequence[str]) -> list[str]:
@@ -90,8 +26,12 @@ def available(names: Sequence[str]) -> list[str]:
     return ["tinygan", *[name for name in names if name != "tinygan" and find_spec(name)]]
 
 
-def variants(framework: str, workload: str) -> list[str]:
+def variants(framework: str, workload: str, device: str = "cpu") -> list[str]:
     _, every = FRAMEWORKS[framework]
+    if device == "cpu":
+        every = tuple(v for v in every if "CUDA" not in v)
+    elif framework not in ON_GPU:
+        every = ()
     chosen = [v for v in every if "channels-last" not in v or workload in CHANNELS]
     return [v for v in chosen if v != "torch.compile" or workload != "wgan-gp"]
 
@@ -111,7 +51,7 @@ def measure(
     under_load: bool,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
-    """All variants of the frameworks at their best numbers of threads, in turns."""
+    """All variants of the frameworks on the CPU at their best numbers of threads, in turns."""
     workers: list[Worker] = []
     failed: dict[str, str] = {}
     try:
@@ -131,21 +71,53 @@ def measure(
     finally:
         for worker in workers:
             worker.close()
-    return {"workload": workload, "rows": rows, "failed": failed}
+    return {"workload": workload, "device": "cpu", "rows": rows, "failed": failed}
+
+
+def measure_on_gpu(
+    workload: str,
+    names: Sequence[tuple[str, str]],
+    rounds: int,
+    seconds: float,
+    tf32: bool,
+    tell: Callable[[str], None],
+    limit: float = START,
+) -> dict[str, Any]:
+    """Frameworks and their variants on the GPU, in turns; they are started all at once."""
+    place = Place("cuda", 1, tf32)
+    started = [Worker(framework, variant, workload, place) for framework, variant in names]
+    workers: list[Worker] = []
+    failed: dict[str, str] = {}
+    try:
+        for worker in started:
+            tell(f"{workload} on the GPU: {worker.variant}")
+            try:
+                workers.append(worker.ready(limit))
+            except WorkerError as error:
+                failed[worker.variant] = str(error)
+        times = _rounds(workers, rounds, seconds, tell, f"{workload} on the GPU")
+        for worker in workers:
+            tell(f"{workload} on the GPU: launches, {worker.variant}")
+            worker.count_launches()
+        rows = [_row(worker, times, {}, workers[0].start["losses"]) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.close()
+    return {"workload": workload, "device": "cuda", "tf32": tf32, "rows": rows, "failed": failed}
 
 
 def _best(framework: str, variant: str, workload: str, counts: Sequence[int]) -> Worker:
     """The worker with the number of threads that is fastest now."""
     best: tuple[float, Worker] | None = None
     for count in counts:
-        worker = Worker(framework, variant, workload, count)
-        time = median(worker.run(CALIBRATION)) if len(counts) > 1 else 0.0
-        if best is not None and best[0] <= time:
+        worker = Worker(framework, variant, workload, Place("cpu", count)).ready()
+        taken = median(worker.run(CALIBRATION)) if len(counts) > 1 else 0.0
+        if best is not None and best[0] <= taken:
             worker.close()
             continue
         if best is not None:
             best[1].close()
-        best = time, worker
+        best = taken, worker
     assert best is not None
     return best[1]
 
@@ -168,14 +140,18 @@ def _rounds(
 def _row(
     worker: Worker, alone: dict[str, list[float]], loaded: dict[str, list[float]], ours: list[float]
 ) -> dict[str, Any]:
-    times, losses = alone[worker.variant], worker.start["losses"]
+    times, losses, place = alone[worker.variant], worker.start["losses"], worker.place
+    allowed = AGREEMENT if place.device == "cpu" else AGREEMENT_ON_GPU
+    if place.tf32:
+        allowed = AGREEMENT_IN_TF32
     agree = all(
-        abs(a - b) <= AGREEMENT * max(abs(a), abs(b)) for a, b in zip(losses, ours, strict=True)
+        abs(a - b) <= allowed * max(abs(a), abs(b)) for a, b in zip(losses, ours, strict=True)
     )
     row = {
         "variant": worker.variant,
         "version": worker.start["version"],
-        "threads": worker.threads,
+        "threads": place.threads,
+        "launches": worker.launches,
         "steps": len(times),
         "median": median(times),
         "minimum": min(times),
@@ -204,9 +180,33 @@ def busy_core() -> Iterator[None]:
 
 def ratios(result: dict[str, Any]) -> dict[str, tuple[float, float]]:
     """For every other variant: its time over our compiled step's, of medians and of minima."""
-    ours = result["rows"][0]
+    ours = result["rows"][0] if result["rows"] else {"variant": ""}
+    if ours["variant"] != "tinygan":
+        return {}
     return {
         row["variant"]: (row["median"] / ours["median"], row["minimum"] / ours["minimum"])
         for row in result["rows"][1:]
         if row["agrees"]
     }
+
+
+def gains(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of workloads measured on both devices: our compiled step's median on each.
+
+    `difference` is the largest relative one between their first losses.
+    """
+    rows = {
+        (result["workload"], result["device"]): row
+        for result in results
+        for row in result["rows"]
+        if row["variant"] == "tinygan"
+    }
+    found = []
+    for workload in dict.fromkeys(workload for workload, _ in rows):
+        if (workload, "cpu") in rows and (workload, "cuda") in rows:
+            cpu, cuda = rows[workload, "cpu"], rows[workload, "cuda"]
+            pairs = zip(cpu["losses"], cuda["losses"], strict=True)
+            difference = max(abs(a - b) / max(abs(a), abs(b), 1e-30) for a, b in pairs)
+            line = {"workload": workload, "difference": difference}
+            found.append({**line, "cpu": cpu["median"], "cuda": cuda["median"]})
+    return found

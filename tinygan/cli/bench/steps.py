@@ -11,8 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from tinygan.backend.errors import UserError, choose
-from tinygan.cli.bench.environment import QUIET, Others, environment
-from tinygan.cli.bench.measure import FRAMEWORKS, available, measure, ratios
+from tinygan.cli.bench.environment import QUIET, Others, chosen_devices, environment
+from tinygan.cli.bench.measure import (
+    available,
+    gains,
+    measure,
+    measure_on_gpu,
+    ratios,
+    variants,
+)
+from tinygan.cli.bench.workers import FRAMEWORKS
 from tinygan.cli.bench.workloads import WORKLOADS
 
 MEBIBYTE = 1 << 20
@@ -25,6 +33,8 @@ def bench_steps(
     seconds: float,
     threads: Sequence[int],
     under_load: bool,
+    devices: str,
+    tf32: bool,
     json_path: Path | None,
     chart_path: Path | None,
 ) -> None:
@@ -37,19 +47,33 @@ def bench_steps(
     if rounds < 1 or seconds <= 0:
         raise UserError(f"--rounds and --seconds must be positive, got {rounds} and {seconds}")
     frameworks = available(asked)
+    chosen = chosen_devices(devices)
+    if tf32 and "cuda" not in chosen:
+        raise UserError("--tf32 is for GPUs: there is none, or --devices leaves it out")
     console = Console()
     for name in sorted({*asked} - {*frameworks}):
         console.print(f"{name} is not installed here and is left out")
-    report: dict[str, Any] = {"environment": environment(), "results": []}
+    report: dict[str, Any] = {"environment": environment(chosen), "results": []}
     _describe(console, report["environment"])
     others = Others()
     with console.status("starting") as status:
         for name in workloads or WORKLOADS:
-            result = measure(name, frameworks, rounds, seconds, threads, under_load, status.update)
-            report["results"].append(result)
-            console.print(table(result))
-            for variant, reason in result["failed"].items():
-                console.print(f"{variant} did not run: {reason}", markup=False)
+            for device in chosen:
+                if device == "cpu":
+                    result = measure(
+                        name, frameworks, rounds, seconds, threads, under_load, status.update
+                    )
+                else:
+                    both = [(f, v) for f in frameworks for v in variants(f, name, device)]
+                    result = measure_on_gpu(name, both, rounds, seconds, tf32, status.update)
+                report["results"].append(result)
+                if result["rows"]:
+                    console.print(table(result))
+                for variant, reason in result["failed"].items():
+                    console.print(f"{variant} did not run: {reason}", markup=False)
+    if len(chosen) > 1:
+        report["gains"] = gains(report["results"])
+        console.print(gain_table(report["gains"]))
     report["others"] = others.share()
     share = report["others"]
     if share is not None:
@@ -65,7 +89,8 @@ def bench_steps(
 
 def _describe(console: Console, environment: dict[str, Any]) -> None:
     versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
-    console.print(f"{environment['cpu']}, {environment['cores']} cores; {versions}")
+    gpu = f"{environment['gpu']}; " if "gpu" in environment else ""
+    console.print(f"{gpu}{environment['cpu']}, {environment['cores']} cores; {versions}")
     for name, value in environment["variables"].items():
         console.print(f"{name}={value}", markup=False)
     if environment["unset"]:
@@ -75,10 +100,21 @@ def _describe(console: Console, environment: dict[str, Any]) -> None:
 def table(result: dict[str, Any]) -> Table:
     """Times of a step, and how many times as long as ours it takes elsewhere."""
     name = result["workload"]
-    found = Table(title=f"{name}: {WORKLOADS[name].text}, batch {WORKLOADS[name].batch}")
+    where = "" if result["device"] == "cpu" else ", on the GPU"
+    if result.get("tf32"):
+        where += " in TF32"
+    found = Table(title=f"{name}: {WORKLOADS[name].text}, batch {WORKLOADS[name].batch}{where}")
+    counted = result["device"] != "cpu"
     loaded = "loaded_median" in result["rows"][0]
     found.add_column("")
-    headings = ["threads", "median ms", "minimum ms", "ratio of medians", "of minima", "peak MiB"]
+    headings = [
+        "kernels" if counted else "threads",
+        "median ms",
+        "minimum ms",
+        "ratio of medians",
+        "of minima",
+        "peak MiB",
+    ]
     for heading in [*headings, *(["under load"] if loaded else [])]:
         found.add_column(heading, justify="right")
     compared = ratios(result)
@@ -88,7 +124,7 @@ def table(result: dict[str, Any]) -> Table:
         unlike = "1" if first else "does not count: other losses"
         cells = [
             row["variant"],
-            str(row["threads"]),
+            str((row["launches"] or {}).get("kernels", "")) if counted else str(row["threads"]),
             f"{1e3 * row['median']:.3f}",
             f"{1e3 * row['minimum']:.3f}",
             unlike if medians is None else f"{medians:.2f}",
@@ -98,4 +134,20 @@ def table(result: dict[str, Any]) -> Table:
         if loaded:
             cells.append(f"x {row['loaded_median'] / row['median']:.2f}")
         found.add_row(*cells)
+    return found
+
+
+def gain_table(lines: Sequence[dict[str, Any]]) -> Table:
+    """How much faster tinygan's recorded steps are on the GPU."""
+    found = Table(title="tinygan's steps: CPU against GPU")
+    for heading in ("step", "CPU ms", "GPU ms", "times as fast", "first losses differ by"):
+        found.add_column(heading, justify="left" if heading == "step" else "right")
+    for line in lines:
+        found.add_row(
+            line["workload"],
+            f"{1e3 * line['cpu']:.3f}",
+            f"{1e3 * line['cuda']:.3f}",
+            f"{line['cpu'] / line['cuda']:.1f}",
+            f"{line['difference']:.1e}",
+        )
     return found

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, arrays
+from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, Place, arrays
 
 VARIANTS: dict[str, str] = {"jax jit": "NHWC"}
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -91,8 +91,8 @@ def adam(p: Any, g: Any, state: Any) -> Any:
     return p, (m, v, t)
 
 
-def build(name: str, variant: str, threads: int) -> Callable[[int], Any]:
-    """The step of a workload: batch number -> losses. The worker has set the threads."""
+def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
+    """The step of a workload: batch number -> losses. The worker chose the CPU's threads."""
     given = arrays(name)
 
     def own(values: list[np.ndarray]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 import tinygan as tg
 from tinygan import nn, optim
-from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, arrays
+from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, Place, arrays
 from tinygan.nn import functional as F
 
+NODE = re.compile(r"graph_\d+_node_\d+")  # as CUDA names them
 VARIANTS = {"tinygan": True, "tinygan eager": False}  # whether the step is compiled
 
 
@@ -65,20 +67,25 @@ def networks(name: str) -> tuple[nn.Module, nn.Module]:
     )
 
 
-def build(name: str, variant: str, threads: int) -> Callable[[int], Any]:
+def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     """The step of a workload: batch number -> losses."""
-    tg.set_num_threads(threads)
+    device = place.device
+    tg.set_num_threads(place.threads)
+    if place.tf32:
+        _allow_tf32()
     G, D = networks(name)
     given = arrays(name)
     with tg.no_grad():
         for network, values in ((G, given.generator), (D, given.discriminator)):
             for p, value in zip(network.parameters(), values, strict=False):
                 p.copy_(tg.tensor(value))
-    real, noise, mixing = (
-        [tg.tensor(x) for x in xs] for xs in (given.real, given.noise, given.mixing)
+    G, D = G.to(device), D.to(device)
+    real, noise, mixing, labels = (
+        [tg.tensor(x, device=device) for x in xs]
+        for xs in (given.real, given.noise, given.mixing, given.labels)
     )
-    labels = [tg.tensor(x) for x in given.labels]
-    ones, zeros = tg.ones(len(given.real[0]), 1), tg.zeros(len(given.real[0]), 1)
+    batch = len(real[0])
+    ones, zeros = tg.ones(batch, 1, device=device), tg.zeros(batch, 1, device=device)
     d_optimizer = optim.Adam(D.parameters(), LEARNING_RATE, BETAS, EPS)
     loss = F.binary_cross_entropy if name == "mlp" else F.binary_cross_entropy_with_logits
 
@@ -123,10 +130,34 @@ def build(name: str, variant: str, threads: int) -> Callable[[int], Any]:
     if VARIANTS[variant]:
         step = tg.compile(step)
 
-    def run(number: int) -> list[float]:
-        return [float(x) for x in step(*[xs[number % BATCHES] for xs in inputs])]
+    def run(number: int) -> Any:
+        return step(*[xs[number % BATCHES] for xs in inputs])
 
+    run.step = step  # type: ignore[attr-defined]
     return run
+
+
+def _allow_tf32() -> None:
+    switch = getattr(tg, "allow_tf32", None)
+    if switch is None:
+        raise RuntimeError("this version of tinygan has no TF32")
+    switch(True)
+
+
+def launches(run: Any) -> dict[str, int] | None:
+    """What a recorded step on a GPU is started by: its graphs, and the operations between them.
+
+    `kernels` are the nodes of the graphs. None for a step that is not recorded.
+    """
+    from tinygan.backend.cuda.graph import Tape
+
+    programs = [found.program for found in getattr(run.step, "programs", {}).values() if found]
+    if not programs:
+        return None
+    steps = programs[-1].steps
+    graphs = [s.args[0] for s in steps if isinstance(getattr(s.func, "__self__", None), Tape)]
+    nodes = sum(len(set(NODE.findall(graph.debug_dot_str()))) for graph in graphs)
+    return {"kernels": nodes, "graphs": len(graphs), "from_python": len(steps) - len(graphs)}
 
 
 def version() -> str:

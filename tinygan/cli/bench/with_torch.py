@@ -9,7 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, arrays
+from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, Place, arrays
+
+WARM = 3  # steps before a capture
 
 # Whether the memory is channels-last, and how the step is compiled
 VARIANTS: dict[str, tuple[bool, str]] = {
@@ -17,6 +19,8 @@ VARIANTS: dict[str, tuple[bool, str]] = {
     "torch eager channels-last": (True, ""),
     "torch.compile": (False, "modules"),
     "torch.compile step": (False, "step"),
+    "torch CUDA graph": (False, "graph"),
+    "torch CUDA graph channels-last": (True, "graph"),
 }
 
 
@@ -70,11 +74,18 @@ def networks(name: str) -> tuple[nn.Module, nn.Module]:
     )
 
 
-def build(name: str, variant: str, threads: int) -> Callable[[int], Any]:
-    """The step of a workload: batch number -> losses."""
+def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
+    """The step of a workload: batch number -> losses.
+
+    On a GPU products and convolutions are both exact, or both in TF32 (PyTorch's defaults are one
+    of each), and cuDNN tries its algorithms and takes the fastest.
+    """
     G: Any
     D: Any
-    torch.set_num_threads(threads)
+    torch.set_num_threads(place.threads)
+    torch.backends.cuda.matmul.allow_tf32 = place.tf32
+    torch.backends.cudnn.allow_tf32 = place.tf32
+    torch.backends.cudnn.benchmark = True
     last, compiled = VARIANTS[variant]
     G, D = networks(name)
     given = arrays(name)
@@ -82,15 +93,18 @@ def build(name: str, variant: str, threads: int) -> Callable[[int], Any]:
         for network, values in ((G, given.generator), (D, given.discriminator)):
             for p, value in zip(network.parameters(), values, strict=False):
                 p.copy_(torch.tensor(value))
-    real, noise, mixing = (
-        [torch.tensor(x) for x in xs] for xs in (given.real, given.noise, given.mixing)
+    G, D = G.to(place.device), D.to(place.device)
+    real, noise, mixing, labels = (
+        [torch.tensor(x, device=place.device) for x in xs]
+        for xs in (given.real, given.noise, given.mixing, given.labels)
     )
-    labels = [torch.tensor(x) for x in given.labels]
     if last:
         G, D = (network.to(memory_format=torch.channels_last) for network in (G, D))
         real = [x.to(memory_format=torch.channels_last) for x in real]
-    ones, zeros = torch.ones(len(real[0]), 1), torch.zeros(len(real[0]), 1)
+    ones = torch.ones(len(real[0]), 1, device=place.device)
+    zeros = torch.zeros(len(real[0]), 1, device=place.device)
     options: dict[str, Any] = {"lr": LEARNING_RATE, "betas": BETAS, "eps": EPS, "fused": True}
+    options["capturable"] = compiled == "graph"
     d_optimizer = torch.optim.Adam(D.parameters(), **options)
     loss = F.binary_cross_entropy if name == "mlp" else F.binary_cross_entropy_with_logits
     if compiled == "modules" and name != "wgan-gp":  # cannot be differentiated twice
@@ -137,11 +151,50 @@ def build(name: str, variant: str, threads: int) -> Callable[[int], Any]:
         step, inputs = play, (real, noise)
     if compiled == "step":
         step = torch.compile(step)
+    elif compiled == "graph":
+        step = captured(step, [xs[0] for xs in inputs])
 
-    def run(number: int) -> list[float]:
-        return [float(x) for x in step(*[xs[number % BATCHES] for xs in inputs])]
+    def run(number: int) -> Any:
+        return step(*[xs[number % BATCHES] for xs in inputs])
 
     return run
+
+
+def captured(step: Callable[..., Any], inputs: list[torch.Tensor]) -> Callable[..., Any]:
+    """The step as a CUDA graph; the first ones warm it up, as they have to."""
+    own = [x.clone() for x in inputs]
+    stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    warm, results = 0, None
+
+    def replay(*given: torch.Tensor) -> Any:
+        nonlocal warm, results
+        for x, y in zip(own, given, strict=True):
+            x.copy_(y)
+        if warm < WARM:
+            warm += 1
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                found = step(*own)
+            torch.cuda.current_stream().wait_stream(stream)
+            return found
+        if results is None:
+            with torch.cuda.graph(graph):
+                results = step(*own)
+        graph.replay()
+        return results
+
+    return replay
+
+
+def launches(run: Callable[[int], Any]) -> dict[str, int] | None:
+    """The kernels of a step that PyTorch's profiler sees, with copies and fillings."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA]) as found:
+        run(0)
+        torch.cuda.synchronize()
+    on_device = [e for e in found.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    return {"kernels": len(on_device)} if on_device else None
 
 
 def version() -> str:

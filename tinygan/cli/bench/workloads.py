@@ -15,6 +15,14 @@ BATCHES = 4  # of real data, noise and mixing numbers, which are taken in turns
 LEARNING_RATE, BETAS, EPS = 2e-4, (0.5, 0.999), 1e-8
 
 
+class Place(NamedTuple):
+    """Where and how a step is computed: threads are of the CPU, TF32 is of the GPU."""
+
+    device: str = "cpu"
+    threads: int = 1
+    tf32: bool = False
+
+
 class Workload(NamedTuple):
     """A step: what it does, its batch size, the shapes of real data and of noise."""
 
