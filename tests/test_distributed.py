@@ -47,15 +47,19 @@ def weights(text: str) -> str:
 def test_n_ranks_equal_one_with_n_times_the_batch(
     tmp_path: Path, ranks: int, options: list[Any]
 ) -> None:
-    """From the second step on a recorded step is replayed, the all-reduces in it."""
+    """The second step is recorded and the third replayed, the all-reduces in it.
+
+    Rounding may bring a unit to the other side of a kink, from which the later steps differ.
+    """
     options = [*options, "--sync-batch-norm"]
     tinygan("train", *options, "--batch-size", 8 * ranks, "--out", tmp_path / "one")
     processes.run(ranks, *TRAIN, *options, "--batch-size", 8, "--out", tmp_path / "several")
     one, several = metrics(tmp_path / "one"), metrics(tmp_path / "several")
     assert len(one) == len(several) == 6
-    for expected, found in zip(one, several, strict=True):
+    for step, (expected, found) in enumerate(zip(one, several, strict=True), 1):
+        tolerance = 1e-5 if step <= 3 else 1e-2
         for name in expected.keys() - {"time"}:
-            assert found[name] == pytest.approx(expected[name], rel=3e-4), name
+            assert found[name] == pytest.approx(expected[name], rel=tolerance), name
 
 
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:

@@ -85,12 +85,12 @@ def same(ranks: Communicator, values: dict[str, Any]) -> None:
 
 
 def share_cores(ranks: Communicator) -> str:
-    """Let each rank use its part of the machine's cores, and say how many threads that makes.
+    """Let each rank use its part of the machine's cores, and say so.
 
     TINYGAN_NUM_THREADS goes before. Open MPI binds each process to one core unless told otherwise.
     """
     if os.environ.get("TINYGAN_NUM_THREADS"):
-        return f"{get_num_threads()} threads"
+        return f"threads: {get_num_threads()}"
     threads = ranks.cores()
     set_num_threads(threads)
     try:
@@ -98,4 +98,4 @@ def share_cores(ranks: Communicator) -> str:
     except (AttributeError, OSError):
         unbound = 0
     more = f" (mpiexec --bind-to none would allow {unbound})" if unbound > threads else ""
-    return f"{threads} threads{more}"
+    return f"threads: {threads}{more}"

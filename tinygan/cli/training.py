@@ -123,7 +123,7 @@ def _loaded(config: Config, device: str, ranks: Communicator, console: Console) 
         compile_part(ranks.rank, ranks.size)
         ranks.barrier()
     console.print(
-        f"{ranks.size} ranks, each with a batch of {config.batch_size} and {threads}",
+        f"{ranks.size} ranks, each with a batch of {config.batch_size}; {threads}",
         highlight=False,
     )
     return dataset
