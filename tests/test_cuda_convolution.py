@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygan
 from tinygan.backend import backend_for
-from tinygan.backend.cuda import convolution, precision, product
+from tinygan.backend.cuda import convolution, geometry, precision, product
 from tinygan.ops import conv_trio
 
 DEVICE = backend_for("cuda")
@@ -40,6 +40,7 @@ CASES = [  # n, c, height, width, o, kernel, stride, padding, dilation, groups
     (2, 40, 7, 9, 40, 3, 1, 1, 1, 40),
     (2, 18, 9, 8, 18, 4, 2, 1, 2, 18),
     (2, 5, 8, 8, 15, 3, 2, 1, 1, 5),
+    (2, 20, 7, 6, 40, 3, 3, 1, 2, 10),
 ]
 
 
@@ -113,10 +114,10 @@ def test_results_are_the_references(case: Any, kind: Any, monkeypatch: pytest.Mo
 @pytest.fixture(params=[(tile, parts) for tile in range(len(product.TILES)) for parts in (1, 3)])
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Every tile, the depth whole and in parts, whatever the shape."""
-    monkeypatch.setattr(convolution, "tiling", lambda *sizes: request.param)
-    convolution._plan.cache_clear()
+    monkeypatch.setattr(geometry, "tiling", lambda *sizes: request.param)
+    geometry.plan.cache_clear()
     yield
-    convolution._plan.cache_clear()
+    geometry.plan.cache_clear()
 
 
 @pytest.mark.usefixtures("cut")
@@ -139,6 +140,20 @@ def test_factors_are_rounded_for_tensor_cores(case: Any, monkeypatch: pytest.Mon
         agree(name, arguments, static, result)
 
 
+@pytest.mark.parametrize(
+    "case", [(3, 40, 9, 8, 40, 3, 2, 1, 1, 40), (2, 16, 7, 7, 32, 3, 1, 1, 2, 8)]
+)
+def test_narrow_groups_may_be_in_parts(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geometry, "LEAST_PIXELS", 8)
+    geometry.plan.cache_clear()
+    name = "conv2d_weight_grad"
+    for kind in KINDS:
+        arguments, static = problem(kind, case)[name]
+        agree(name, arguments, static)
+        agree(name, arguments, static)
+    geometry.plan.cache_clear()
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 9), st.integers(1, 9)),
@@ -147,7 +162,7 @@ def test_factors_are_rounded_for_tensor_cores(case: Any, monkeypatch: pytest.Mon
     st.tuples(st.integers(1, 4), st.integers(1, 4)),
     st.tuples(*[st.tuples(st.integers(-1, 3), st.integers(-1, 3))] * 2),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    st.sampled_from([1, 1, 2, 3]),
+    st.sampled_from([1, 1, 2, 3, 8]),
     st.sampled_from(KINDS),
 )
 def test_any_geometry(

@@ -29,14 +29,14 @@ template <typename T> struct Windows {
     __device__ void load(const Place& p, Depth k, T* quad) const {
         if (aligned) {
             int from = pixel(p, k);
-            if (from != NOWHERE) copy<4>(quad, numbers + from + k.low);
+            if (from != NOWHERE) load_quad(quad, numbers + from + k.low);
             else quad[0] = quad[1] = quad[2] = quad[3] = T(0);
             return;
         }
 #pragma unroll
         for (int v = 0; v < 4; v++) {
             int from = pixel(p, k);
-            quad[v] = from != NOWHERE ? numbers[from + k.low * channel] : T(0);
+            quad[v] = from != NOWHERE ? __ldg(numbers + from + k.low * channel) : T(0);
             taps.add(k, {0, 0, 1});
         }
     }
@@ -73,14 +73,14 @@ template <typename T> struct WindowsOfTaps {
     __device__ void load(const Place& p, Depth k, T* quad) const {
         if (aligned) {
             int from = pixel(p, k);
-            if (from != NOWHERE) copy<4>(quad, numbers + from);
+            if (from != NOWHERE) load_quad(quad, numbers + from);
             else quad[0] = quad[1] = quad[2] = quad[3] = T(0);
             return;
         }
 #pragma unroll
         for (int v = 0; v < 4; v++) {
             int from = pixel(place(p.i + v), k);
-            quad[v] = from != NOWHERE ? numbers[from] : T(0);
+            quad[v] = from != NOWHERE ? __ldg(numbers + from) : T(0);
         }
     }
     __device__ int pixel(const Place& p, Digits k) const {
@@ -110,10 +110,10 @@ template <typename T> struct Counted {
         const T* from = numbers + k.high * high + k.middle * middle + k.low * low + i * step;
         int here = k.high < most ? size - i : 0;
         if (aligned && here >= 4) {
-            copy<4>(quad, from);
+            load_quad(quad, from);
         } else {
 #pragma unroll
-            for (int v = 0; v < 4; v++) quad[v] = v < here ? from[v * step] : T(0);
+            for (int v = 0; v < 4; v++) quad[v] = v < here ? __ldg(from + v * step) : T(0);
         }
     }
 };

@@ -28,14 +28,21 @@ template <typename T> struct Matrix {
         const T* from = p.from + k * depth_step;
         int here = along ? (p.i < size ? depth - k : 0) : (k < depth ? size - p.i : 0);
         if (aligned && here >= 4) {
-            copy<4>(quad, from);
+            load_quad(quad, from);
         } else {
             long long next = along ? depth_step : step;
 #pragma unroll
-            for (int v = 0; v < 4; v++) quad[v] = v < here ? from[v * next] : T(0);
+            for (int v = 0; v < 4; v++) quad[v] = v < here ? __ldg(from + v * next) : T(0);
         }
     }
 };
+
+enum Activation { NONE, RELU, LEAKY_RELU };  // the same as ACTIVATIONS in product.py
+
+template <typename T> __device__ T activated(T x, int activation, T slope) {
+    if (activation == RELU) return x <= T(0) ? T(0) : x;
+    return activation == LEAKY_RELU && !(x > T(0)) ? x * slope : x;
+}
 
 // What is done with the sums: y[offset(row) + column * step] = f(sum + bias).
 template <typename T, class Rows> struct Result {
@@ -46,13 +53,12 @@ template <typename T, class Rows> struct Result {
     bool aligned;
     const T* bias;  // or null
     long long bias_row, bias_column;
-    int activation;  // 0: none, 1: relu, 2: leaky_relu
+    int activation;
     T slope;
 
     __device__ T finished(T sum, int row, int column) const {
         if (bias) sum += bias[row * bias_row + column * bias_column];
-        if (activation == 1) return sum <= T(0) ? T(0) : sum;
-        return activation == 2 && !(sum > T(0)) ? sum * slope : sum;
+        return activated(sum, activation, slope);
     }
     template <int N> __device__ void store(int row, int column, T* sums) const {
         if (row >= height || column >= width) return;

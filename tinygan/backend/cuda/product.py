@@ -91,11 +91,9 @@ def tiling(batch: int, m: int, n: int, k: int, itemsize: int, tensor: int) -> tu
     return best[1:]
 
 
-def parts_memory(tile: Tile, blocks: int, parts: int, y: Any) -> Any:
-    """Where the blocks leave their sums; any array where the depth is not split."""
-    if parts == 1:
-        return y
-    return backend_for("cuda").xp.empty(blocks * tile.rows * tile.columns, y.dtype)
+def parts_memory(size: int, parts: int, y: Any) -> Any:
+    """Where all blocks leave their sums; any array where the depth is not split."""
+    return y if parts == 1 else backend_for("cuda").xp.empty(size, y.dtype)
 
 
 @launches
@@ -206,7 +204,10 @@ def _launched(
     arguments += [np.int64(s // kind.itemsize) for s in bias_steps]
     arguments += [np.int32(ACTIVATIONS.get(name, 0)), kind.type(slope)]
     arguments += [np.int32(a) for a in (m, k, n)]
-    arguments += [parts_memory(tile, math.prod(grid), parts, result), np.int32(parts)]
+    arguments += [
+        parts_memory(math.prod(grid) * tile.rows * tile.columns, parts, result),
+        np.int32(parts),
+    ]
     for operand in (y, right, left):
         steps = [np.int64(s // kind.itemsize) for s in operand[1:]]
         arguments = [operand[0], *steps, *arguments]

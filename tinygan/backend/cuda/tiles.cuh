@@ -31,6 +31,16 @@ template <int N, typename T> __device__ void copy(T* to, const T* from) {
         *(Pack<T, count>*)(to + i) = *(const Pack<T, count>*)(from + i);
 }
 
+// Four numbers of a factor, on a multiple of 16 bytes. That they are in global memory, and do not
+// change, is said here: pointers come out of shared memory, so that the compiler cannot know it.
+__device__ inline void load_quad(float* to, const float* from) {
+    *(float4*)to = __ldg((const float4*)from);
+}
+__device__ inline void load_quad(double* to, const double* from) {
+    *(double2*)to = __ldg((const double2*)from);
+    *(double2*)(to + 2) = __ldg((const double2*)from + 1);
+}
+
 // Whether quads of numbers, `unit` apart, lie on multiples of their size or of 16 bytes: so must the
 // first number be, and every fourth one in the other directions.
 template <typename T, typename... Steps> __device__ bool aligned(const T* p, long long unit,
