@@ -94,6 +94,26 @@ def test_strided_and_expanded():
     _check(sum, expanded, (0, 2))
 
 
+ARGUMENTS = [((1,), 0), ((13,), None), ((9, 10), 1), ((9, 1), 1), ((64, 12), 0), ((2, 30000), 1),
+             ((9000, 8), 0), ((3, 4, 5), 1), ((3, 4, 5), None), ((2, 3, 4, 8), 2)]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("shape", "dim"), ARGUMENTS)
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_where_extremes_are(name, shape, dim, dtype):
+    random = np.random.default_rng(0)
+    x = random.normal(size=shape).astype(dtype)
+    rounded, broken = x.round(), x.copy()  # ties, and what is not a number
+    broken.reshape(-1)[random.integers(0, x.size, x.size // 3)] = np.nan
+    for given in (x, rounded, broken, np.full_like(x, np.inf), np.full_like(x, -np.inf)):
+        y = getattr(reductions, name)(StrictArray(given), dim=dim)
+        assert y.dtype == np.int64
+        np.testing.assert_array_equal(y._a, getattr(np, name)(given, axis=dim), strict=True)
+    y = getattr(reductions, name)(StrictArray(x), dim=dim, keepdim=True)
+    np.testing.assert_array_equal(y._a, getattr(np, name)(x, axis=dim, keepdims=True))
+
+
 @pytest.mark.parametrize("size", [5, 3000])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity(value, size):

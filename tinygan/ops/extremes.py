@@ -137,7 +137,7 @@ def _norm_by_x(g: Tensor, y: Tensor, x: Tensor, p: float, dim: Dim, keepdim: boo
 
 _norm.vjp(x=_norm_by_x)
 _norm.kernel("cpu", "tinygan.backend.cpu.reductions:norm")
-for _op in (_norm, amax, amin):
+for _op in (_norm, amax, amin, argmax, argmin):
     _op.kernel("cuda", f"tinygan.backend.cuda.reductions:{_op.name}")
 
 

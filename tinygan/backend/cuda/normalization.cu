@@ -75,7 +75,7 @@ template <typename T> struct Slopes {
     template <int V> __device__ void begin(Part (&parts)[V], int set, long long, bool by_line) const {
         for (int v = 0; v < V; v++) parts[v].mean = moments[by_line ? set : set * V + v];
     }
-    template <int V> __device__ void add(Part (&parts)[V], long long place) const {
+    template <int V> __device__ void add(Part (&parts)[V], long long place, int) const {
         T gs[V], xs[V];
         load<V>(g + place, gs);
         load<V>(x + place, xs);

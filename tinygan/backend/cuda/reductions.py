@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.copy import copy
 from tinygan.backend.cuda.sets import Sets, sets_of
@@ -13,6 +15,7 @@ from tinygan.backend.kernels import launches
 
 SUM, NORM, MAXIMUM, MINIMUM = KINDS = range(4)
 REDUCED = Kernel("reductions.cu", "reduced", FLOATS, (0, 1), KINDS)
+ARGUMENT = Kernel("reductions.cu", "argument", FLOATS, (0, 1), (0, 1))
 
 
 @launches
@@ -52,6 +55,16 @@ def amin(x: Any, *, dim: Any = None, keepdim: bool = False, out: Any = None) -> 
 
 
 @launches
+def argmax(x: Any, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
+    return _argument(0, x, dim, keepdim, out)
+
+
+@launches
+def argmin(x: Any, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
+    return _argument(1, x, dim, keepdim, out)
+
+
+@launches
 def sum_to_size(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
     extra = x.ndim - len(shape)
     axes = tuple(d for d in range(x.ndim) if d < extra or shape[d - extra] != x.shape[d])
@@ -70,10 +83,12 @@ def _axes(x: Any, dim: Any) -> tuple[int, ...] | None:
     return tuple(axes) if len(axes) == len(dims) else None
 
 
-def to_reduce(x: Any, dim: Any, keepdim: bool, out: Any) -> tuple[Sets, Any, Any] | None:
+def to_reduce(
+    x: Any, dim: Any, keepdim: bool, out: Any, dtype: Any = None
+) -> tuple[Sets, Any, Any] | None:
     """The sets that are reduced, their array, memory for the results; None: it is left to CuPy."""
-    axes = _axes(x, dim)
-    if axes is None or (out is not None and not (out.flags.c_contiguous and out.dtype == x.dtype)):
+    axes, dtype = _axes(x, dim), dtype or x.dtype
+    if axes is None or (out is not None and not (out.flags.c_contiguous and out.dtype == dtype)):
         return None
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
     sets, xp = sets_of(x, axes), backend_for("cuda").xp
@@ -84,7 +99,7 @@ def to_reduce(x: Any, dim: Any, keepdim: bool, out: Any) -> tuple[Sets, Any, Any
         sets = sets_of(x, range(len(kept), x.ndim)) if copy(turned, x) else None
     if sets is None:
         return None
-    return sets, x, xp.empty(tuple(shape), x.dtype) if out is None else out
+    return sets, x, xp.empty(tuple(shape), dtype) if out is None else out
 
 
 def _reduced(kind: int, x: Any, dim: Any, keepdim: bool, out: Any, divisor: int = 1) -> Any:
@@ -95,4 +110,17 @@ def _reduced(kind: int, x: Any, dim: Any, keepdim: bool, out: Any, divisor: int 
     pieces, by = sets.pieces, x.dtype.type(divisor)
     partial = y if pieces == 1 else backend_for("cuda").xp.empty((pieces, sets.count), x.dtype)
     sets.launch(REDUCED[x.dtype, sets.vector, kind], pieces, x, by, partial, y)
+    return y
+
+
+def _argument(smallest: int, x: Any, dim: Any, keepdim: bool, out: Any) -> Any:
+    if dim is None and not x.flags.c_contiguous:
+        return NotImplemented
+    plan = to_reduce(x, dim, keepdim, out, np.dtype(np.int64))
+    if plan is None or plan[0].size > 1 << 24:  # an index is kept as a number of x's type
+        return NotImplemented
+    sets, x, y = plan
+    pieces = sets.pieces
+    partial = x if pieces == 1 else backend_for("cuda").xp.empty((2, pieces, sets.count), x.dtype)
+    sets.launch(ARGUMENT[x.dtype, sets.vector, smallest], pieces, x, partial, y)
     return y

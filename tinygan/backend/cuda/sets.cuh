@@ -39,7 +39,7 @@ struct Share {  // of a thread: units first, first + along, ... before last of a
 };
 
 // What a kernel does with each set is an Op: Number, FIELDS, and a Part, what a thread gathers of a
-// set, whose state is FIELDS numbers; begin() prepares parts, add() reads V numbers, merge() joins
+// set, whose state is FIELDS numbers; begin() prepares parts, add() reads unit i of V numbers, merge() joins
 // two states, put() writes the result of a set.
 
 // The state of each set in the block (of its piece): in shared memory, and with lane 0.
@@ -54,7 +54,7 @@ __device__ void gather(
     if (own.first < own.last) op.template begin<V>(parts, own.set, own.start, sets.by_line);
 #pragma unroll 4
     for (int i = own.first; i < own.last; i += sets.along)
-        op.template add<V>(parts, own.start + sets.place(i));
+        op.template add<V>(parts, own.start + sets.place(i), i);
     for (int v = 0; v < V; v++) parts[v].get(state[v]);
     if (sets.by_line)
         for (int v = 1; v < V; v++) Op::merge(state[0], state[v]);
@@ -94,7 +94,7 @@ template <typename Op> struct Pieces {
         }
     };
     template <int V> __device__ void begin(Part (&)[V], int, long long, bool) const {}
-    template <int V> __device__ void add(Part (&parts)[V], long long place) const {
+    template <int V> __device__ void add(Part (&parts)[V], long long place, int) const {
         Number other[FIELDS];
         for (int f = 0; f < FIELDS; f++) other[f] = __ldcg(partial + f * field + place);
         Op::merge(parts[0].of, other);
@@ -154,7 +154,7 @@ template <typename Gathered, typename T> struct Over {
     const T* x;
 
     template <int V> __device__ void begin(Part (&)[V], int, long long, bool) const {}
-    template <int V> __device__ void add(Part (&parts)[V], long long place) const {
+    template <int V> __device__ void add(Part (&parts)[V], long long place, int) const {
         T values[V];
         load<V>(x + place, values);
         for (int v = 0; v < V; v++) parts[v].add(values[v]);

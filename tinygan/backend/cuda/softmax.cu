@@ -119,7 +119,6 @@ template <typename T> struct Spread {
     static const int FIELDS = 1;
     const T* x;
     const Classes<T>& classes;
-    long long start;
     T whole;
 
     struct Part {
@@ -127,11 +126,11 @@ template <typename T> struct Spread {
         __device__ void get(T* state) const { *state = total; }
     };
     template <int V> __device__ void begin(Part (&)[V], int, long long, bool) const {}
-    template <int V> __device__ void add(Part (&parts)[V], long long place) const {
+    template <int V> __device__ void add(Part (&parts)[V], long long place, int i) const {
         T values[V];
         load<V>(x + place, values);
         for (int v = 0; v < V; v++)
-            parts[v].total += (whole - values[v]) * classes.weight_of(place - start + v);
+            parts[v].total += (whole - values[v]) * classes.weight_of(i * V + v);
     }
     static __device__ void merge(T* a, const T* b) { *a += *b; }
 };
@@ -150,7 +149,7 @@ __global__ void __launch_bounds__(THREADS, 4)
     gather<V>(Over<Exponentials<T>, T>{x}, sets, own, state);
     T whole = log(state[0][1]) + state[0][0];
     if (smoothing != T(0)) {
-        Spread<T> op{x, classes, own.start, whole};
+        Spread<T> op{x, classes, whole};
         gather<V>(op, sets, own, spread);
     }
     if (own.lane == 0 && own.set < sets.count) {

@@ -1,0 +1,62 @@
+"""Layers and losses recorded on a GPU: all of a step is in its graphs, which give the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cuda_on_host
+import numpy as np
+import pytest
+from recorded import python_steps, with_gradients
+
+import tinygan
+from tinygan.autograd import Tensor
+from tinygan.nn import functional as F
+
+pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+
+random = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> Tensor:
+    return tinygan.tensor(random.standard_normal(shape).astype(np.float32), device="cuda")
+
+
+CASES: dict[str, Callable[[Tensor], Tensor]] = {
+    "batch_norm": lambda x: F.batch_norm(x, None, None, x.sum((0, 2, 3)), x.mean((0, 2, 3)), True),
+    "layer_norm": lambda x: F.layer_norm(x, (6, 4, 8)),
+    "group_norm": lambda x: F.group_norm(x, 3),
+    "instance_norm": lambda x: F.instance_norm(x),
+    "max_pool": lambda x: F.max_pool2d(x, 3, 2, 1),
+    "avg_pool": lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+    "nearest": lambda x: F.interpolate(x, scale_factor=2),
+    "bilinear": lambda x: F.interpolate(x, scale_factor=2.0, mode="bilinear"),
+    "softmax": lambda x: F.softmax(x, 1) + F.log_softmax(x, -1),
+    "logsumexp": lambda x: x.logsumexp((1, 2)),
+    "sums": lambda x: x.sum((1, 3)) + x.mean() + x.norm(dim=(0, 1, 2, 3)),
+    "extremes": lambda x: x.amax(1) + x.amin(1) + x.max(1).values,
+    "spread": lambda x: x.var((0, 2, 3)) + x.std((0, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_is_left_to_python(name: str) -> None:
+    step = with_gradients(CASES[name], 2)
+    _check(step, normal(3, 6, 4, 8))
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy(smoothing: float, reduction: str) -> None:
+    target = tinygan.tensor(random.integers(0, 10, 9), device="cuda")
+    options = {"reduction": reduction, "label_smoothing": smoothing}
+    _check(with_gradients(lambda x: F.cross_entropy(x, target, **options)), normal(9, 10))
+
+
+def _check(step: Callable[..., tuple[Tensor, ...]], x: Tensor) -> None:
+    replayed = tinygan.compile(step)
+    for _ in range(3):
+        found = replayed(x)
+    for a, b in zip(found, step(x), strict=True):
+        np.testing.assert_array_equal(a.cpu().numpy(), b.cpu().numpy())
+    assert not python_steps(replayed)
