@@ -9,6 +9,7 @@ import numpy as np
 
 import tinygan
 from tinygan.autograd import Primitive, Tensor
+from tinygan.backend import host_array
 
 
 def from_python(function: Callable[..., Any], *inputs: Tensor) -> list[str]:
@@ -36,7 +37,7 @@ def python_steps(replayed: Any) -> list[str]:
 
 
 def arrays(result: Any) -> list[np.ndarray]:
-    return [x.array for x in ([result] if isinstance(result, Tensor) else result)]
+    return [host_array(x.array) for x in ([result] if isinstance(result, Tensor) else result)]
 
 
 def with_gradients(

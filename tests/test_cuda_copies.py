@@ -8,6 +8,7 @@ from typing import Any
 import cuda_on_host
 import numpy as np
 import pytest
+from recorded import from_python, with_gradients
 from strict_cupy import no_synchronization
 
 import tinygan
@@ -15,6 +16,7 @@ from tinygan.autograd import REGISTRY
 from tinygan.autograd.trace import add_to, assign
 from tinygan.backend import backend_for
 from tinygan.backend.cuda import changes, copy, edges, rearrange
+from tinygan.nn import functional as F
 
 pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
 
@@ -264,3 +266,28 @@ def test_flipped_and_rolled() -> None:
                 np.testing.assert_array_equal(host(y), np.roll(x, shifts, dims))
                 assert y.strides == own.strides
     assert edges.roll(to(np.zeros((2, 0))), shifts=(1,), dims=(1,)).shape == (2, 0)
+
+
+def test_recorded_steps_launch() -> None:
+    def changed(x: Any) -> Any:
+        y = x.clone()
+        y[0] = x[1]
+        y[1:, ::2] = 2.0
+        y[..., 0] = x[..., 1] * 3
+        return y
+
+    x = tinygan.tensor(random.standard_normal((2, 3, 6, 6)).astype(np.float32)).to("cuda")
+    steps: list[Any] = [
+        changed,
+        lambda x: tinygan.cat([x, x * 2], 1),
+        lambda x: F.pad(x, (1, 2, 0, 1)),
+        lambda x: F.pad(x, (1, 2, 0, 1), mode="reflect"),
+        lambda x: x[:, 1:, ::2] * 2,
+        lambda x: x.flip(3).roll(1, 2),
+        lambda x: x.permute(0, 2, 3, 1).reshape(2, -1) * x.sum(),
+        lambda x: x.transpose(1, 2).contiguous(),
+        lambda x: x.double() * 2,
+        lambda x: (x > 0).float() * x,
+    ]
+    for step in steps:
+        assert not from_python(with_gradients(step, 2), x)

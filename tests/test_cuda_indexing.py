@@ -7,6 +7,7 @@ from typing import Any
 import cuda_on_host
 import numpy as np
 import pytest
+from recorded import from_python, with_gradients
 
 import tinygan
 from tinygan.autograd import REGISTRY
@@ -134,7 +135,7 @@ def test_what_is_left_to_the_reference() -> None:
     assert places.scatter(weight, to(np.array([[4]])), to(np.ones((1, 1))), dim=0) is NotImplemented
 
 
-def test_gradients_are_those_of_the_cpu() -> None:
+def test_gradients_are_those_of_the_cpu_and_recorded_steps_launch() -> None:
     x = tinygan.tensor(drawn((6, 5, 4), np.float32))
     i = tinygan.tensor(random.integers(0, 5, (6, 9, 4)))
     rows = tinygan.tensor(random.integers(0, 6, 8))
@@ -148,6 +149,8 @@ def test_gradients_are_those_of_the_cpu() -> None:
         (lambda x, i: tinygan.index_add(x, 0, i, x[:2] * 3), tinygan.tensor([4, 4])),
     ]
     for step, index in steps:
+        called = from_python(with_gradients(step, 2), x.to("cuda"), index.to("cuda"))
+        assert set(called) <= {"sub"}  # of integers
         results = []
         for device in ("cpu", "cuda"):
             own = x.to(device).detach().requires_grad_()
