@@ -16,6 +16,7 @@ from tinygan.autograd import REGISTRY
 from tinygan.autograd.trace import add_to, assign
 from tinygan.backend import backend_for
 from tinygan.backend.cuda import changes, copy, edges, rearrange
+from tinygan.backend.cuda.mapping import in_memory_order
 from tinygan.nn import functional as F
 
 pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
@@ -291,3 +292,18 @@ def test_recorded_steps_launch() -> None:
     ]
     for step in steps:
         assert not from_python(with_gradients(step, 2), x)
+
+
+def test_elementwise_kernels_are_given_dimensions_in_memory_order() -> None:
+    x = lying(random.standard_normal((2, 3, 4, 5)).astype(np.float32), (0, 2, 3, 1))
+    row = to(random.standard_normal((1, 3, 1, 1)).astype(np.float32))
+    last = to(random.standard_normal(5).astype(np.float32))
+    for operands in ([x, x], [x, row], [last, x], [x, 2.0], [row, x, last]):
+        *given, y = in_memory_order(operands, copy.clone(x))
+        assert y.flags.c_contiguous
+        raw = [host(a) if hasattr(a, "shape") else a for a in operands]
+        turned = [host(a) if hasattr(a, "shape") else a for a in given]
+        for f in (np.add, np.subtract):
+            expected = f(raw[0], raw[-1]) * np.ones(x.shape, np.float32)
+            found = f(turned[0], turned[-1]) * np.ones(y.shape, np.float32)
+            np.testing.assert_array_equal(found.transpose(0, 3, 1, 2), expected)

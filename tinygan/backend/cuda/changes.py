@@ -10,7 +10,7 @@ import numpy as np
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda import copy as copies
 from tinygan.backend.cuda import elementwise
-from tinygan.backend.cuda.mapping import empty
+from tinygan.backend.cuda.mapping import empty, in_memory_order
 from tinygan.backend.kernels import launches
 
 INTEGER = np.dtype(np.int64)
@@ -77,5 +77,5 @@ def write(y: Any, value: Any) -> bool:
     if y.size:
         to_bool = y.dtype == np.bool_
         given, expression = ("bool y", "y = x != 0") if to_bool else ("Y y", "y = x")
-        _kernel("X x", given, expression)(value, y)
+        _kernel("X x", given, expression)(*in_memory_order([value], y))
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -41,7 +42,7 @@ class Elementwise:
         if out is None:
             out = empty(arrays, np.dtype(np.bool_) if self.truth else kinds[0])
         if out.size:
-            kernel(self)(*operands, out)
+            kernel(self)(*in_memory_order(operands, out))
         return out
 
 
@@ -58,6 +59,24 @@ def kernel(op: Elementwise) -> Any:
         name,
         preamble=text("functions.cuh"),
     )
+
+
+def in_memory_order(operands: Sequence[Any], out: Any) -> list[Any]:
+    """The operands and the result with their dimensions as those of the result lie in memory.
+
+    CuPy's kernels go through the dimensions as they are given: through images whose channels are
+    last in memory threads would stride.
+    """
+    if out.flags.c_contiguous:
+        return [*operands, out]
+    order = sorted(range(out.ndim), key=lambda d: -abs(out.strides[d]))
+    xp = backend_for("cuda").xp
+    return [
+        x
+        if x is None or isinstance(x, (int, float))
+        else (x if x.ndim == out.ndim else xp.broadcast_to(x, out.shape)).transpose(order)
+        for x in (*operands, out)
+    ]
 
 
 def empty(operands: list[Any], dtype: Any) -> Any:
