@@ -72,7 +72,8 @@ template <typename T> struct Slopes {
             state[1] = second;
         }
     };
-    template <int V> __device__ void begin(Part (&parts)[V], int set, long long, bool by_line) const {
+    template <int V>
+    __device__ void begin(Part (&parts)[V], int set, long long, bool by_line) const {
         for (int v = 0; v < V; v++) parts[v].mean = moments[by_line ? set : set * V + v];
     }
     template <int V> __device__ void add(Part (&parts)[V], long long place, int) const {
@@ -167,8 +168,8 @@ __global__ void __launch_bounds__(THREADS, 4)
 template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
     normalized(
-        Sets sets, const T* x, const T* moments, T eps, const T* weight, int weighted, const T* bias,
-        int shifted, int rectified, T slope, T* y, int total
+        Sets sets, const T* x, const T* moments, T eps, const T* weight, int weighted,
+        const T* bias, int shifted, int rectified, T slope, T* y, int total
     ) {
     Normalized<T> op{x, moments, eps, weight, bias, weighted, shifted, rectified, slope, y, total};
     each<WIDE ? 16 / sizeof(T) : 1>(op, sets);

@@ -38,11 +38,11 @@ struct Share {  // of a thread: units first, first + along, ... before last of a
     }
 };
 
-// What a kernel does with each set is an Op: Number, FIELDS, and a Part, what a thread gathers of a
-// set, whose state is FIELDS numbers; begin() prepares parts, add() reads unit i of V numbers, merge() joins
-// two states, put() writes the result of a set.
+// What becomes of a set is an Op: Number, FIELDS, and a Part, what a thread gathers of a set and
+// get() makes a state of, FIELDS numbers; begin() prepares parts, add() reads unit i, V numbers,
+// merge() joins two states, put() writes the result of a set.
 
-// The state of each set in the block (of its piece): in shared memory, and with lane 0.
+// The state of each set in the block, or of its piece, for all threads that share it.
 template <int V, typename Op>
 __device__ void gather(
     const Op& op, const Sets& sets, const Share& own, typename Op::Number (&state)[V][Op::FIELDS]
@@ -138,6 +138,7 @@ __device__ void reduce(const Op& op, const Sets& sets, T* partial) {
     }
     int group = blockIdx.x / sets.pieces;
     if (sets.pieces == 1 || !is_last_piece(group, sets.pieces)) return;
+    // the pieces of the group's sets, which are side by side: as many sets in a block as before
     int along = THREADS / (THREADS / sets.along * values);
     Sets rest = {count, count, 0, 1, sets.pieces, sets.pieces, 0, count, along, 0, 1};
     Share mine(rest, group);
@@ -162,9 +163,10 @@ template <typename Gathered, typename T> struct Over {
     static __device__ void merge(T* a, const T* b) { Gathered::merge(a, b); }
 };
 
-// Each number changed by what belongs to its set: op.of(set) and op.apply(those of V, place).
+// Each number changed by what belongs to its set: op.of(set) and op.apply(those of V, place). It
+// begins at the end, which the launch before has read last: that is still in the cache.
 template <int V, typename Op> __device__ void each(const Op& op, const Sets& sets) {
-    Share own(sets, blockIdx.x);
+    Share own(sets, gridDim.x - 1 - blockIdx.x);
     if (own.first >= own.last) return;
     typename Op::OfSet those[V];
     for (int v = 0; v < V; v++) those[v] = op.of(sets.by_line ? own.set : own.set * V + v);

@@ -30,11 +30,13 @@ struct Pixel {
 };
 
 // Where V numbers of a pixel of the images are, and where those of a window.
-template <int V> __device__ long long pixel_at(const Windows& all, const Pixel& own, int h, int w) {
+template <int V>
+__device__ long long pixel_at(const Windows& all, const Pixel& own, int h, int w) {
     long long line = (long long)own.image * all.height + h;
     return ((line * all.width + w) * all.channels + own.c) * V;
 }
-template <int V> __device__ long long window_at(const Windows& all, const Pixel& own, int i, int j) {
+template <int V>
+__device__ long long window_at(const Windows& all, const Pixel& own, int i, int j) {
     long long line = (long long)own.image * all.rows + i;
     return ((line * all.columns + j) * all.channels + own.c) * V;
 }
