@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda import geometry
+from tinygan.backend.cuda.copy import contiguous
 from tinygan.backend.cuda.geometry import Pair, Static, Steps
 from tinygan.backend.cuda.product import ACTIVATIONS, Activation, kernels, on_tensor_cores
 from tinygan.backend.cuda.source import FLOATS, Kernel
@@ -123,7 +124,7 @@ def _convolved(
     if plan is None:
         return NotImplemented
     arguments = (
-        *(x, given, y, y if bias is None else xp.ascontiguousarray(bias)),
+        *(x, given, y, y if bias is None else _dense(bias)),
         *(np.int32(bias is not None), np.int32(ACTIVATIONS.get(name, 0)), kind.type(slope)),
         plan.geometry,
     )
@@ -161,6 +162,10 @@ def _laid_out(w: Any, groups: int, transposed: bool) -> tuple[Any, Steps]:
     o, c, height, width = w.shape
     order = (0, 3, 4, 1, 2) if transposed else (0, 3, 4, 2, 1)
     w = w.reshape(groups, o // groups, c, height, width).transpose(order)
-    w = backend_for("cuda").xp.ascontiguousarray(w)
+    w = _dense(w)
     group, row, column, read, written = w.strides
     return w, (group, written, read, row, column)
+
+
+def _dense(x: Any) -> Any:
+    return x if x.flags.c_contiguous else contiguous(x)
