@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygan.backend import backend_for
 from tinygan.backend.cuda import elementwise, product
+from tinygan.backend.cuda.precision import allow_tf32
 from tinygan.cli.bench.ceilings import Ceilings
 from tinygan.cli.bench.clocks import measured
 
@@ -38,7 +39,7 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
     """The ceilings in float32, and each thing that was measured for them, per second.
 
     Operations are those of the faster of two products, ours and cuBLAS's. TF32 is no ceiling of
-    what computes in float32, and None where it cannot be switched on.
+    what computes in float32; cuBLAS's is None where it cannot be switched on.
     """
     backend = backend_for("cuda")
     xp, device = backend.xp, properties()
@@ -56,7 +57,8 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
     own = rate(flops, lambda: product.matmul(a, b, out=c))
     cublas = rate(flops, lambda: xp.matmul(a, b, out=c))
     with _tf32() as switched:
-        tf32 = rate(flops, lambda: xp.matmul(a, b, out=c)) if switched else None
+        own_tf32 = rate(flops, lambda: product.matmul(a, b, out=c))
+        cublas_tf32 = rate(flops, lambda: xp.matmul(a, b, out=c)) if switched else None
     large = CACHES * device["cache"] // 4
     x, y, z = (xp.ones(large, np.float32) for _ in range(3))
     few = device["cache"] // 16  # three of them fit
@@ -66,7 +68,8 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
     details: dict[str, float | None] = {
         "product": own,
         "cublas": cublas,
-        "cublas_tf32": tf32,
+        "product_tf32": own_tf32,
+        "cublas_tf32": cublas_tf32,
         "copy": copied,
         "add": added,
         "add_in_cache": within,
@@ -76,16 +79,20 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
 
 @contextmanager
 def _tf32() -> Iterator[bool]:
-    """cuBLAS at TF32, where this CuPy has the switch."""
+    """Products at TF32: ours, and cuBLAS's where this CuPy has the switch."""
+    allowed = allow_tf32()
+    allow_tf32(True)
     try:
         from cupy._core import _routines_linalg as linalg
 
-        before, after = linalg.get_compute_type("f"), linalg.COMPUTE_TYPE_TF32
-        linalg.set_compute_type("f", after)
+        before = linalg.get_compute_type("f")
+        linalg.set_compute_type("f", linalg.COMPUTE_TYPE_TF32)
+        switched = True
     except (ImportError, AttributeError):
-        yield False
-        return
+        switched = False
     try:
-        yield True
+        yield switched
     finally:
-        linalg.set_compute_type("f", before)
+        allow_tf32(allowed)
+        if switched:
+            linalg.set_compute_type("f", before)

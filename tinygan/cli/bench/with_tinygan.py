@@ -71,8 +71,7 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     """The step of a workload: batch number -> losses."""
     device = place.device
     tg.set_num_threads(place.threads)
-    if place.tf32:
-        _allow_tf32()
+    tg.allow_tf32(place.tf32)
     G, D = networks(name)
     given = arrays(name)
     with tg.no_grad():
@@ -135,13 +134,6 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
 
     run.step = step  # type: ignore[attr-defined]
     return run
-
-
-def _allow_tf32() -> None:
-    switch = getattr(tg, "allow_tf32", None)
-    if switch is None:
-        raise RuntimeError("this version of tinygan has no TF32")
-    switch(True)
 
 
 def launches(run: Any) -> dict[str, int] | None:

@@ -1,0 +1,164 @@
+"""The GPU against the CPU: whole runs, every op, recorded steps, and a step without waiting.
+
+Each test is there twice: on a GPU, and with fewer steps on the stand-in, which shows that the test
+itself works. The CPU computes by NumPy's references, which are the truth for both.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import cuda_on_host
+import numpy as np
+import pytest
+import strict_cupy
+
+import tinygan
+from tinygan.autograd import Tensor, grad, wrap
+from tinygan.backend import backend_for, host_array
+from tinygan.backend.kernels import Kernels
+from tinygan.cli.bench import with_tinygan
+from tinygan.cli.bench.workloads import WORKLOADS, Place
+from tinygan.cli.gradients import TABLE, Row
+
+ON_GPU = backend_for("cuda").xp.__name__ == "cupy"
+
+
+class Extent(NamedTuple):
+    """How much of a run is made: steps, and the batch if it is not the workload's."""
+
+    steps: int
+    batch: int | None
+
+
+HERE = "runs on the GPU" if ON_GPU else "needs a C++ compiler"
+EXTENTS = [
+    pytest.param(Extent(50, None), id="gpu", marks=pytest.mark.gpu),
+    pytest.param(
+        Extent(3, 4),
+        id="stand-in",
+        marks=pytest.mark.skipif(ON_GPU or not cuda_on_host.COMPILER, reason=HERE),
+    ),
+]
+everywhere = pytest.mark.parametrize("extent", EXTENTS)
+workloads = pytest.mark.parametrize("name", ["toy", "mlp", "dcgan28"])
+
+
+@pytest.fixture(autouse=True)
+def by_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU without its kernels, which take long to compile where nothing has been yet."""
+    find = Kernels.find
+    monkeypatch.setattr(
+        Kernels, "find", lambda self, backend: None if backend == "cpu" else find(self, backend)
+    )
+
+
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """Whatever waits for the device is an error."""
+    if not ON_GPU:
+        with strict_cupy.no_synchronization():
+            yield
+        return
+    import cupyx
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it does not see everything
+        allowed = cupyx.allow_synchronize(False)
+        allowed.__enter__()
+    try:
+        yield
+    finally:
+        allowed.__exit__(None, None, None)
+
+
+def step_of(name: str, variant: str, device: str, extent: Extent, monkeypatch: Any) -> Any:
+    """A workload's step: batch number -> losses."""
+    workload = WORKLOADS[name]
+    if extent.batch is not None:
+        monkeypatch.setitem(WORKLOADS, name, workload._replace(batch=extent.batch))
+    return with_tinygan.build(name, variant, Place(device))
+
+
+def losses(name: str, variant: str, device: str, extent: Extent, monkeypatch: Any) -> Any:
+    step = step_of(name, variant, device, extent, monkeypatch)
+    return np.array([[float(x) for x in step(i)] for i in range(extent.steps)])
+
+
+@everywhere
+@workloads
+def test_the_first_losses_agree(name: str, extent: Extent, monkeypatch: Any) -> None:
+    """The whole of training: products, normalisation, losses, gradients, updates."""
+    cpu = losses(name, "tinygan eager", "cpu", extent, monkeypatch)
+    cuda = losses(name, "tinygan", "cuda", extent, monkeypatch)
+    np.testing.assert_allclose(cuda, cpu, rtol=1e-3)
+    assert len(np.unique(cpu)) == cpu.size  # it moves
+
+
+@everywhere
+@workloads
+def test_a_recorded_step_is_the_eager_one(name: str, extent: Extent, monkeypatch: Any) -> None:
+    eager, recorded = (
+        losses(name, variant, "cuda", extent, monkeypatch)
+        for variant in ("tinygan eager", "tinygan")
+    )
+    np.testing.assert_array_equal(recorded, eager)
+
+
+@everywhere
+@pytest.mark.parametrize("variant", ["tinygan eager", "tinygan"])
+@workloads
+def test_a_step_never_waits(name: str, variant: str, extent: Extent, monkeypatch: Any) -> None:
+    step = step_of(name, variant, "cuda", extent, monkeypatch)
+    for i in range(3):  # what is made at first use is made, recorded, and replayed
+        step(i)
+    with without_waiting():
+        found = step(3)
+        with pytest.raises(RuntimeError):
+            float(found[0])
+    assert np.isfinite([float(x) for x in found]).all()
+
+
+@everywhere
+@workloads
+def test_a_recorded_step_is_one_graph(name: str, extent: Extent, monkeypatch: Any) -> None:
+    """Nothing of it is left to Python, between whose calls the GPU would have nothing to do."""
+    step = step_of(name, "tinygan", "cuda", extent, monkeypatch)
+    for i in range(3):
+        step(i)
+    found = with_tinygan.launches(step)
+    assert found is not None and found["kernels"] > 10
+    assert (found["graphs"], found["from_python"]) == (1, 0)
+
+
+ROWS = [pytest.param(row, id=row.name) for row in TABLE]
+
+
+def results(row: Row, dtype: Any, device: str) -> list[np.ndarray]:
+    """Values and first gradients."""
+    random = np.random.default_rng(0)
+    backend = backend_for(device)
+    tinygan.manual_seed(0)
+    arrays = [domain(random) for domain in row.domains]
+    arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in arrays]
+    inputs = [wrap(backend.from_host(a)) for a in arrays]
+    varied = [x.requires_grad_() for x in inputs if x.is_floating_point()]
+    y = row.function(*inputs)
+    outputs = [y] if isinstance(y, Tensor) else list(y)
+    real = [t for t in outputs if t.requires_grad]
+    gradients = grad([t.sum() for t in real], varied, allow_unused=True) if real else []
+    return [host_array(x.array) for x in (*outputs, *gradients) if x is not None]
+
+
+@everywhere
+@pytest.mark.parametrize("row", ROWS)
+def test_every_op_computes_the_same(row: Row, extent: Extent) -> None:
+    # on the stand-in float64 is compared by test_device.py
+    for dtype, tolerance in ((np.float32, 2e-4), (np.float64, 1e-9)):
+        if dtype == np.float32 or ON_GPU:
+            for a, b in zip(results(row, dtype, "cpu"), results(row, dtype, "cuda"), strict=True):
+                assert a.dtype == b.dtype
+                np.testing.assert_allclose(b, a, tolerance, tolerance)
