@@ -9,7 +9,7 @@ import cuda_on_host
 import numpy as np
 import pytest
 from recorded import from_python, with_gradients
-from strict_cupy import no_synchronization
+from strict_cupy import StrictArray, no_synchronization
 
 import tinygan
 from tinygan.autograd import REGISTRY
@@ -307,3 +307,21 @@ def test_elementwise_kernels_are_given_dimensions_in_memory_order() -> None:
             expected = f(raw[0], raw[-1]) * np.ones(x.shape, np.float32)
             found = f(turned[0], turned[-1]) * np.ones(y.shape, np.float32)
             np.testing.assert_array_equal(found.transpose(0, 3, 1, 2), expected)
+
+
+def test_a_reshape_is_a_view_where_numpy_s_is() -> None:
+    values = np.arange(4 * 1 * 6 * 10.0).reshape(4, 1, 6, 10)
+    host_arrays = [values, values[:, :, ::2], values.transpose(0, 2, 3, 1), values[..., 2:4],
+                   values.transpose(1, 3, 0, 2), np.broadcast_to(values[:1], (4, 1, 6, 10)),
+                   values[:, :, :0], values[..., ::-1]]  # fmt: skip
+    shapes = [(-1,), (4, -1), (2, 2, -1), (2, -1, 2), (4, 2, -1), (-1, 1, 2), (2, 1, 2, -1, 1)]
+    for x in host_arrays:
+        for shape in shapes:
+            wanted = tuple(x.size // -int(np.prod(shape)) if n == -1 else n for n in shape)
+            if int(np.prod(wanted)) != x.size:
+                continue
+            own = StrictArray(x)
+            y = copy.reshape(own, shape=shape if x.size else wanted)
+            np.testing.assert_array_equal(y._a, x.reshape(wanted), strict=True)
+            shared = np.may_share_memory(y._a, x) or not x.size
+            assert shared == (np.may_share_memory(x.reshape(wanted), x) or not x.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -83,8 +84,13 @@ def contiguous(x: Any, *, out: Any = None) -> Any:
 
 @launches
 def reshape(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
-    """Where the numbers cannot stay where they are."""
-    if out is None or not out.flags.c_contiguous:
+    """A view where the numbers can stay where they are."""
+    if out is None:
+        if _stays(x.shape, x.strides, shape):
+            return x.reshape(shape)
+        y = contiguous(x)
+        return y if y is NotImplemented else y.reshape(shape)
+    if not out.flags.c_contiguous:
         return NotImplemented
     return out if copy(x, out.reshape(x.shape)) else NotImplemented
 
@@ -147,6 +153,26 @@ def merged(loops: list[Any]) -> list[Any]:
         elif n > 1:
             result.append((n, *steps))
     return result or [(1, 0, 0)]
+
+
+@lru_cache(maxsize=4096)
+def _stays(shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    """Whether an array can be seen under a new shape: dimensions that share a size are in order."""
+    if 0 in shape:
+        return True
+    rest = prod(shape) // -prod(new) if -1 in new else 1  # what -1 stands for
+    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    sizes = [n for n in [rest if n == -1 else n for n in new] if n != 1]
+    while old:
+        n, joined = sizes.pop(0), [old.pop(0)]
+        while n != prod([m for m, _ in joined]):
+            if n < prod([m for m, _ in joined]):
+                n *= sizes.pop(0)
+            else:
+                joined.append(old.pop(0))
+        if any(s != m * t for (_, s), (m, t) in pairwise(joined)):
+            return False
+    return True
 
 
 def _wider(loops: list[Loop], itemsize: int, alignment: int) -> tuple[int, list[Loop]]:
