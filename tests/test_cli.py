@@ -65,7 +65,7 @@ def test_points_of_the_plane_are_trained_and_drawn(tmp_path: Path) -> None:
     tinygan("sample", tmp_path / "ring")
 
 
-@pytest.mark.parametrize("penalty", ["gradient_penalty", "r1", "r2"])
+@pytest.mark.parametrize("penalty", ["gradient_penalty", "r1", "r2", "dragan"])
 def test_every_penalty_trains(tmp_path: Path, penalty: str) -> None:
     train(tmp_path / "run", "--steps", 3, "--penalty", penalty, "--game", "wasserstein")
 

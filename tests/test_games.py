@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 from tinygan.autograd import grad, gradcheck, wrap
-from tinygan.losses import GAMES, PENALTIES, game, gradient_penalty, penalty, r1, r2
+from tinygan.losses import (
+    GAMES,
+    PENALTIES,
+    Game,
+    PairGame,
+    divergence_penalty,
+    dragan,
+    game,
+    gradient_penalty,
+    penalty,
+    r1,
+    r2,
+)
 from tinygan.ops import tanh
 
 LOGITS = np.array([-30.0, -3.0, -0.7, 0.0, 0.4, 2.5, 30.0])
@@ -77,7 +89,9 @@ def terms(name):
 
 
 def test_every_game_has_a_closed_form_here():
-    assert set(FORMS) == set(GAMES)
+    """Those of pairs and of energies have theirs in test_pair_games."""
+    simple = {g.name for g in GAMES.values() if isinstance(g, Game) and not isinstance(g, PairGame)}
+    assert set(FORMS) == simple
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -165,7 +179,7 @@ def test_logits_of_any_shape_count_alike():
     x = np.linspace(-2, 2, 12)
     for g in GAMES.values():
         flat = g.discriminator(wrap(x), wrap(-x)).item()
-        patches = g.discriminator(wrap(x.reshape(3, 1, 2, 2)), wrap(-x)).item()
+        patches = g.discriminator(*(wrap(y.reshape(3, 1, 2, 2)) for y in (x, -x))).item()
         assert patches == pytest.approx(flat, rel=1e-14)
 
 
@@ -174,7 +188,7 @@ def test_unknown_names_are_answered_with_the_nearest():
         game("hnige")
     with pytest.raises(ValueError, match="did you mean 'non_saturating'"):
         game("non-saturating")
-    with pytest.raises(ValueError, match="there are: hinge, least_squares"):
+    with pytest.raises(ValueError, match="there are: boundary_equilibrium, hinge"):
         game("zzz")
     with pytest.raises(ValueError, match="did you mean 'gradient_penalty'"):
         penalty("grad_penalty")
@@ -227,6 +241,34 @@ def test_the_gradient_penalty_of_a_linear_critic(center, batches):
     np.testing.assert_allclose(slope.numpy(), 2 * (norm - center) * values / norm, rtol=1e-12)
 
 
+@pytest.mark.parametrize("power", [2.0, 4.0, 6.0])
+def test_the_divergence_penalty_of_a_linear_critic(power, batches):
+    """|w|^p, and its derivative p |w|^(p - 2) w, wherever the points are."""
+    w = leaf([[1.0], [-2.0], [0.5]])
+    term = divergence_penalty(lambda x: x @ w, *batches, power=power)
+    values = w.detach().numpy()
+    norm = np.sqrt(np.square(values).sum())
+    assert term.item() == pytest.approx(norm**power, rel=1e-13)
+    (slope,) = grad(term, w)
+    np.testing.assert_allclose(slope.numpy(), power * norm ** (power - 2) * values, rtol=1e-12)
+
+
+def test_dragan_looks_around_the_real_batch(batches):
+    """Points x + std(x) u / 2, u in [0, 1); for a linear critic the penalty is (|w| - 1)^2."""
+    seen = []
+
+    def critic(x):
+        seen.append(x.detach().numpy().copy())
+        return (x * 2.0).sum(1)
+
+    real = batches[0]
+    assert dragan(critic, real).item() == pytest.approx((2 * np.sqrt(3) - 1) ** 2, rel=1e-13)
+    (x,) = seen
+    u = (x - real.numpy()) / (0.5 * real.numpy().std())
+    assert ((u >= 0) & (u < 1)).all()
+    assert len(np.unique(u)) == u.size
+
+
 def test_the_norm_is_over_all_dimensions_of_a_sample():
     """Images: one norm per sample, not per channel or pixel, nor one for the batch."""
     w = leaf(np.random.default_rng(0).standard_normal((2, 3, 3)))
@@ -269,7 +311,7 @@ def test_a_generator_makes_the_points_repeat(batches):
 def test_a_critic_that_is_flat_gives_finite_derivatives(name, batches):
     w = leaf(np.zeros((3, 1)))
     term = PENALTIES[name](lambda x: tanh(x @ w), *batches)
-    assert term.item() == pytest.approx(1.0 if name == "gradient_penalty" else 0.0)
+    assert term.item() == pytest.approx(1.0 if name in ("gradient_penalty", "dragan") else 0.0)
     (slope,) = grad(term, w)
     assert np.isfinite(slope.numpy()).all()
 
@@ -289,7 +331,7 @@ def test_the_derivative_by_the_weights_to_order_2(name, batches):
     from tinygan import Generator
 
     def f(w, v):
-        extra = {"generator": Generator().manual_seed(0)} if name == "gradient_penalty" else {}
+        extra = {} if name in ("r1", "r2") else {"generator": Generator().manual_seed(0)}
         return PENALTIES[name](lambda x: tanh(x @ w) @ v, *batches, **extra)
 
     random = np.random.default_rng(3)

@@ -37,12 +37,17 @@ def train(
     model: Annotated[str | None, _option("dcgan or mlp. [dcgan]")] = None,
     game: Annotated[
         str | None,
-        _option("minimax, non_saturating, least_squares, hinge, wasserstein. [non_saturating]"),
+        _option(
+            "minimax, non_saturating, least_squares, hinge, wasserstein, relativistic, "
+            "relativistic_average, softmax_game or boundary_equilibrium. [non_saturating]"
+        ),
     ] = None,
     penalty: Annotated[
-        str | None, _option("none, gradient_penalty, r1 or r2 on the discriminator. [none]")
+        str | None,
+        _option("On D: none, gradient_penalty, divergence_penalty, dragan, r1 or r2. [none]"),
     ] = None,
     penalty_weight: Annotated[float | None, _option("The penalty's weight. [10]")] = None,
+    clip: Annotated[float | None, _option("Keep D's weights in [-clip, clip]. [no]")] = None,
     steps: Annotated[int | None, _option("Training steps. [1000]")] = None,
     batch_size: Annotated[int | None, _option("Images in a batch. [64]")] = None,
     n_critic: Annotated[int | None, _option("Steps of D for one of G. [1]")] = None,

@@ -1,5 +1,6 @@
 """Losses: regression and classification, the adversarial games, and gradient penalties."""
 
+from tinygan.losses.catalogue import GAMES, game
 from tinygan.losses.classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -7,26 +8,32 @@ from tinygan.losses.classification import (
     kl_div,
     nll_loss,
 )
-from tinygan.losses.games import (
-    GAMES,
-    Game,
-    game,
-    hinge,
-    least_squares,
-    minimax,
-    non_saturating,
-    wasserstein,
+from tinygan.losses.equilibrium import BoundaryEquilibrium, boundary_equilibrium
+from tinygan.losses.games import Game, hinge, least_squares, minimax, non_saturating, wasserstein
+from tinygan.losses.pairs import PairGame, relativistic, relativistic_average, softmax_game
+from tinygan.losses.penalties import (
+    PENALTIES,
+    divergence_penalty,
+    dragan,
+    gradient_penalty,
+    penalty,
+    r1,
+    r2,
 )
-from tinygan.losses.penalties import PENALTIES, gradient_penalty, penalty, r1, r2
 from tinygan.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
 __all__ = [
     "GAMES",
     "PENALTIES",
+    "BoundaryEquilibrium",
     "Game",
+    "PairGame",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "boundary_equilibrium",
     "cross_entropy",
+    "divergence_penalty",
+    "dragan",
     "game",
     "gradient_penalty",
     "hinge",
@@ -41,6 +48,9 @@ __all__ = [
     "penalty",
     "r1",
     "r2",
+    "relativistic",
+    "relativistic_average",
     "smooth_l1_loss",
+    "softmax_game",
     "wasserstein",
 ]

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tinygan.autograd import Tensor
-from tinygan.backend.errors import choose
+from tinygan.backend import Device
 from tinygan.losses.classification import logistic_loss
 from tinygan.ops import ones_like, relu, sigmoid
 
 __all__ = [
-    "GAMES",
     "Game",
-    "game",
     "hinge",
     "least_squares",
     "minimax",
@@ -29,7 +28,7 @@ __all__ = [
     "wasserstein",
 ]
 
-Slope = Callable[[Tensor], Tensor]
+Slope = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,19 @@ class Game:
 
     name: str
     discriminator: Callable[[Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor], Tensor]
+    generator: Callable[..., Tensor]
     slopes: tuple[Slope, Slope, Slope] = field(repr=False)
+
+    def balance(self, real: Tensor, fake: Tensor) -> None:
+        """What the game itself learns from a round's logits: nothing."""
+
+    def to(self, device: str | Device) -> Game:
+        """The game for a device: itself, for it holds no numbers."""
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the game: nothing."""
+        return {}
 
 
 # -- Goodfellow et al., "Generative Adversarial Nets", 2014, equation 1 -----------------------
@@ -165,11 +175,3 @@ wasserstein = Game(
     _wasserstein_g,
     (lambda logit: -ones_like(logit), ones_like, lambda logit: -ones_like(logit)),
 )
-
-
-GAMES = {g.name: g for g in (minimax, non_saturating, least_squares, hinge, wasserstein)}
-
-
-def game(name: str) -> Game:
-    """The game of that name; an unknown name is a ValueError with the nearest right one."""
-    return choose("game", name, GAMES)

@@ -66,7 +66,7 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """(N, C, size, size) -> (N,) logits.
+    """(N, C, size, size) -> (N,) logits, or (N, outputs) where there are more outputs.
 
     Convolutions 4 x 4 of stride 2 that halve the side, from `width` channels on doubling them, to
     a map of 4 x 4 (3 x 3 for 28 pixels), with LeakyReLU(0.2) and, behind all but the first if
@@ -74,7 +74,9 @@ class DCGANDiscriminator(nn.Module):
     statistics, so a call never changes it.
     """
 
-    def __init__(self, shape: tuple[int, ...], width: int = 64, normalize: bool = True) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], width: int = 64, normalize: bool = True, outputs: int = 1
+    ) -> None:
         super().__init__()
         _check(shape)
         channels, side = shape[:2]
@@ -86,10 +88,10 @@ class DCGANDiscriminator(nn.Module):
                 layers += [nn.BatchNorm2d(2 * n, track_running_stats=False)]
             layers += [nn.LeakyReLU(0.2)]
             n, side = 2 * n, side // 2
-        layers += [nn.Flatten(), nn.Linear(n * side * side, 1)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.head = nn.Linear(n * side * side, outputs)
         self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(x)
-        return logits.view(-1)
+        y: Tensor = self.head(self.layers(x))
+        return y.squeeze(1) if y.shape[1] == 1 else y

@@ -35,13 +35,15 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """(N, *shape) -> (N,) logits.
+    """(N, *shape) -> (N,) logits, or (N, outputs) where there are more outputs.
 
     For images: layers of 4 and 2 x width, for points two of `width`, with LeakyReLU(0.2) and no
     normalisation, which these small nets do without.
     """
 
-    def __init__(self, shape: tuple[int, ...], width: int = 128, normalize: bool = True) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], width: int = 128, normalize: bool = True, outputs: int = 1
+    ) -> None:
         super().__init__()
         first, second = (width, width) if len(shape) == 1 else (4 * width, 2 * width)
         self.layers = nn.Sequential(
@@ -50,9 +52,9 @@ class MLPDiscriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Linear(first, second),
             nn.LeakyReLU(0.2),
-            nn.Linear(second, 1),
         )
+        self.head = nn.Linear(second, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(x)
-        return logits.view(-1)
+        y: Tensor = self.head(self.layers(x))
+        return y.squeeze(1) if y.shape[1] == 1 else y

@@ -37,6 +37,7 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self._hyper: list[Numbers] = []
         self._updates: dict[Any, Update] = {}
+        self._post_hooks: list[Callable[..., None]] = []
         given: list[Any] = list(params)
         if not given:
             raise ValueError("optimizer got an empty parameter list")
@@ -145,6 +146,12 @@ class Optimizer:
                 found.setdefault(backend, []).append((p, row))
             for backend, rows in found.items():
                 self._update(number, group, backend, rows)
+        for hook in self._post_hooks:
+            hook(self, (), {})
+
+    def register_step_post_hook(self, hook: Callable[..., None]) -> None:
+        """Call `hook(optimizer, args, kwargs)` after every update, with nothing in the last two."""
+        self._post_hooks.append(hook)
 
     def _update(
         self,

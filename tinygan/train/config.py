@@ -22,7 +22,8 @@ class Config:
 
     Adam's betas are those of DCGAN (Radford et al. 2016, section 4); its learning rate of 2e-4 for
     both networks is meant for longer runs, these start higher and fall to zero. `penalty` is
-    weighed by `penalty_weight`; `normalize` says whether the discriminator of a DCGAN has batch
+    weighed by `penalty_weight`; `clip`, unless 0, keeps every weight of the discriminator between
+    -clip and clip; `normalize` says whether the discriminator of a DCGAN has batch
     normalisation (auto: unless there is a penalty or the game is wasserstein). Of several
     processes that train together each has a batch of `batch_size`, and `sync_batch_norm` takes the
     moments of batch normalisation over all of them. `tf32` lets a GPU round the factors of matrix
@@ -35,6 +36,7 @@ class Config:
     game: str = "non_saturating"
     penalty: str = "none"
     penalty_weight: float = 10.0
+    clip: float = 0.0
     steps: int = 1000
     batch_size: int = 64
     n_critic: int = 1
@@ -75,6 +77,8 @@ class Config:
                 raise UserError(f"{name} must be a positive number, got {getattr(self, name)}")
         if not isfinite(self.penalty_weight):
             raise UserError(f"penalty_weight must be a number, got {self.penalty_weight}")
+        if not 0 <= self.clip < inf:
+            raise UserError(f"clip must be a positive number, or 0 for none, got {self.clip}")
         for name in ("beta1", "beta2", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} must be in [0, 1), got {getattr(self, name)}")

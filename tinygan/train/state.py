@@ -12,7 +12,7 @@ from tinygan.backend.cuda.precision import allow_tf32
 from tinygan.data import DataLoader
 from tinygan.data.resident import resident
 from tinygan.distributed import broadcast, world
-from tinygan.losses import GAMES, PENALTIES
+from tinygan.losses import PENALTIES, game
 from tinygan.models import build
 from tinygan.nn import Module, SyncBatchNorm
 from tinygan.ops import (
@@ -23,7 +23,7 @@ from tinygan.ops import (
     randn,
     set_rng_state,
 )
-from tinygan.optim import EMA, Adam
+from tinygan.optim import EMA, Adam, Optimizer
 from tinygan.optim.lr_scheduler import LambdaLR
 from tinygan.train.config import Config
 from tinygan.train.step import gan_step
@@ -51,7 +51,8 @@ class Training:
         self.generator, self.discriminator = (
             network.to(device)
             for network in build(
-                config.model, shape, config.latent, config.width, config.normalizes
+                *(config.model, shape, config.latent, config.width, config.normalizes),
+                energy=config.game == "boundary_equilibrium",
             )
         )
         ranks = world()
@@ -67,8 +68,11 @@ class Training:
             LambdaLR(optimizer, partial(scheduled, config))
             for optimizer in (self.generator_optimizer, self.discriminator_optimizer)
         ]
+        if config.clip:
+            keep = partial(keep_within, config.clip)
+            self.discriminator_optimizer.register_step_post_hook(keep)
         self.average = EMA(self.generator, config.ema)
-        self.game = GAMES[config.game]
+        self.game = game(config.game).to(device)
         self.penalty = None
         if config.penalty != "none":
             penalty, weight = PENALTIES[config.penalty], config.penalty_weight
@@ -120,7 +124,7 @@ class Training:
 
     def parts(self) -> dict[str, Any]:
         """The parts that have a state_dict, by name."""
-        return {
+        parts = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "generator_optimizer": self.generator_optimizer,
@@ -130,6 +134,7 @@ class Training:
             "average": self.average,
             "loader": self.loader,
         }
+        return {**parts, "game": self.game} if self.game.state_dict() else parts
 
     def state_dict(self) -> dict[str, Any]:
         state = {name: part.state_dict() for name, part in self.parts().items()}
@@ -160,6 +165,17 @@ def draw(generator: Module, noise: Tensor) -> Tensor:
         images: Tensor = generator(noise)
     generator.train(mode)
     return images
+
+
+@no_grad()
+def keep_within(bound: float, optimizer: Optimizer, *_: Any) -> None:
+    """w <- min(max(w, -bound), bound) for every weight, after an update.
+
+    Arjovsky, Chintala and Bottou, "Wasserstein GAN", 2017, algorithm 1, with bound 0.01.
+    """
+    for group in optimizer.param_groups:
+        for w in group["params"]:
+            w.clamp_(-bound, bound)
 
 
 def scheduled(config: Config, step: int) -> float:

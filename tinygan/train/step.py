@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.distributed import averaged
-from tinygan.losses import Game
+from tinygan.losses import BoundaryEquilibrium, Game, PairGame
 from tinygan.nn import Module
 from tinygan.ops import randn, sigmoid, stack
 from tinygan.optim import Optimizer
@@ -21,7 +21,7 @@ def gan_step(
     discriminator_optimizer: Optimizer,
     reals: Iterable[Tensor],
     latent: int,
-    game: Game,
+    game: Game | BoundaryEquilibrium,
     penalty: Penalty | None = None,
 ) -> dict[str, Tensor]:
     """Update D once for every batch of `reals`, then G once; return what happened, as tensors.
@@ -29,7 +29,8 @@ def gan_step(
     Algorithm 1 of Goodfellow et al., "Generative adversarial nets" (2014): k steps of D (k is the
     number of batches in `reals`), one step of G, each on fresh noise. `penalty(D, real, fake)`,
     weighed already, is added to D's loss. Gradients are asked for by name, so D's parameters take
-    none in G's step. Nothing is read back to the host.
+    none in G's step. A game of pairs compares G's samples with the last of the `reals`. Nothing is
+    read back to the host.
     """
     for real in reals:
         noise = randn(len(real), latent, device=real.device)  # sample
@@ -43,11 +44,15 @@ def gan_step(
         discriminator_optimizer.update(d_gradients)  # D update
 
     noise = randn(len(real), latent, device=real.device)  # sample
-    g_loss = game.generator(discriminator(generator(noise)))  # G loss
+    logits = [discriminator(generator(noise))]  # G loss
+    if isinstance(game, PairGame):
+        logits.insert(0, discriminator(real))
+    g_loss = game.generator(*logits)
     g_gradients = grad(g_loss, generator.parameters())  # G gradient
     g_gradients = averaged(g_gradients)
     generator_optimizer.update(g_gradients)  # G update
 
+    game.balance(real_logits, fake_logits)
     with no_grad():
         return {
             "d_loss": d_loss,

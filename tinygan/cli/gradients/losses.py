@@ -10,7 +10,15 @@ import numpy as np
 from tinygan import losses
 from tinygan.autograd import Tensor, wrap
 from tinygan.cli.gradients.table import Domain, integers, normal, row, uniform
-from tinygan.losses import GAMES, PENALTIES, Game, classification, regression
+from tinygan.losses import (
+    GAMES,
+    PENALTIES,
+    BoundaryEquilibrium,
+    Game,
+    PairGame,
+    classification,
+    regression,
+)
 from tinygan.losses.softmax import softmax_cross_entropy, softmax_cross_entropy_grad
 from tinygan.ops import Generator, tanh
 
@@ -159,12 +167,21 @@ row(
 # -- games: logits on one side of hinge's kinks ------------------------------------------------
 
 
-def _both(game: Game) -> Callable[[Tensor, Tensor], Any]:
-    return lambda real, fake: (game.discriminator(real, fake), game.generator(fake))
+def _both(game: Game | BoundaryEquilibrium) -> Callable[[Tensor, Tensor], Any]:
+    if isinstance(game, PairGame):
+        return lambda real, fake: (game.discriminator(real, fake), game.generator(real, fake))
+
+    def both(real: Tensor, fake: Tensor) -> Any:
+        there = game.to(real.device)
+        return there.discriminator(real, fake), there.generator(fake)
+
+    return both
 
 
 for _game in GAMES.values():
-    row(f"losses.{_game.name}", _both(_game), uniform(-0.8, 0.8, 4, 1), uniform(-0.8, 0.8, 5, 1))
+    _count = 4 if _game.name == "relativistic" else 5
+    _shapes = (4, 1), (_count, 1)
+    row(f"losses.{_game.name}", _both(_game), *(uniform(-0.8, 0.8, *s) for s in _shapes))
 row("losses.hinge", _both(GAMES["hinge"]), uniform(1.2, 2.0, 4), uniform(-2.0, -1.2, 5))
 
 # -- penalties of a small network, by its weights; the batches are constants, for they detach them
@@ -175,7 +192,7 @@ def _penalized(name: str) -> Callable[[Tensor, Tensor], Tensor]:
         random = np.random.default_rng(1)
         batches = (wrap(random.standard_normal((4, 3))).to(w1) for _ in range(2))
         extra = {}
-        if name == "gradient_penalty":  # the same points between the batches at every call
+        if name not in ("r1", "r2"):  # the same points at every call
             extra["generator"] = Generator(w1.device).manual_seed(0)
         return PENALTIES[name](lambda x: tanh(x @ w1) @ w2, *batches, **extra)
 
