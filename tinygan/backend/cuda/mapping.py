@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.source import C_NAMES, text
-from tinygan.backend.layout import common_order
+from tinygan.backend.layout import Where, common_order
 
 
 class Elementwise:
@@ -69,8 +69,7 @@ def in_memory_order(operands: Sequence[Any], out: Any) -> list[Any]:
     """
     if out.flags.c_contiguous:
         return [*operands, out]
-    order = sorted(range(out.ndim), key=lambda d: -abs(out.strides[d]))
-    xp = backend_for("cuda").xp
+    order, xp = _order(out.strides), backend_for("cuda").xp
     return [
         x
         if x is None or isinstance(x, (int, float))
@@ -79,11 +78,23 @@ def in_memory_order(operands: Sequence[Any], out: Any) -> list[Any]:
     ]
 
 
-def empty(operands: list[Any], dtype: Any) -> Any:
+@lru_cache(maxsize=4096)
+def _order(strides: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(strides)), key=lambda d: -abs(strides[d])))
+
+
+def empty(operands: Sequence[Any], dtype: Any) -> Any:
     """Memory for the result of operands that broadcast, in their order of dimensions."""
-    shape = np.broadcast_shapes(*[x.shape for x in operands])
-    order = common_order(shape, [(x.shape, x.strides) for x in operands])
-    y = backend_for("cuda").xp.empty(tuple(shape[d] for d in order), dtype)
+    shape, back = _result(tuple([(x.shape, x.strides) for x in operands]))
+    y = backend_for("cuda").xp.empty(shape, dtype)
+    return y if back is None else y.transpose(back)
+
+
+@lru_cache(maxsize=4096)
+def _result(operands: tuple[Where, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """The shape of the result as it lies in memory, and how its dimensions are turned back."""
+    shape = np.broadcast_shapes(*[own for own, _ in operands])
+    order = common_order(shape, operands)
     if order == list(range(len(shape))):
-        return y
-    return y.transpose([order.index(d) for d in range(len(shape))])
+        return shape, None
+    return tuple(shape[d] for d in order), tuple(map(order.index, range(len(shape))))

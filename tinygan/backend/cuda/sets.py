@@ -62,7 +62,9 @@ def alike(x: Any, y: Any) -> bool:
     """Whether two arrays of one shape and type lie in the same order."""
     if x.dtype != y.dtype or x.shape != y.shape:
         return False
-    return all(n == 1 or s == t for n, s, t in zip(x.shape, x.strides, y.strides, strict=True))
+    return x.strides == y.strides or all(
+        n == 1 or s == t for n, s, t in zip(x.shape, x.strides, y.strides, strict=True)
+    )
 
 
 @lru_cache(maxsize=1024)
