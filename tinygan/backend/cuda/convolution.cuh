@@ -16,7 +16,7 @@ template <typename T> struct Windows {
 
     struct Place { int first, y, x; };
     typedef Digits Depth;
-    static constexpr bool one_depth = true;
+    static constexpr bool one_place = false, one_depth = true;
     __device__ bool along_depth() const { return true; }
     __device__ Place place(int i) const {
         Pixel at = positions[i];
@@ -60,7 +60,7 @@ template <typename T> struct WindowsOfTaps {
 
     struct Place { int first, i, y, x; };
     typedef Digits Depth;
-    static constexpr bool one_depth = false;
+    static constexpr bool one_place = true, one_depth = false;
     __device__ bool along_depth() const { return false; }
     __device__ Place place(int i) const {
         int tap = i / channels;
@@ -101,7 +101,7 @@ template <typename T> struct Counted {
 
     typedef int Place;
     typedef Digits Depth;
-    static constexpr bool one_depth = false;
+    static constexpr bool one_place = true, one_depth = false;
     __device__ bool along_depth() const { return false; }
     __device__ Place place(int i) const { return i; }
     __device__ Depth start(int k) const { return counter.digits(k); }

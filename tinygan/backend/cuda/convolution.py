@@ -10,7 +10,7 @@ from tinygan.backend.core import backend_for
 from tinygan.backend.cuda import geometry
 from tinygan.backend.cuda.copy import contiguous
 from tinygan.backend.cuda.geometry import Pair, Static, Steps
-from tinygan.backend.cuda.product import ACTIVATIONS, Activation, kernels, on_tensor_cores
+from tinygan.backend.cuda.product import ACTIVATIONS, Activation, Tiled, on_tensor_cores
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
 
@@ -18,8 +18,8 @@ Pads = tuple[Pair, Pair]
 
 SMALL = 1 << 12  # weights that are read as they lie, rather than laid out by a launch before
 
-CONVOLUTION = kernels("convolution.cu", "convolution")
-WEIGHT_GRADIENT = kernels("convolution.cu", "weight_gradient")
+CONVOLUTION = Tiled("convolution.cu", "convolution")
+WEIGHT_GRADIENT = Tiled("convolution.cu", "weight_gradient")
 GROUPED = Kernel("grouped.cu", "grouped", FLOATS)
 GROUPED_WEIGHT_GRADIENT = Kernel("grouped.cu", "grouped_weight_gradient", FLOATS)
 
@@ -91,7 +91,7 @@ def conv2d_weight_grad(
     if plan.tile is None:
         launch = GROUPED_WEIGHT_GRADIENT[x.dtype]
     else:
-        launch = WEIGHT_GRADIENT[tensor][x.dtype, plan.tile, tensor]
+        launch = WEIGHT_GRADIENT[x.dtype, plan.tile, tensor]
     launch(plan.grid, plan.threads, arguments)
     return w
 
@@ -131,7 +131,7 @@ def _convolved(
     if plan.tile is None:
         GROUPED[kind](plan.grid, plan.threads, arguments)
     else:
-        launch = CONVOLUTION[tensor][kind, plan.tile, tensor]
+        launch = CONVOLUTION[kind, plan.tile, tensor]
         launch(plan.grid, plan.threads, (*arguments, plan.sums(y), np.int32(plan.parts)))
     return y
 

@@ -6,7 +6,8 @@
 //
 // A factor is read through a Source: load reads a quad of numbers (zeros beyond the ends) from a
 // place, which is a row (or a column), and a depth, which advance moves on by DEPTH. Quads run the
-// way that along_depth() says; where they all do along the depth, a thread needs one_depth only.
+// way that along_depth() says. A thread's quads are at one depth if they run along it, else at one
+// place: a Source that is sure says so (one_depth, one_place), which spares registers.
 #pragma once
 #include "tensor_cores.cuh"
 
@@ -17,16 +18,16 @@ template <typename T> struct Matrix {
     int size, depth;
     bool along, aligned;
 
-    struct Place { const T* from; int i; };
+    typedef int Place;
     typedef int Depth;
-    static constexpr bool one_depth = false;
+    static constexpr bool one_place = false, one_depth = false;
     __device__ bool along_depth() const { return along; }
-    __device__ Place place(int i) const { return {numbers + i * step, i}; }
+    __device__ Place place(int i) const { return i; }
     __device__ Depth start(int k) const { return k; }
     __device__ void advance(Depth& k) const { k += DEPTH<T>; }
-    __device__ void load(const Place& p, Depth k, T* quad) const {
-        const T* from = p.from + k * depth_step;
-        int here = along ? (p.i < size ? depth - k : 0) : (k < depth ? size - p.i : 0);
+    __device__ void load(Place i, Depth k, T* quad) const {
+        const T* from = numbers + i * step + k * depth_step;
+        int here = along ? (i < size ? depth - k : 0) : (k < depth ? size - i : 0);
         if (aligned && here >= 4) {
             load_quad(quad, from);
         } else {
@@ -79,8 +80,9 @@ template <typename T, class Rows> struct Result {
 // A thread's quads of each panel of a factor, on their way.
 template <typename T, int SIZE, int THREADS, class Source> struct Quads {
     static constexpr int total = SIZE * DEPTH<T> / 4, share = (total + THREADS - 1) / THREADS;
+    static constexpr int spots = Source::one_place ? 1 : share;
     static constexpr int depths = Source::one_depth ? 1 : share;
-    typename Source::Place places[share];
+    typename Source::Place places[spots];
     typename Source::Depth depth[depths];
     alignas(16) T numbers[share][4];
 
@@ -97,14 +99,14 @@ template <typename T, int SIZE, int THREADS, class Source> struct Quads {
 #pragma unroll
         for (int q = 0; q < share; q++) {
             Spot s = spot(source, q);
-            places[q] = source.place(first + s.i);
+            if (q < spots) places[q] = source.place(first + s.i);
             if (q < depths) depth[q] = source.start(k + s.k);
         }
     }
     __device__ void load(const Source& source) {
 #pragma unroll
         for (int q = 0; q < share; q++)
-            if (exists(q)) source.load(places[q], depth[q % depths], numbers[q]);
+            if (exists(q)) source.load(places[q % spots], depth[q % depths], numbers[q]);
 #pragma unroll
         for (int q = 0; q < depths; q++) source.advance(depth[q]);
     }

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.precision import allow_tf32
-from tinygan.backend.cuda.source import FLOATS, Kernel
+from tinygan.backend.cuda.source import FLOATS, Kernel, Launch
 from tinygan.backend.kernels import launches
 
 Activation = tuple[str, float] | None  # its name and slope
@@ -32,24 +32,36 @@ class Tile(NamedTuple):
 
 
 TILES = (
-    Tile(128, 64, 256, 2, 100),
-    Tile(64, 64, 256, 2, 80),
+    Tile(128, 64, 128, 2, 100),
+    Tile(64, 64, 128, 3, 80),
     Tile(32, 32, 128, 4, 60),
     Tile(64, 8, 128, 4, 25),
 )
+LARGEST = 0  # a thread has no registers for its part of it in double precision
 
 
-def kernels(source: str, name: str) -> tuple[Kernel, Kernel]:
-    """A kernel by tiles: exact, and by tensor cores."""
-    tiles = range(len(TILES))
-    return Kernel(source, name, FLOATS, tiles, (0,)), Kernel(source, name, FLOATS[:1], tiles, (1,))
+class Tiled:
+    """A kernel by tiles: of float32 exactly or on tensor cores, and of float64."""
+
+    def __init__(self, source: str, name: str) -> None:
+        single, double = FLOATS
+        tiles = range(len(TILES))
+        self._kernels = {
+            (single, 0): Kernel(source, name, (single,), tiles, (0,)),
+            (single, 1): Kernel(source, name, (single,), tiles, (1,)),
+            (double, 0): Kernel(source, name, (double,), tiles[LARGEST + 1 :], (0,)),
+        }
+
+    def __getitem__(self, values: tuple[np.dtype[Any], int, int]) -> Launch:
+        kind, tile, tensor = values
+        return self._kernels[kind, tensor][kind, tile, tensor]
 
 
 def on_tensor_cores(kind: np.dtype[Any]) -> int:
     return int(kind == np.float32 and allow_tf32())
 
 
-PRODUCT = kernels("product.cu", "product")
+PRODUCT = Tiled("product.cu", "product")
 
 # of an H100, for the estimate below
 MULTIPROCESSORS = 132
@@ -71,7 +83,7 @@ def tiling(batch: int, m: int, n: int, k: int, itemsize: int, tensor: int) -> tu
     panels = -(-k * itemsize // 64)
     best: tuple[float, int, int] | None = None
     for number, tile in enumerate(TILES):
-        if (tile.columns <= FEW) != (n <= FEW):
+        if (tile.columns <= FEW) != (n <= FEW) or (number == LARGEST and itemsize == 8):
             continue
         tiles = batch * -(-m // tile.rows) * -(-n // tile.columns)
         parts = 1
@@ -211,7 +223,7 @@ def _launched(
     for operand in (y, right, left):
         steps = [np.int64(s // kind.itemsize) for s in operand[1:]]
         arguments = [operand[0], *steps, *arguments]
-    PRODUCT[tensor][kind, number, tensor](grid, (tile.threads,), arguments)
+    PRODUCT[kind, number, tensor](grid, (tile.threads,), arguments)
     return True
 
 

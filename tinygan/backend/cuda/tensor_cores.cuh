@@ -30,15 +30,13 @@ __device__ inline void multiply_add(float* sums, const float* a, const float* b)
 #if TENSOR_CORES
 template <class Tile> struct TensorSums {
     static constexpr int high = Tile::warp_rows / 16, wide = Tile::warp_columns / 8;
-    static constexpr int count = high * wide * 4, across = Tile::columns / Tile::warp_columns;
+    static constexpr int count = high * wide * 4;
     alignas(16) float numbers[count];  // of a piece (16, 8): two side by side, two 8 rows below
 
     static __device__ int row(int i) {
-        return threadIdx.x / 32 / across * Tile::warp_rows + i * 16 + threadIdx.x % 32 / 4;
+        return Tile::warp_row() + i * 16 + threadIdx.x % 32 / 4;
     }
-    static __device__ int column(int j) {
-        return threadIdx.x / 32 % across * Tile::warp_columns + j * 8;
-    }
+    static __device__ int column(int j) { return Tile::warp_column() + j * 8; }
     static __device__ float kept(float x) { return to_tf32(x); }
     __device__ void multiply(const float* left, const float* right) {
         typedef Panel<float, Tile::rows> L;

@@ -1,25 +1,32 @@
 // A tile of a product: its shape, the panels that it is multiplied from, and a thread's part of it.
 #pragma once
 
-template <int ROWS, int COLUMNS, int HEIGHT, int WIDTH, int WARP_ROWS, int WARP_COLUMNS>
+template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS, int HEIGHT, int WIDTH>
 struct TileOf {
     static constexpr int rows = ROWS, columns = COLUMNS;  // of the tile: a block's
-    static constexpr int height = HEIGHT, width = WIDTH;  // a thread's part
-    static constexpr int warp_rows = WARP_ROWS, warp_columns = WARP_COLUMNS;  // on tensor cores
+    static constexpr int warp_rows = WARP_ROWS, warp_columns = WARP_COLUMNS;  // a warp's part
+    static constexpr int height = HEIGHT, width = WIDTH;  // a thread's, without tensor cores
     static constexpr int threads = ROWS * COLUMNS / (HEIGHT * WIDTH);
+
+    static __device__ int warp_row() {
+        return threadIdx.x / 32 / (COLUMNS / WARP_COLUMNS) * WARP_ROWS;
+    }
+    static __device__ int warp_column() {
+        return threadIdx.x / 32 % (COLUMNS / WARP_COLUMNS) * WARP_COLUMNS;
+    }
 };
 // the same as TILES in product.py
 template <int> struct Tile;
-template <> struct Tile<0> : TileOf<128, 64, 8, 4, 32, 32> {};
-template <> struct Tile<1> : TileOf<64, 64, 4, 4, 32, 16> {};
-template <> struct Tile<2> : TileOf<32, 32, 2, 4, 16, 16> {};
-template <> struct Tile<3> : TileOf<64, 8, 1, 4, 16, 8> {};
+template <> struct Tile<0> : TileOf<128, 64, 64, 32, 8, 8> {};
+template <> struct Tile<1> : TileOf<64, 64, 32, 32, 8, 4> {};
+template <> struct Tile<2> : TileOf<32, 32, 16, 16, 2, 4> {};
+template <> struct Tile<3> : TileOf<64, 8, 16, 8, 1, 4> {};
 
 template <typename T> constexpr int DEPTH = 64 / sizeof(T);  // of a panel
 
 // How many blocks a multiprocessor is to hold: it says how many registers a thread may have.
 template <typename T, class Tile> constexpr int RESIDENT =
-    (sizeof(T) == 8 ? 256 : 512) / Tile::threads;
+    (sizeof(T) == 8 || Tile::height == 8 ? 256 : 512) / Tile::threads;
 
 template <typename T, int N> struct alignas(N * sizeof(T)) Pack { T numbers[N]; };
 
@@ -56,33 +63,39 @@ template <typename T, int SIZE> struct Panel {
     static __device__ int at(int k, int i) { return k * step + (i ^ (k * 2 & exchanged)); }
 };
 
-// A thread's part of a tile, by multiplications and additions of its own.
+// A thread's part of a tile, by multiplications and additions of its own. It is in groups of up to
+// four rows and four columns, apart, so that the threads of a warp read what lies side by side.
 template <typename T, class Tile> struct Sums {
-    static constexpr int count = Tile::height * Tile::width, width = Tile::width;
-    static constexpr int rows = Tile::height < 4 ? Tile::height : 4;  // side by side
+    static constexpr int height = Tile::height, width = Tile::width, count = height * width;
+    static constexpr int rows = height < 4 ? height : 4, across = Tile::warp_columns / width;
     alignas(16) T numbers[count];
 
     static __device__ int row(int i) {
-        return threadIdx.x / (Tile::columns / width) * rows + i % rows +
-               i / rows * (Tile::rows * rows / Tile::height);
+        return Tile::warp_row() + threadIdx.x % 32 / across * rows +
+               i / rows * (Tile::warp_rows * rows / height);
     }
-    static __device__ int column() { return threadIdx.x % (Tile::columns / width) * width; }
+    static __device__ int column(int j) {
+        return Tile::warp_column() + threadIdx.x % across * 4 + j / 4 * (across * 4);
+    }
+    static __device__ T kept(T x) { return x; }  // of a number, in a panel
     __device__ void multiply(const T* left, const T* right) {
-#pragma unroll 16
-        for (int k = 0; k < DEPTH<T>; k++) {
-            alignas(16) T a[Tile::height], b[width];
 #pragma unroll
-            for (int i = 0; i < Tile::height; i += rows)
+        for (int k = 0; k < DEPTH<T>; k++) {
+            alignas(16) T a[height], b[width];
+#pragma unroll
+            for (int i = 0; i < height; i += rows)
                 copy<rows>(a + i, left + Panel<T, Tile::rows>::at(k, row(i)));
-            copy<width>(b, right + Panel<T, Tile::columns>::at(k, column()));
+#pragma unroll
+            for (int j = 0; j < width; j += 4)
+                copy<4>(b + j, right + Panel<T, Tile::columns>::at(k, column(j)));
 #pragma unroll
             for (int i = 0; i < count; i++) numbers[i] += a[i / width] * b[i % width];
         }
     }
-    static __device__ T kept(T x) { return x; }  // of a number, in a panel
     template <class Result> __device__ void store(const Result& y, int first_row, int first) {
 #pragma unroll
-        for (int i = 0; i < Tile::height; i++)
-            y.template store<width>(first_row + row(i), first + column(), numbers + i * width);
+        for (int i = 0; i < count; i += 4)
+            y.template store<4>(first_row + row(i / width) + i / width % rows,
+                                first + column(i % width), numbers + i);
     }
 };
