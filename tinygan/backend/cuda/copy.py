@@ -45,12 +45,11 @@ def copy(x: Any, y: Any) -> bool:
 
 def fill(y: Any, value: Any) -> bool:
     """y[...] = a number, by a launch; False as for `copy`."""
-    loops = None if y.itemsize not in WORDS else _loops(y.shape, y.itemsize, y.strides, y.strides)
-    if loops is None or y.size >= 1 << 31:
+    found = None if y.itemsize not in WORDS else _everywhere(y.shape, y.itemsize, y.strides)
+    if found is None:
         return False
     if y.size:
-        arguments = (word_of(value, y.dtype), y, table_of(loops), np.int32(len(loops)))
-        _fill[y.itemsize](grid_of(y.size), (THREADS,), (*arguments, np.uint32(y.size)))
+        _fill[y.itemsize](grid_of(y.size), (THREADS,), (word_of(value, y.dtype), y, *found))
     return True
 
 
@@ -131,6 +130,15 @@ def _plan(
     size = prod([loop[0] for loop in loops])
     arguments = (table_of(loops), np.int32(len(loops)), np.uint32(size))
     return _copy[word], grid_of(size), (THREADS,), arguments
+
+
+@lru_cache(maxsize=4096)
+def _everywhere(shape: tuple[int, ...], itemsize: int, strides: tuple[int, ...]) -> Any:
+    """The loops over one array as kernels take them, and their number and size."""
+    loops = _loops(shape, itemsize, strides, strides)
+    if loops is None or prod(shape) >= 1 << 31:
+        return None
+    return table_of(loops), np.int32(len(loops)), np.uint32(prod(shape))
 
 
 def _loops(

@@ -5,7 +5,7 @@ An index out of range stops the device where it has not been checked before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -27,7 +27,7 @@ _pick = Kernel("indexing.cu", "pick", WORDS)
 _add_rows = Kernel("indexing.cu", "add_rows", FLOATS)
 _one_hot = Kernel("indexing.cu", "one_hot")
 
-Steps = Sequence[int]
+Steps = tuple[int, ...]
 
 
 @launches
@@ -105,8 +105,9 @@ def _added(x: Any, index: Any, y: Any, dim: int, skipped: int) -> Any:
     if not index.flags.c_contiguous:
         index = contiguous(index)
     others = [d for d in range(y.ndim) if d != dim]
-    shape, to, start = ([row[d] for d in others] for row in (y.shape, steps(y), steps(x)))
-    walk = walk_of(shape, to, start, [0] * len(others))
+    rows = y.shape, steps(y), steps(x), (0,) * y.ndim
+    shape, *rest = (tuple([row[d] for d in others]) for row in rows)
+    walk = walk_of(shape, *rest)
     if x.dtype not in C_NAMES or y.dtype != x.dtype or index.dtype != INTEGER or walk is None:
         return NotImplemented
     if y.size:
@@ -147,11 +148,12 @@ def steps(x: Any) -> tuple[int, ...]:
     return tuple([step // x.itemsize for step in x.strides])
 
 
+@lru_cache(maxsize=4096)
 def walk_of(
-    shape: Steps, to: Steps, start: Steps, at: Steps, k: Steps | None = None, *, sort: bool = True
+    shape: Steps, to: Steps, start: Steps, at: Steps, k: Steps = (), *, sort: bool = True
 ) -> tuple[np.ndarray, np.int32, np.uint32] | None:
     """The loops over a result as kernels take them; None if there are too many, or numbers."""
-    loops = list(zip(shape, to, start, at, k or [0] * len(shape), strict=True))
+    loops = list(zip(shape, to, start, at, k or (0,) * len(shape), strict=True))
     if sort:
         loops.sort(key=lambda loop: -abs(loop[1]))
     loops, size = merged(loops), prod(shape)

@@ -34,7 +34,7 @@ def gather_grad(x: Any, index: Any, *, dim: int, shape: tuple[int, ...], out: An
     if x.dtype not in C_NAMES or y.dtype != x.dtype or index.dtype != INTEGER:
         return NotImplemented
     part = y[tuple([slice(None if d == dim else n) for d, n in enumerate(index.shape)])]
-    along = [int(d == dim) for d in range(y.ndim)]
+    along = tuple([int(d == dim) for d in range(y.ndim)])
     start, at = (_without(steps(a), dim) for a in (x, index))
     walk = walk_of(part.shape, steps(part), start, at, along)
     if walk is None or (part.shape != y.shape and not fill(y, 0)):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.changes import write
-from tinygan.backend.cuda.copy import DIMS, THREADS, WORDS, copy, grid_of, word_of
+from tinygan.backend.cuda.copy import DIMS, THREADS, WORDS, copy, grid_of, merged, word_of
 from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.source import Kernel
 from tinygan.backend.kernels import launches
@@ -88,12 +91,12 @@ def _joined(tensors: Sequence[Any], dim: int, y: Any) -> bool:
     if not all(x.transpose(order).flags.c_contiguous for x in (*tensors, y)):
         return False
     inner = order[order.index(dim) :]
-    widths = [int(np.prod([x.shape[d] for d in inner])) * x.itemsize for x in tensors]
+    widths = [prod([x.shape[d] for d in inner]) * x.itemsize for x in tensors]
     addresses = [x.data.ptr for x in (*tensors, y)]
     word = next(n for n in (16, *WORDS[::-1]) if not any(k % n for k in (*widths, *addresses)))
     parts = np.zeros((), PARTS)
     parts["from"][: len(tensors)] = addresses[:-1]
-    parts["end"][: len(tensors)] = np.cumsum(widths) // word
+    parts["end"][: len(tensors)] = [end // word for end in accumulate(widths)]
     count = y.nbytes // word
     numbers = np.uint32(sum(widths) // word), np.uint32(count)
     _join[word](grid_of(count), (THREADS,), (parts, y, *numbers))
@@ -127,26 +130,43 @@ def _spans(
 
 def _enclosed(x: Any, y: Any, spans: Sequence[Span], steps: Sequence[int], outside: float) -> bool:
     """Write x into its place in y and a number around it; False if no kernel does."""
-    size = x.itemsize
-    order = [d for d in memory_order(y) if y.shape[d] > 1 or not spans[d][2]]
-    if x.dtype != y.dtype or size not in WORDS or len(order) > DIMS or y.size >= 1 << 31:
+    if x.dtype != y.dtype or x.itemsize not in WORDS:
         return False
-    if not y.transpose(memory_order(y)).flags.c_contiguous or any(step % size for step in steps):
+    box = _box(y.shape, y.strides, tuple(spans), tuple(steps), x.itemsize)
+    if box is None:
         return False
-    if not y.size:
-        return True
+    if y.size:
+        numbers = word_of(outside, y.dtype), np.uint32(y.size)
+        _enclose[x.itemsize](grid_of(y.size), (THREADS,), (x, y, *box, *numbers))
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _box(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    spans: tuple[Span, ...],
+    steps: tuple[int, ...],
+    itemsize: int,
+) -> tuple[np.ndarray, np.int32] | None:
+    """The box as the kernel takes it, and its dimensions; None if y is too scattered or large."""
+    order = sorted(range(len(shape)), key=lambda d: -abs(strides[d]))
+    kept = [d for d in order if shape[d] > 1 or not spans[d][2]]
+    lines = [(shape[d], strides[d] // itemsize) for d in order]
+    if len(kept) > DIMS or prod(shape) >= 1 << 31 or any(step % itemsize for step in steps):
+        return None
+    if 0 not in shape and merged(lines) not in ([(prod(shape), 1)], [(1, 0, 0)]):
+        return None
     box = np.zeros((), BOX)
     for name, values in (
-        ("sizes", y.shape),
+        ("sizes", shape),
         ("first", [first for first, _, _ in spans]),
         ("step", [step for _, step, _ in spans]),
         ("count", [count for _, _, count in spans]),
-        ("from", [step // size for step in steps]),
+        ("from", [step // itemsize for step in steps]),
     ):
-        box[name][: len(order)] = [values[d] for d in order]
-    numbers = np.int32(len(order)), word_of(outside, y.dtype), np.uint32(y.size)
-    _enclose[size](grid_of(y.size), (THREADS,), (x, y, box, *numbers))
-    return True
+        box[name][: len(kept)] = [values[d] for d in kept]
+    return box, np.int32(len(kept))
 
 
 def memory_order(x: Any) -> list[int]:
