@@ -1,8 +1,9 @@
 // CUDA C++ as plain C++, so that kernels can be run where there is no GPU.
 //
 // The threads of a block are fibers that run in turns, from one barrier to the next; blocks run one
-// after the other. Barriers that not all threads reach end the program with a message. What this
-// cannot show: races between barriers, speed, and the rounding of the device's own functions.
+// after the other: the first one first, or, with TINYGAN_CUDA_ON_HOST=backwards, the last one. What
+// depends on that lacks a barrier. Barriers that not all threads reach end the program with a
+// message. What this cannot show: speed, and the rounding of the device's own functions.
 #pragma once
 #include <ucontext.h>
 
@@ -59,7 +60,7 @@ inline void yield(State state) {
     swapcontext(&own.context, &scheduler);
 }
 struct Trap {};
-static bool trapped;
+static bool trapped, backwards;
 static char printed[512];  // by a kernel, since its launch
 inline void start() {
     try {
@@ -102,7 +103,8 @@ inline void run_block() {
     }
     while (true) {
         bool ran = false;
-        for (current = 0; current < count; current++) {
+        for (int turn = 0; turn < count; turn++) {
+            current = backwards ? count - 1 - turn : turn;
             if (fibers[current].state != RUNS) continue;
             threadIdx = fibers[current].index;
             swapcontext(&scheduler, &fibers[current].context);
@@ -174,6 +176,8 @@ const char* launch(
 ) {
     trapped = false;
     printed[0] = 0;
+    const char* order = std::getenv("TINYGAN_CUDA_ON_HOST");
+    backwards = order && !std::strcmp(order, "backwards");
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {block[0], block[1], block[2]};
     auto job = std::make_pair(kernel, arguments);
@@ -185,7 +189,7 @@ const char* launch(
     for (unsigned z = 0; z < gridDim.z; z++)
         for (unsigned y = 0; y < gridDim.y; y++)
             for (unsigned x = 0; x < gridDim.x; x++) {
-                blockIdx = {x, y, z};
+                blockIdx = {backwards ? gridDim.x - 1 - x : x, y, z};
                 run_block();
                 if (trapped) return printed;
             }

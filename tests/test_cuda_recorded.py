@@ -1,4 +1,7 @@
-"""Layers and losses recorded on a GPU: all of a step is in its graphs, which give the same bits."""
+"""Layers and losses recorded on a GPU: all of a step is in its graphs, which give the same bits.
+
+So do kernels whose threads and blocks run in another order.
+"""
 
 from __future__ import annotations
 
@@ -40,23 +43,52 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_is_left_to_python(name: str) -> None:
+def test_nothing_is_left_to_python(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     step = with_gradients(CASES[name], 2)
-    _check(step, normal(3, 6, 4, 8))
+    _check(step, normal(3, 6, 4, 8), monkeypatch)
 
 
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy(smoothing: float, reduction: str) -> None:
+def test_cross_entropy(smoothing: float, reduction: str, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tinygan.tensor(random.integers(0, 10, 9), device="cuda")
     options = {"reduction": reduction, "label_smoothing": smoothing}
-    _check(with_gradients(lambda x: F.cross_entropy(x, target, **options)), normal(9, 10))
+    step = with_gradients(lambda x: F.cross_entropy(x, target, **options))
+    _check(step, normal(9, 10), monkeypatch)
 
 
-def _check(step: Callable[..., tuple[Tensor, ...]], x: Tensor) -> None:
+def test_a_missing_barrier_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+        template <int waits> __global__ void turned(int* y) {
+            __shared__ int shared[64];
+            shared[threadIdx.x] = threadIdx.x;
+            if (waits) __syncthreads();
+            y[threadIdx.x] = shared[63 - threadIdx.x];
+            if (waits) __syncthreads();
+            shared[threadIdx.x] = -1;
+        }
+        """
+    names = ["turned<0>", "turned<1>"]
+    module = cuda_on_host.RawModule(code=code, name_expressions=names)
+    for name, differs in zip(names, (True, False), strict=True):
+        results = []
+        for order in ("", "backwards"):
+            monkeypatch.setenv("TINYGAN_CUDA_ON_HOST", order)
+            y = tinygan.zeros(64, dtype=np.int32, device="cuda")
+            module.get_function(name)((1,), (64,), (y.array,))
+            results.append(y.cpu().numpy())
+        assert np.any(results[0] != results[1]) == differs
+
+
+def _check(
+    step: Callable[..., tuple[Tensor, ...]], x: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     replayed = tinygan.compile(step)
     for _ in range(3):
         found = replayed(x)
-    for a, b in zip(found, step(x), strict=True):
+    expected = step(x)
+    monkeypatch.setenv("TINYGAN_CUDA_ON_HOST", "backwards")
+    for a, b, c in zip(found, expected, step(x), strict=True):
         np.testing.assert_array_equal(a.cpu().numpy(), b.cpu().numpy())
+        np.testing.assert_array_equal(c.cpu().numpy(), b.cpu().numpy())
     assert not python_steps(replayed)
