@@ -31,6 +31,7 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "group_norm": lambda x: F.group_norm(x, 3),
     "instance_norm": lambda x: F.instance_norm(x),
     "max_pool": lambda x: F.max_pool2d(x, 3, 2, 1),
+    "adaptive_max_pool": lambda x: F.adaptive_max_pool2d(x, (3, 5)),
     "avg_pool": lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
     "nearest": lambda x: F.interpolate(x, scale_factor=2),
     "bilinear": lambda x: F.interpolate(x, scale_factor=2.0, mode="bilinear"),

@@ -83,6 +83,18 @@ def test_sums_and_their_adjoint(geometry, dtype):
     check("window_spread", images(3, *count, c, dtype), size=(h, w), **options)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("size", "count"), [((7, 9), (3, 4)), ((4, 5), (4, 5)), ((5, 3), (7, 1))])
+@pytest.mark.parametrize("channels", [1, 8])
+def test_maxima_of_bins(channels, size, count, dtype):
+    x = images(2, *size, channels, dtype).round()  # ties
+    x[0, 0, 2, 1] = np.nan
+    place = check("adaptive_max_place", x, count=count)
+    assert place.dtype == np.int64
+    check("plane_gather", images(2, *size, channels, dtype), place)
+    check("plane_scatter", images(2, *count, channels, dtype), place, size=size)
+
+
 def test_nearest_upsampling():
     x = images(2, 5, 3, 8, np.float32)
     y = check("window_spread", x, size=(10, 9), kernel=(2, 3), stride=(2, 3), start=(0, 0))

@@ -181,6 +181,8 @@ def _flat(xp: Any, place: Any, shape: tuple[int, ...]) -> Any:
 _plane_gather.vjp(x=lambda g, place, x_shape: _plane_scatter(g, place, x_shape[2:]))
 _plane_scatter.vjp(g=lambda v, place: _plane_gather(v, place))
 
+for _op in (_adaptive_max_place, _plane_gather, _plane_scatter):
+    _op.kernel("cuda", f"tinygan.backend.cuda.windows:{_op.name}")
 for _op in (_max_pool, _max_tap, _tap_pick, _tap_spread):
     _op.kernel("cpu", f"tinygan.backend.cpu.windows:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.windows:{_op.name}")

@@ -179,3 +179,60 @@ __global__ void __launch_bounds__(THREADS, 4) window_spread(Windows all, const T
         }
     store<V>(total, x + pixel_at<V>(all, own, own.h, own.w));
 }
+
+// -- bins that cover an image, and places h W + w in its plane ------------------------------------
+
+template <typename T, int WIDE>
+__global__ void __launch_bounds__(THREADS, 4)
+    adaptive_max_place(Windows all, const T* x, long long* places) {
+    const int V = WIDE ? 16 / sizeof(T) : 1;
+    Pixel own(all, all.rows, all.columns);
+    if (!own.inside) return;
+    Span rows{own.h * all.height / all.rows, ((own.h + 1) * all.height - 1) / all.rows + 1};
+    Span columns{own.w * all.width / all.columns, ((own.w + 1) * all.width - 1) / all.columns + 1};
+    T best[V], found[V];
+    long long place[V];
+    for (int h = rows.first; h < rows.end; h++)
+        for (int w = columns.first; w < columns.end; w++) {
+            load<V>(x + pixel_at<V>(all, own, h, w), found);
+            bool first = h == rows.first && w == columns.first;
+            for (int v = 0; v < V; v++)
+                if (first || found[v] > best[v] || (found[v] != found[v] && best[v] == best[v])) {
+                    best[v] = found[v];
+                    place[v] = h * all.width + w;
+                }
+        }
+    store<V>(place, places + window_at<V>(all, own, own.h, own.w));
+}
+
+template <typename T, int WIDE>
+__global__ void __launch_bounds__(THREADS, 4)
+    plane_gather(Windows all, const T* x, const long long* places, T* y) {
+    const int V = WIDE ? 16 / sizeof(T) : 1;
+    Pixel own(all, all.rows, all.columns);
+    if (!own.inside) return;
+    long long target = window_at<V>(all, own, own.h, own.w), place[V];
+    T found[V];
+    load<V>(places + target, place);
+    for (int v = 0; v < V; v++) found[v] = x[pixel_at<V>(all, own, 0, place[v]) + v];
+    store<V>(found, y + target);
+}
+
+// Every pixel looks for itself among the places, so that its sum has an order.
+template <typename T, int WIDE>
+__global__ void __launch_bounds__(THREADS, 4)
+    plane_scatter(Windows all, const T* g, const long long* places, T* x) {
+    const int V = WIDE ? 16 / sizeof(T) : 1;
+    Pixel own(all, all.height, all.width);
+    if (!own.inside) return;
+    T total[V] = {}, gs[V];
+    long long place[V];
+    for (int k = 0; k < all.rows * all.columns; k++) {
+        long long from = window_at<V>(all, own, 0, k);
+        load<V>(places + from, place);
+        load<V>(g + from, gs);
+        for (int v = 0; v < V; v++)
+            if (place[v] == own.h * all.width + own.w) total[v] += gs[v];
+    }
+    store<V>(total, x + pixel_at<V>(all, own, own.h, own.w));
+}

@@ -25,7 +25,13 @@ _max_pool, _max_tap, _tap_pick, _tap_spread, _window_sum, _window_spread = [
     Kernel("windows.cu", name, FLOATS, (0, 1))
     for name in ("max_pool", "max_tap", "tap_pick", "tap_spread", "window_sum", "window_spread")
 ]
+_adaptive_max_place, _plane_gather, _plane_scatter = [
+    Kernel("windows.cu", name, FLOATS, (0, 1))
+    for name in ("adaptive_max_place", "plane_gather", "plane_scatter")
+]
 Geometry = tuple[Pair, Pair, Pair, Pair]  # kernel, stride, start, dilation
+NONE: Geometry = ((1, 1), (1, 1), (0, 0), (1, 1))
+FEW = 1 << 10  # places in a plane among which every pixel may look for itself
 
 
 @launches
@@ -96,6 +102,27 @@ def window_spread(
     g: Any, *, size: Pair, kernel: Pair, stride: Pair, start: Pair, out: Any = None
 ) -> Any:
     return _spread(_window_spread, g, size, (kernel, stride, start, (1, 1)), out)
+
+
+@launches
+def adaptive_max_place(x: Any, *, count: Pair, out: Any = None) -> Any:
+    return _windowed(_adaptive_max_place, x, count, NONE, out, dtype=np.int64)
+
+
+@launches
+def plane_gather(x: Any, place: Any, *, out: Any = None) -> Any:
+    places = images_of(place, (np.int64,))
+    if places is None:
+        return NotImplemented
+    return _windowed(_plane_gather, x, place.shape[2:], NONE, out, places)
+
+
+@launches
+def plane_scatter(g: Any, place: Any, *, size: Pair, out: Any = None) -> Any:
+    places = images_of(place, (np.int64,)) if g.shape[2] * g.shape[3] <= FEW else None
+    if places is None:
+        return NotImplemented
+    return _spread(_plane_scatter, g, size, NONE, out, places)
 
 
 def _windowed(
