@@ -13,6 +13,7 @@ from tinygan.autograd import Tensor, grad
 from tinygan.backend import register
 from tinygan.backend.errors import UserError
 from tinygan.cli.together import agree, ending_together
+from tinygan.losses import BoundaryEquilibrium
 
 register(strict_cupy.backend())
 ranks = distributed.init_process_group("mpi")
@@ -131,6 +132,17 @@ def recorded() -> None:
     assert all(theirs == state for theirs in ranks.gather(state)), "the ranks have drifted apart"
 
 
+def game() -> None:
+    """What a game remembers is of all batches, the same on every rank."""
+    energies = np.random.default_rng(2).uniform(1, 2, (2, 4 * size)).astype(np.float32)
+    ours = energies[:, 4 * rank : 4 * rank + 4]
+    shared = BoundaryEquilibrium(rate=0.1).to(device)
+    shared.balance(tensor(ours[0] * 3), tensor(ours[1]))
+    real, fake = energies.mean(1, dtype=np.float64)
+    equal(shared.k, np.array(0.1 * (0.5 * 3 * real - fake)), 1e-6)
+    assert shared.k.item() > 0.01
+
+
 if device == "alone":
     with ending_together(ranks):
         if rank == 1:
@@ -138,6 +150,6 @@ if device == "alone":
         ranks.barrier()
         ranks.barrier()
 else:
-    for check in (collectives, gradients, batch_norm, recorded):
+    for check in (collectives, gradients, batch_norm, game, recorded):
         check()
     print("all is well", flush=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinygan.autograd import Tensor, no_grad
 from tinygan.backend import Device
+from tinygan.distributed import mean_over_ranks
 from tinygan.ops import full_like, ones_like, tensor
 
 __all__ = ["BoundaryEquilibrium", "boundary_equilibrium"]
@@ -43,8 +44,8 @@ class BoundaryEquilibrium:
     @no_grad()
     def balance(self, real: Tensor, fake: Tensor) -> None:
         """k <- k + rate (gamma E[L(x)] - E[L(G(z))]), kept in [0, 1]."""
-        moved = self.k + self.rate * (self.gamma * real.mean() - fake.mean())
-        self.k.copy_(moved.clamp(0.0, 1.0))
+        excess = mean_over_ranks(self.gamma * real.mean() - fake.mean())
+        self.k.copy_((self.k + self.rate * excess).clamp(0.0, 1.0))
 
     def convergence(self, real: Tensor, fake: Tensor) -> Tensor:
         """E[L(x)] + |gamma E[L(x)] - E[L(G(z))]|, equation 8."""
