@@ -48,6 +48,20 @@ def train(
     ] = None,
     penalty_weight: Annotated[float | None, _option("The penalty's weight. [10]")] = None,
     clip: Annotated[float | None, _option("Keep D's weights in [-clip, clip]. [no]")] = None,
+    packing: Annotated[int | None, _option("Samples that D judges together. [1]")] = None,
+    minibatch_std: Annotated[
+        bool | None,
+        typer.Option("--minibatch-std", help="Show D a batch's variety.", show_default=False),
+    ] = None,
+    augment: Annotated[
+        str | None, _option("Of color, translation, cutout, with commas between. [none]")
+    ] = None,
+    instance_noise: Annotated[
+        float | None, _option("Noise on what D sees, falling to zero. [0]")
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, _option("D's target on reals is 1 - this. [0]")
+    ] = None,
     steps: Annotated[int | None, _option("Training steps. [1000]")] = None,
     batch_size: Annotated[int | None, _option("Images in a batch. [64]")] = None,
     n_critic: Annotated[int | None, _option("Steps of D for one of G. [1]")] = None,
@@ -67,6 +81,11 @@ def train(
     beta2: Annotated[float | None, _option("Adam's second beta. [0.999]")] = None,
     schedule: Annotated[
         str | None, _option("Learning rates: constant, linear or cosine. [linear]")
+    ] = None,
+    lr_end: Annotated[float | None, _option("Learning rates end at this times theirs. [0]")] = None,
+    beta2_end: Annotated[float | None, _option("What beta2 goes to; 0: it stays. [0]")] = None,
+    penalty_end: Annotated[
+        float | None, _option("The penalty's weight ends at this times its own. [1]")
     ] = None,
     ema: Annotated[float | None, _option("Decay of the average of G's weights. [0.99]")] = None,
     seed: Annotated[int | None, _option("Seed of all random numbers. [0]")] = None,

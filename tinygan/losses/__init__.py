@@ -21,6 +21,7 @@ from tinygan.losses.penalties import (
     r2,
 )
 from tinygan.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from tinygan.losses.tricks import feature_matching, smoothed
 
 __all__ = [
     "GAMES",
@@ -34,6 +35,7 @@ __all__ = [
     "cross_entropy",
     "divergence_penalty",
     "dragan",
+    "feature_matching",
     "game",
     "gradient_penalty",
     "hinge",
@@ -51,6 +53,7 @@ __all__ = [
     "relativistic",
     "relativistic_average",
     "smooth_l1_loss",
+    "smoothed",
     "softmax_game",
     "wasserstein",
 ]

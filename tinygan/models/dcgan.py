@@ -9,6 +9,7 @@ from __future__ import annotations
 from tinygan import nn
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import UserError
+from tinygan.models.head import head
 
 START = {28: 7, 32: 4, 64: 4}  # side of the generator's smallest feature map, doubled from there
 
@@ -71,11 +72,17 @@ class DCGANDiscriminator(nn.Module):
     Convolutions 4 x 4 of stride 2 that halve the side, from `width` channels on doubling them, to
     a map of 4 x 4 (3 x 3 for 28 pixels), with LeakyReLU(0.2) and, behind all but the first if
     `normalize`, batch normalisation; then a linear map to one logit. It keeps no running
-    statistics, so a call never changes it.
+    statistics, so a call never changes it. With `varied` the linear map also sees how varied the
+    batch is (`nn.MinibatchStd`).
     """
 
     def __init__(
-        self, shape: tuple[int, ...], width: int = 64, normalize: bool = True, outputs: int = 1
+        self,
+        shape: tuple[int, ...],
+        width: int = 64,
+        normalize: bool = True,
+        outputs: int = 1,
+        varied: bool = False,
     ) -> None:
         super().__init__()
         _check(shape)
@@ -89,7 +96,7 @@ class DCGANDiscriminator(nn.Module):
             layers += [nn.LeakyReLU(0.2)]
             n, side = 2 * n, side // 2
         self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.head = nn.Linear(n * side * side, outputs)
+        self.head = head(n * side * side, outputs, varied)
         self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:

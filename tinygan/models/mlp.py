@@ -6,6 +6,7 @@ from math import prod
 
 from tinygan import nn
 from tinygan.autograd import Tensor
+from tinygan.models.head import head
 
 
 class MLPGenerator(nn.Module):
@@ -38,11 +39,17 @@ class MLPDiscriminator(nn.Module):
     """(N, *shape) -> (N,) logits, or (N, outputs) where there are more outputs.
 
     For images: layers of 4 and 2 x width, for points two of `width`, with LeakyReLU(0.2) and no
-    normalisation, which these small nets do without.
+    normalisation, which these small nets do without. With `varied` the head also sees how varied
+    the batch is (`nn.MinibatchStd`).
     """
 
     def __init__(
-        self, shape: tuple[int, ...], width: int = 128, normalize: bool = True, outputs: int = 1
+        self,
+        shape: tuple[int, ...],
+        width: int = 128,
+        normalize: bool = True,
+        outputs: int = 1,
+        varied: bool = False,
     ) -> None:
         super().__init__()
         first, second = (width, width) if len(shape) == 1 else (4 * width, 2 * width)
@@ -53,7 +60,7 @@ class MLPDiscriminator(nn.Module):
             nn.Linear(first, second),
             nn.LeakyReLU(0.2),
         )
-        self.head = nn.Linear(second, outputs)
+        self.head = head(second, outputs, varied)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.head(self.layers(x))

@@ -35,6 +35,7 @@ from tinygan.nn.loss import (
     NLLLoss,
     SmoothL1Loss,
 )
+from tinygan.nn.minibatch import MinibatchStd
 from tinygan.nn.module import Module
 from tinygan.nn.normalization import (
     BatchNorm1d,
@@ -119,6 +120,7 @@ __all__ = [
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
+    "MinibatchStd",
     "Module",
     "ModuleDict",
     "ModuleList",

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tinygan.backend.errors import UserError, unknown
-from tinygan.losses import GAMES, PENALTIES
+from tinygan.losses import GAMES, PENALTIES, smoothed
 from tinygan.models import MODELS
+from tinygan.models.augment import AUGMENTATIONS
 
 SCHEDULES = ("constant", "linear", "cosine")
 NORMALIZED = ("auto", "yes", "no")
@@ -28,6 +29,15 @@ class Config:
     processes that train together each has a batch of `batch_size`, and `sync_batch_norm` takes the
     moments of batch normalisation over all of them. `tf32` lets a GPU round the factors of matrix
     products and convolutions.
+
+    `packing` lets the discriminator judge so many samples together, `minibatch_std` shows it how
+    varied a batch is, `augment` names what is done to the samples it sees (color, translation,
+    cutout, with commas between them), `instance_noise` is the spread of noise on them, which falls
+    to zero, and `label_smoothing` s sets 1 - s as its target for real samples.
+
+    The learning rates go from 1 to `lr_end` of what they are set to, as `schedule` says. In a
+    cosine, `beta2` goes to `beta2_end`, unless that is 0, and the penalty's weight to
+    `penalty_end` times what it was.
     """
 
     data: str = "glyphs"
@@ -37,6 +47,11 @@ class Config:
     penalty: str = "none"
     penalty_weight: float = 10.0
     clip: float = 0.0
+    packing: int = 1
+    minibatch_std: bool = False
+    augment: str = "none"
+    instance_noise: float = 0.0
+    label_smoothing: float = 0.0
     steps: int = 1000
     batch_size: int = 64
     n_critic: int = 1
@@ -50,6 +65,9 @@ class Config:
     beta1: float = 0.5
     beta2: float = 0.999
     schedule: str = "linear"
+    lr_end: float = 0.0
+    beta2_end: float = 0.0
+    penalty_end: float = 1.0
     ema: float = 0.99
     seed: int = 0
     device: str = "auto"
@@ -69,7 +87,7 @@ class Config:
             if getattr(self, name) not in known:
                 raise UserError(unknown(name, getattr(self, name), known))
         for name in ("steps", "batch_size", "n_critic", "size", "width", "latent",
-                     "checkpoint_every", "sample_every"):  # fmt: skip
+                     "packing", "checkpoint_every", "sample_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("lr_g", "lr_d"):
@@ -79,7 +97,22 @@ class Config:
             raise UserError(f"penalty_weight must be a number, got {self.penalty_weight}")
         if not 0 <= self.clip < inf:
             raise UserError(f"clip must be a positive number, or 0 for none, got {self.clip}")
-        for name in ("beta1", "beta2", "ema"):
+        for name in ("instance_noise", "lr_end", "penalty_end"):
+            if not 0 <= getattr(self, name) < inf:
+                raise UserError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if self.batch_size % self.packing:
+            fitting = max(self.batch_size - self.batch_size % self.packing, self.packing)
+            raise UserError(
+                f"packing {self.packing} does not divide the batch size {self.batch_size}; "
+                f"{fitting} would fit"
+            )
+        if self.augment != "none":
+            for name in self.augment.split(","):
+                if name.strip() not in AUGMENTATIONS:
+                    raise UserError(unknown("augment", name.strip(), AUGMENTATIONS))
+        if self.label_smoothing:
+            smoothed(GAMES[self.game], self.label_smoothing)
+        for name in ("beta1", "beta2", "beta2_end", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} must be in [0, 1), got {getattr(self, name)}")
 

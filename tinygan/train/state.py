@@ -12,8 +12,8 @@ from tinygan.backend.cuda.precision import allow_tf32
 from tinygan.data import DataLoader
 from tinygan.data.resident import resident
 from tinygan.distributed import broadcast, world
-from tinygan.losses import PENALTIES, game
-from tinygan.models import build
+from tinygan.losses import PENALTIES, game, smoothed
+from tinygan.models import Augmented, InstanceNoise, build
 from tinygan.nn import Module, SyncBatchNorm
 from tinygan.ops import (
     Generator,
@@ -22,6 +22,7 @@ from tinygan.ops import (
     manual_seed,
     randn,
     set_rng_state,
+    tensor,
 )
 from tinygan.optim import EMA, Adam, Optimizer
 from tinygan.optim.lr_scheduler import LambdaLR
@@ -48,15 +49,20 @@ class Training:
         weights, training, noise = (3 * config.seed + stream for stream in range(3))
         manual_seed(weights)
         shape = dataset.shape
-        self.generator, self.discriminator = (
-            network.to(device)
-            for network in build(
-                *(config.model, shape, config.latent, config.width, config.normalizes),
-                energy=config.game == "boundary_equilibrium",
-            )
+        self.generator, critic = build(
+            *(config.model, shape, config.latent, config.width, config.normalizes),
+            energy=config.game == "boundary_equilibrium",
+            packing=config.packing,
+            varied=config.minibatch_std,
         )
+        if config.augment != "none":
+            critic = Augmented(critic, config.augment)
+        if config.instance_noise:
+            critic = InstanceNoise(critic, config.instance_noise)
+        self.discriminator = critic
         ranks = world()
         for network in (self.generator, self.discriminator):
+            network.to(device)
             if config.sync_batch_norm:
                 SyncBatchNorm.convert_sync_batchnorm(network)
             for x in network.state_dict().values():
@@ -73,9 +79,13 @@ class Training:
             self.discriminator_optimizer.register_step_post_hook(keep)
         self.average = EMA(self.generator, config.ema)
         self.game = game(config.game).to(device)
+        if config.label_smoothing:
+            self.game = smoothed(self.game, config.label_smoothing)
+        self.penalty_weight = tensor(config.penalty_weight, device=device)
         self.penalty = None
         if config.penalty != "none":
-            penalty, weight = PENALTIES[config.penalty], config.penalty_weight
+            penalty = PENALTIES[config.penalty]
+            weight = self.penalty_weight
             self.penalty = lambda critic, real, fake: weight * penalty(critic, real, fake)
         self.dataset = dataset
         self.loader = DataLoader(
@@ -96,12 +106,31 @@ class Training:
 
     def advance(self) -> dict[str, Tensor]:
         """One step of the game on the next batches; what happened, as tensors."""
+        self._follow_schedules()
         reals = [next(self.batches)[0] for _ in range(self.config.n_critic)]
         metrics: dict[str, Tensor] = self._round(*reals)
         for scheduler in self.schedulers:
             scheduler.step()
         self.step += 1
         return metrics
+
+    def _follow_schedules(self) -> None:
+        """Set the numbers that change from step to step, beside the learning rates.
+
+        They are in arrays, so that a recorded step reads them.
+        """
+        config, progress = self.config, min(self.step / self.config.steps, 1.0)
+        if config.beta2_end:
+            beta2 = cosine(config.beta2, config.beta2_end, progress)
+            for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+                for group in optimizer.param_groups:
+                    group["betas"] = (config.beta1, beta2)
+        with no_grad():
+            if config.penalty_end != 1:
+                first = config.penalty_weight
+                self.penalty_weight.fill_(cosine(first, config.penalty_end * first, progress))
+            if isinstance(self.discriminator, InstanceNoise):
+                self.discriminator.spread.fill_(config.instance_noise * (1 - progress))
 
     def _play(self, *reals: Tensor) -> dict[str, Tensor]:
         """What `advance` records and replays."""
@@ -182,5 +211,10 @@ def scheduled(config: Config, step: int) -> float:
     """The factor of the learning rates at a step, 1 at the start."""
     progress = min(step / config.steps, 1.0)
     if config.schedule == "linear":
-        return 1.0 - progress
-    return 0.5 * (1 + cos(pi * progress)) if config.schedule == "cosine" else 1.0
+        return 1.0 - progress * (1 - config.lr_end)
+    return cosine(1.0, config.lr_end, progress) if config.schedule == "cosine" else 1.0
+
+
+def cosine(first: float, last: float, progress: float) -> float:
+    """last + (first - last) (1 + cos(pi p)) / 2, p = `progress` from 0 to 1."""
+    return last + (first - last) * 0.5 * (1 + cos(pi * progress))

@@ -184,6 +184,11 @@ for _game in GAMES.values():
     row(f"losses.{_game.name}", _both(_game), *(uniform(-0.8, 0.8, *s) for s in _shapes))
 row("losses.hinge", _both(GAMES["hinge"]), uniform(1.2, 2.0, 4), uniform(-2.0, -1.2, 5))
 
+for _game in (GAMES["minimax"], GAMES["least_squares"]):
+    assert isinstance(_game, Game)
+    row("losses.smoothed", _both(losses.smoothed(_game, 0.1)), normal(4, 1), normal(5, 1))
+row("losses.feature_matching", losses.feature_matching, normal(4, 3), normal(5, 3))
+
 # -- penalties of a small network, by its weights; the batches are constants, for they detach them
 
 
