@@ -25,6 +25,7 @@ LEVELS = {
     "data": 6,
     "models": 6,
     "train": 7,
+    "metrics": 7,
     "utils": 7,
     "cli": 8,
 }

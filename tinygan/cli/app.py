@@ -138,6 +138,33 @@ def sample(
 
 
 @app.command()
+def evaluate(
+    run: RunPath,
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            help="How many samples. [10000, or as many as there are real ones to compare with]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise and of what is compared.")] = 0,
+    data_dir: DataDir = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Also write JSON.")] = None,
+) -> None:
+    """Judge the samples of a run's newest checkpoint by all figures that apply to its data.
+
+    Each stands beside its floor: what as many real images, or a perfect generator, get.
+
+    Example: tinygan evaluate runs/mnist-dcgan -n 10000 --json figures.json
+    """
+    from tinygan.cli.evaluating import evaluate
+
+    evaluate(run, n, seed, None if data_dir is None else str(data_dir), json)
+
+
+@app.command()
 def gradcheck(
     op: Annotated[
         str | None, typer.Option(help="Only this op, layer or loss.", show_default=False)

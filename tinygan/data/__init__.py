@@ -7,7 +7,7 @@ from tinygan.data.errors import DataError
 from tinygan.data.folder import ImageFolder
 from tinygan.data.images import make_grid, save_gif, save_image, save_picture, to_uint8
 from tinygan.data.loader import DataLoader
-from tinygan.data.named import NAMES, load
+from tinygan.data.named import NAMES, held_out, load
 from tinygan.data.published import CIFAR10, KMNIST, MNIST, FashionMNIST
 from tinygan.data.toys import Grid, Moons, Ring, SwissRoll, Toy
 
@@ -31,6 +31,7 @@ __all__ = [
     "TensorDataset",
     "Toy",
     "default_collate",
+    "held_out",
     "load",
     "make_grid",
     "random_split",

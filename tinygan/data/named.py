@@ -17,6 +17,7 @@ from tinygan.data.resize import reshaped
 from tinygan.data.toys import TOYS
 
 PUBLISHED = ("mnist", "fashion-mnist", "kmnist", "cifar10")
+HELD_OUT_SEED = 1 << 32  # of sets that are drawn anew
 NAMES = ("glyphs", *PUBLISHED, *TOYS)
 
 
@@ -62,6 +63,26 @@ def load(
     if os.sep in str(name) or "/" in str(name):
         raise DataError(f"{path}: there is no such folder or file")
     raise DataError(f"{unknown('data set', str(name), NAMES)}; or give a folder, .npz or .npy file")
+
+
+def held_out(
+    name: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    size: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Images | Points | None:
+    """More of what `load` gives by this name, none of which is in it; None where there is no more.
+
+    The test images of a published set, the draws of another seed of a drawn one; of a folder or a
+    file everything has been trained on.
+    """
+    known = str(name).lower().replace("_", "-").replace(" ", "-")
+    if known in TOYS or known == "glyphs":
+        return load(name, size=size, seed=HELD_OUT_SEED)
+    if known in PUBLISHED:
+        return _shaped(published(known, data_dir, train=False, progress=progress), size, None)
+    return None
 
 
 def _shaped(data: Images, size: int | None, channels: int | None) -> Images:

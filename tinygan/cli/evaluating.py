@@ -1,0 +1,163 @@
+"""`tinygan evaluate`: how good a run's samples are, beside what real ones get."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tinygan.autograd import Tensor
+from tinygan.backend.errors import UserError
+from tinygan.cli.datasets import load_data
+from tinygan.cli.display import tell_of_compiling
+from tinygan.cli.sampling import load_generator
+from tinygan.data import DataError, Images, Points, held_out
+from tinygan.metrics import (
+    Classifier,
+    Figure,
+    classifier_for,
+    classify,
+    figures,
+    most_samples,
+    reals,
+)
+from tinygan.metrics.classifier import FEATURES, cached_at
+from tinygan.nn import Module
+from tinygan.ops import Generator, cat, randn
+from tinygan.train.config import Config
+from tinygan.train.run import Run, write_json
+from tinygan.train.state import draw
+
+SAMPLES = 10_000
+CHUNK = 500  # samples drawn at a time
+
+
+def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Path | None) -> None:
+    """Print the figures of the newest checkpoint, and write them as JSON if asked."""
+    console = Console()
+    tell_of_compiling(console)
+    run = Run.open(path)
+    config = run.config()
+    generator, step = load_generator(run, config)
+    training, new = _data(run, config, data_dir or config.data_dir, console)
+    most = most_samples(training, new)
+    count = min(SAMPLES, most) if n is None else n
+    real = reals(training, new, count, seed)
+    classifier, accuracy = _classifier(training, new, most, console)
+    samples = sampled(generator, config.latent, count, seed)
+    found: list[Figure] = []
+    with console.status("measuring") as status:
+        for figure in figures(samples, real, classifier, seed):
+            found.append(figure)
+            status.update(f"measured {figure.name}")
+    console.print(table(found))
+    against = "held-out data" if new is not None else "the other half of the data"
+    console.print(
+        f"{count} samples of step {step} and as many real ones, compared with {against}"
+        + (f"; the classifier is right on {accuracy:.2%} of it" if accuracy is not None else ""),
+        highlight=False,
+    )
+    if out is not None:
+        report: dict[str, Any] = {
+            "run": str(path),
+            "data": config.data,
+            "step": step,
+            "samples": count,
+            "seed": seed,
+            "compared_with": against,
+            "classifier_accuracy": accuracy,
+            "figures": [as_record(figure) for figure in found],
+        }
+        write_json(out, report)
+
+
+def sampled(generator: Module, latent: int, count: int, seed: int) -> Tensor:
+    """So many samples of the noise of a seed."""
+    random = Generator().manual_seed(seed)
+    sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
+    return cat([draw(generator, randn(size, latent, generator=random)) for size in sizes])
+
+
+def _data(
+    run: Run, config: Config, data_dir: str | None, console: Console
+) -> tuple[Images | Points, Images | Points | None]:
+    """What the run was trained on, and data of the same kind that it was not."""
+    training = load_data(config.data, data_dir, config.size, console)
+    if training.checksum != run.notes().get("data"):
+        raise UserError(
+            f"the data {config.data} has changed since {run.path} was trained: its checksum was "
+            f"{run.notes().get('data')}, now it is {training.checksum}"
+        )
+    try:
+        return training, held_out(config.data, data_dir, size=config.size)
+    except DataError as error:
+        console.print(
+            f"no held-out data, halves of the training data take its place: {error}",
+            highlight=False,
+            markup=False,
+        )
+        return training, None
+
+
+def _classifier(
+    training: Images | Points, new: Images | Points | None, most: int, console: Console
+) -> tuple[Classifier | None, float | None]:
+    """The classifier of labelled images, and its share of right answers on held-out ones."""
+    if isinstance(training, Points):
+        return None, None
+    if training.labels is None or len(np.unique(training.labels)) < 2 or most <= FEATURES:
+        why = f"{most} real images are too few" if most <= FEATURES else "the data has no labels"
+        console.print(f"{why}: no classifier, and no figures that need one", highlight=False)
+        return None, None
+    with Progress(console=console, transient=True) as progress:
+        task = None
+
+        def show(done: int, steps: int) -> None:
+            nonlocal task
+            if task is None:
+                task = progress.add_task(f"training a classifier of {training.name}", total=steps)
+            progress.update(task, completed=done)
+
+        known = cached_at(training).is_file()
+        classifier = classifier_for(training, progress=show)
+    if not known:
+        console.print(
+            f"trained a classifier of {training.name}, kept as {cached_at(training)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if not isinstance(new, Images) or new.labels is None:
+        return classifier, None
+    return classifier, float((classify(classifier, new)[1] == new.labels).mean())
+
+
+def table(found: list[Figure]) -> Table:
+    """A line for every figure."""
+    lines = Table(box=None, header_style="bold")
+    lines.add_column("figure", no_wrap=True)
+    for heading in ("samples", "real", "better"):
+        lines.add_column(heading, justify="right", no_wrap=True)
+    lines.add_column("")
+    for figure in found:
+        better = "as real" if figure.better == "near" else figure.better
+        lines.add_row(figure.name, number(figure.value), number(figure.floor), better, figure.note)
+    return lines
+
+
+def number(value: float) -> str:
+    """Four digits, or a dash for what is no number."""
+    return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+def as_record(figure: Figure) -> dict[str, Any]:
+    """The figure for JSON, which knows neither NaN nor infinity."""
+    record: dict[str, Any] = dict(vars(figure))
+    for name in ("value", "floor"):
+        if not math.isfinite(record[name]):
+            record[name] = None
+    return record

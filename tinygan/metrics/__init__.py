@@ -1,0 +1,46 @@
+"""How good are the samples: each figure with its formula, its source and its floor."""
+
+from tinygan.metrics.classifier import (
+    Classifier,
+    classifier_for,
+    classify,
+    load_classifier,
+    stacked_classes,
+    train_classifier,
+)
+from tinygan.metrics.errors import MetricError
+from tinygan.metrics.evaluate import Figure, Reals, figures, most_samples, reals
+from tinygan.metrics.frechet import frechet_distance
+from tinygan.metrics.histogram import histogram_kl, histogram_kl_floor
+from tinygan.metrics.kernel import kernel_distance
+from tinygan.metrics.manifold import density_coverage, expected_coverage, precision_recall
+from tinygan.metrics.memorisation import memorisation
+from tinygan.metrics.modes import mode_scores
+from tinygan.metrics.parzen import parzen_log_likelihood
+from tinygan.metrics.sliced import sliced_wasserstein
+
+__all__ = [
+    "Classifier",
+    "Figure",
+    "MetricError",
+    "Reals",
+    "classifier_for",
+    "classify",
+    "density_coverage",
+    "expected_coverage",
+    "figures",
+    "frechet_distance",
+    "histogram_kl",
+    "histogram_kl_floor",
+    "kernel_distance",
+    "load_classifier",
+    "memorisation",
+    "mode_scores",
+    "most_samples",
+    "parzen_log_likelihood",
+    "precision_recall",
+    "reals",
+    "sliced_wasserstein",
+    "stacked_classes",
+    "train_classifier",
+]

@@ -1,0 +1,15 @@
+"""What a metric cannot be computed from."""
+
+from __future__ import annotations
+
+from tinygan.backend.errors import UserError
+
+
+class MetricError(UserError, ValueError):
+    """Samples that a metric cannot judge; the message says which would do."""
+
+
+def expect_enough(metric: str, count: int, needed: int, why: str) -> None:
+    """Refuse fewer than `needed` samples."""
+    if count < needed:
+        raise MetricError(f"{metric}: {count} samples are too few; give {needed} or more, {why}")

@@ -1,0 +1,113 @@
+"""Samples as the rows of a matrix, and the distances between all rows of two, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygan.autograd import Tensor, no_grad, wrap
+from tinygan.backend import backend_of, host_array
+from tinygan.metrics.errors import MetricError
+from tinygan.ops import matmul
+
+ENTRIES = 1 << 24  # numbers in a block: 64 MB of float32, and as much again to work with
+PART = 10_000  # of many samples, those looked at together
+
+Samples = Tensor | np.ndarray
+
+
+def rows(samples: Samples) -> Any:
+    """Samples N ... as a float32 array N D on their device; refuses numbers that are not finite."""
+    x = samples.array if isinstance(samples, Tensor) else samples
+    if x.ndim < 2 or not x.size:
+        raise MetricError(f"expected samples of shape N D or N C H W, got {x.shape}")
+    x = x.reshape(len(x), -1).astype(np.float32)
+    if not bool(backend_of(x).xp.isfinite(x).all()):
+        raise MetricError("the samples hold numbers that are not finite")
+    return x
+
+
+def pair(x: Samples, y: Samples) -> tuple[Any, Any]:
+    """Both as `rows`; they must have as many columns."""
+    a, b = rows(x), rows(y)
+    if a.shape[1] != b.shape[1]:
+        raise MetricError(
+            f"the samples have {a.shape[1]} and {b.shape[1]} numbers each; expected as many in both"
+        )
+    return a, b
+
+
+def product_blocks(x: Any, y: Any) -> Iterator[tuple[slice, Any]]:
+    """x y^T of x (N, D) and y (M, D), a few rows at a time: which rows, and the block (n, M)."""
+    step = max(1, ENTRIES // len(y))
+    with no_grad():
+        columns = wrap(y.T)
+        for start in range(0, len(x), step):
+            part = slice(start, min(start + step, len(x)))
+            yield part, matmul(wrap(x[part]), columns).array
+
+
+def distance_blocks(x: Any, y: Any) -> Iterator[tuple[slice, Any]]:
+    """|x_i - y_j|^2 = |x_i|^2 + |y_j|^2 - 2 x_i y_j, a few rows i at a time.
+
+    Both are moved first so that y's mean is 0: what cancels is then no larger than the spread.
+    """
+    xp = backend_of(x).xp
+    centre = y.mean(axis=0)
+    x, y = x - centre, y - centre
+    x_squares, y_squares = (x * x).sum(axis=1), (y * y).sum(axis=1)
+    for part, block in product_blocks(x, y):
+        block *= -2
+        block += x_squares[part, None]
+        block += y_squares
+        yield part, xp.maximum(block, 0, out=block)
+
+
+def nearest(x: Samples, y: Samples, own: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """argmin_j |x_i - y_j| and the distance, for each i; y_own[i], where given, is passed over.
+
+    y is gone through in parts, and so may be large and of uint8. The distance is taken anew from
+    the difference, in float64: that of a copy is exactly 0.
+    """
+    a = rows(x)
+    xp = backend_of(a).xp
+    indices = np.zeros(len(a), np.int64)
+    least = np.full(len(a), np.inf)
+    for start in range(0, len(y), PART):
+        _, b = pair(x[:1], y[start : start + PART])
+        for part, block in distance_blocks(a, b):
+            if own is not None:
+                inside = (own[part] >= start) & (own[part] < start + len(b))
+                at = backend_of(a).from_host(np.flatnonzero(inside))
+                block[at, backend_of(a).from_host(own[part][inside] - start)] = np.inf
+            found = block.argmin(axis=1)
+            squares = host_array(block[xp.arange(len(block)), found]).astype(np.float64)
+            better = squares < least[part]
+            indices[part][better] = start + host_array(found)[better]
+            least[part][better] = squares[better]
+    return indices, _distances(a, y, indices)
+
+
+def _distances(x: Any, y: Samples, indices: np.ndarray) -> np.ndarray:
+    """|x_i - y_indices[i]|, from the differences."""
+    distances = np.empty(len(indices))
+    step = max(1, ENTRIES // x.shape[1])
+    for start in range(0, len(indices), step):
+        part = slice(start, start + step)
+        other = host_array(rows(y[indices[part]]))
+        difference = host_array(x[part]).astype(np.float64) - other
+        distances[part] = np.sqrt((difference * difference).sum(axis=1))
+    return distances
+
+
+def neighbourhood(x: Any, k: int) -> Any:
+    """The squared distance of each row to its k-th nearest other row."""
+    xp = backend_of(x).xp
+    radii = []
+    for part, block in distance_blocks(x, x):
+        at = xp.arange(part.start, part.stop)
+        block[at - part.start, at] = -1  # itself comes first, whatever rounding says
+        radii.append(xp.partition(block, k, axis=1)[:, k].copy())
+    return xp.concatenate(radii)
