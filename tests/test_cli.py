@@ -107,7 +107,9 @@ def test_data_describes_and_draws_a_contact_sheet(tmp_path: Path) -> None:
         assert image.size[0] > 200
 
 
-@pytest.mark.parametrize("command", ["", "train", "sample", "gradcheck", "info", "data"])
+@pytest.mark.parametrize(
+    "command", ["", "train", "sample", "evaluate", "gradcheck", "info", "data"]
+)
 def test_help_says_what_it_does_with_an_example(command: str) -> None:
     text = tinygan(*command.split(), "--help")
     assert "Example: tinygan" in text

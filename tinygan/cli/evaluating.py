@@ -110,8 +110,9 @@ def _classifier(
     """The classifier of labelled images, and its share of right answers on held-out ones."""
     if isinstance(training, Points):
         return None, None
-    if training.labels is None or len(np.unique(training.labels)) < 2 or most <= FEATURES:
-        why = f"{most} real images are too few" if most <= FEATURES else "the data has no labels"
+    labelled = training.labels is not None and len(np.unique(training.labels)) > 1
+    if not labelled or most <= FEATURES:
+        why = f"{most} real images are too few" if labelled else "the data has no labels"
         console.print(f"{why}: no classifier, and no figures that need one", highlight=False)
         return None, None
     with Progress(console=console, transient=True) as progress:
