@@ -134,30 +134,39 @@ template <typename T> struct Parts {
     T* sums;  // of all tiles and parts
     int tile;
 };
-constexpr int COUNTED = 1024;  // tiles whose depth may be split, the same as in product.py
-__device__ unsigned arrived[COUNTED];  // blocks of a tile: back to 0 when all of them are there
+constexpr int COUNTED = 1 << 14;  // parts of all tiles, the same as in product.py
+__device__ unsigned arrived[COUNTED];  // blocks at a meeting of two: back to 0 when both were there
 
-// Whether this block is the last of its tile: then the sums of all parts, added in their order.
+// Whether this block is to store the tile: then it has the sums of all parts. Parts meet in pairs,
+// pairs in pairs, and so on. The first at a meeting leaves its sums and ends, the second adds them:
+// what is added to what does not depend on which comes first.
 template <typename T, class Sums> __device__ bool complete(Sums& own, const Parts<T>& parts) {
-    __shared__ bool last;
-    T* first = parts.sums + (long long)parts.tile * parts.count * Sums::count * blockDim.x;
-    T* sums = first + (long long)parts.number * Sums::count * blockDim.x;
+    __shared__ bool second;
+    constexpr int step = Sums::count % 4 ? 1 : 4;  // numbers of a thread side by side
+    long long size = Sums::count * blockDim.x;
+    int first = parts.tile * parts.count, place = parts.number;  // the least part that it has
+    for (int half = 1; half < parts.count; half *= 2) {
+        int other = place ^ half, meeting = first + (place | half);
+        if (other >= parts.count) continue;
+        T *mine = parts.sums + (first + place) * size, *found = parts.sums + (first + other) * size;
 #pragma unroll
-    for (int i = 0; i < Sums::count; i++) sums[i * blockDim.x + threadIdx.x] = own.numbers[i];
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0)
-        last = atomicAdd(&arrived[parts.tile], 1u) == unsigned(parts.count - 1);
-    __syncthreads();
-    if (!last) return false;
-    if (threadIdx.x == 0) arrived[parts.tile] = 0;
-    __threadfence();
+        for (int i = 0; i < Sums::count; i += step)
+            copy<step>(mine + i * blockDim.x + threadIdx.x * step, own.numbers + i);
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0) second = atomicAdd(&arrived[meeting], 1u) == 1;
+        __syncthreads();
+        if (!second) return false;
+        if (threadIdx.x == 0) arrived[meeting] = 0;
+        __threadfence();
 #pragma unroll
-    for (int i = 0; i < Sums::count; i++) own.numbers[i] = T(0);
-    for (int n = 0; n < parts.count; n++, first += Sums::count * blockDim.x) {
+        for (int i = 0; i < Sums::count; i += step) {
+            alignas(16) T numbers[step];
+            copy_latest<step>(numbers, found + i * blockDim.x + threadIdx.x * step);
 #pragma unroll
-        for (int i = 0; i < Sums::count; i++)
-            own.numbers[i] += __ldcg(first + i * blockDim.x + threadIdx.x);
+            for (int v = 0; v < step; v++) own.numbers[i + v] += numbers[v];
+        }
+        place &= ~half;
     }
     return true;
 }

@@ -106,7 +106,7 @@ def plan(
         if what == "weights":
             blocks = -(-groups * written // LANES) * weights
             parts = min(-(-2 * MULTIPROCESSORS // blocks), max(pixels // LEAST_PIXELS, 1))
-            parts = parts if blocks <= COUNTED else 1
+            parts = parts if blocks * parts <= COUNTED else 1
             grid = (-(-groups * written // LANES), weights, parts)
         else:
             parts, grid = 1, (-(-math.prod(y[0]) // THREADS), 1, 1)

@@ -18,7 +18,7 @@ Activation = tuple[str, float] | None  # its name and slope
 ACTIVATIONS = {"relu": 1, "leaky_relu": 2}
 MOST_BLOCKS = 65535  # along the second and third dimension of a grid
 FEW = 8  # columns
-COUNTED = 1024  # tiles whose depth may be split, the same as in gemm.cuh
+COUNTED = 1 << 14  # parts of all tiles, the same as in gemm.cuh
 
 
 class Tile(NamedTuple):
@@ -28,14 +28,14 @@ class Tile(NamedTuple):
     columns: int
     threads: int
     resident: int  # blocks at a time
-    rate: float  # multiplications in a clock
+    rate: float  # multiplications in a clock, at most
 
 
 TILES = (
-    Tile(128, 64, 128, 2, 100),
-    Tile(64, 64, 128, 3, 80),
-    Tile(32, 32, 128, 4, 60),
-    Tile(64, 8, 128, 4, 25),
+    Tile(128, 64, 128, 2, 128),
+    Tile(64, 64, 128, 3, 105),
+    Tile(32, 32, 128, 4, 75),
+    Tile(64, 8, 128, 4, 30),
 )
 LARGEST = 0  # a thread has no registers for its part of it in double precision
 
@@ -66,11 +66,27 @@ PRODUCT = Tiled("product.cu", "product")
 # of an H100, for the estimate below
 MULTIPROCESSORS = 132
 LATENCY = 700  # clocks from one panel to the next, where nothing else is to be done
-MERGE = 1500  # clocks to wait for the other parts of a tile
-BANDWIDTH = 32  # bytes a clock that a multiprocessor reads of other parts' sums
+STALLED = 2  # warps that wait, of those that are resident
+MEETING = 1200  # clocks of a meeting of parts, beside their sums
+BANDWIDTH = 32  # bytes a clock that a multiprocessor writes or reads of these
 TENSOR_RATE = 4  # times the rate of the tiles, by tensor cores
 MOST_PARTS = 64
 LEAST_PANELS = 2  # of a part
+
+
+def _clocks(tile: Tile, tiles: int, parts: int, steps: int, itemsize: int, tensor: int) -> float:
+    """How long the busiest multiprocessor takes, roughly, for tiles in parts of so many steps."""
+    blocks = -(-tiles * parts // MULTIPROCESSORS)
+    warps = min(blocks, tile.resident) * tile.threads / 32
+    rate = tile.rate * warps / (warps + STALLED) * (TENSOR_RATE if tensor else 1)
+    size = tile.rows * tile.columns
+    clocks = max(
+        blocks * steps * size * (64 // itemsize) / rate,
+        -(-blocks // tile.resident) * steps * LATENCY,
+    )
+    if parts > 1:
+        clocks += blocks * 2 * size * itemsize / BANDWIDTH + (parts.bit_length() - 1) * MEETING
+    return clocks
 
 
 @lru_cache(maxsize=4096)
@@ -86,19 +102,11 @@ def tiling(batch: int, m: int, n: int, k: int, itemsize: int, tensor: int) -> tu
         if (tile.columns <= FEW) != (n <= FEW) or (number == LARGEST and itemsize == 8):
             continue
         tiles = batch * -(-m // tile.rows) * -(-n // tile.columns)
-        parts = 1
-        while parts == 1 or (parts <= min(MOST_PARTS, panels // LEAST_PANELS) and tiles <= COUNTED):
-            each = -(-tiles * parts // MULTIPROCESSORS)
-            steps = -(-panels // parts)
-            rate = tile.rate * (TENSOR_RATE if tensor else 1)
-            work = each * steps * tile.rows * tile.columns * (64 // itemsize) / rate
-            clocks = max(work, -(-each // tile.resident) * steps * LATENCY)
-            if parts > 1:
-                read = parts * tile.rows * tile.columns * itemsize
-                clocks += MERGE + -(-tiles // MULTIPROCESSORS) * read / BANDWIDTH
+        most = max(1, min(MOST_PARTS, panels // LEAST_PANELS, COUNTED // tiles))
+        for parts in (1 << meetings for meetings in range(most.bit_length())):
+            clocks = _clocks(tile, tiles, parts, -(-panels // parts), itemsize, tensor)
             if best is None or clocks < best[0]:
                 best = clocks, number, parts
-            parts *= 2
     assert best is not None
     return best[1:]
 

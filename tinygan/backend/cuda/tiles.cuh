@@ -48,6 +48,15 @@ __device__ inline void load_quad(double* to, const double* from) {
     *(double2*)(to + 2) = __ldg((const double2*)from + 1);
 }
 
+// One number or four that another block has written.
+template <int N, typename T> __device__ void copy_latest(T* to, const T* from) {
+#pragma unroll
+    for (int i = 0; i < N; i++) to[i] = __ldcg(from + i);
+}
+template <> __device__ inline void copy_latest<4, float>(float* to, const float* from) {
+    *(float4*)to = __ldcg((const float4*)from);
+}
+
 // Whether quads of numbers, `unit` apart, lie on multiples of their size or of 16 bytes: so must the
 // first number be, and every fourth one in the other directions.
 template <typename T, typename... Steps> __device__ bool aligned(const T* p, long long unit,
