@@ -10,12 +10,13 @@ from typing import Any
 
 
 def load() -> Any:
-    """The library of the wheel nvidia-cuda-nvrtc-cu12, None if it is not installed."""
+    """The library of NVIDIA's wheels for CUDA 12 or 13, None if neither is installed."""
     found = importlib.util.find_spec("nvidia")
     for place in found.submodule_search_locations or () if found else ():
-        for library in sorted(Path(place).glob("cuda_nvrtc/lib/libnvrtc.so.*")):
-            if "builtins" not in library.name:
-                return ctypes.CDLL(str(library))
+        for pattern in ("cuda_nvrtc/lib/libnvrtc.so.*", "cu1?/lib/libnvrtc.so.*"):
+            for library in sorted(Path(place).glob(pattern)):
+                if "builtins" not in library.name and "alt" not in library.name:
+                    return ctypes.CDLL(str(library))
     return None
 
 
@@ -33,6 +34,16 @@ def _text(what: str, program: Any) -> str:
     buffer = ctypes.create_string_buffer(max(size.value, 1))
     getattr(LIBRARY, f"nvrtcGet{what}")(program, buffer)
     return buffer.raw[: size.value].decode("latin-1")
+
+
+def _named(log: str, program: Any, names: Sequence[str]) -> str:
+    """The log with the names that instances were asked for by, in place of the linker's."""
+    lowered = ctypes.c_char_p()
+    for name in names:
+        status = LIBRARY.nvrtcGetLoweredName(program, name.encode(), ctypes.byref(lowered))
+        _checked(status, program)
+        log = log.replace(f"'{(lowered.value or b'').decode()}'", f"'{name}'")
+    return log
 
 
 def architectures() -> list[int]:
@@ -59,6 +70,6 @@ def compiled(source: str, names: Sequence[str], architecture: int) -> tuple[str,
         options = ["-std=c++17", f"-arch=sm_{architecture}", "--ptxas-options=-v"]
         array = (ctypes.c_char_p * len(options))(*[o.encode() for o in options])
         _checked(LIBRARY.nvrtcCompileProgram(program, len(options), array), program)
-        return _text("CUBIN", program), _text("ProgramLog", program)
+        return _text("CUBIN", program), _named(_text("ProgramLog", program), program, names)
     finally:
         LIBRARY.nvrtcDestroyProgram(ctypes.byref(program))
