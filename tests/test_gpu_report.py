@@ -1,0 +1,144 @@
+"""The reports of benchmarks/: the script for a GPU, tried out here, and the table of registers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nvrtc
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def script(name: str) -> ModuleType:
+    if str(BENCHMARKS) not in sys.path:
+        sys.path.append(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LOG = """ptxas info    : Compiling entry function 'f<float>' for 'sm_80'
+ptxas info    : Function properties for f<float>
+    0 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads
+ptxas info    : Used 37 registers, used 1 barriers, 2048 bytes smem, 400 bytes cmem[0]
+ptxas info    : Compiling entry function 'g' for 'sm_80'
+ptxas info    : Function properties for g
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 8 registers, used 0 barriers, 380 bytes cmem[0]
+"""
+
+
+def test_the_log_of_ptxas_is_read() -> None:
+    registers = script("cuda_registers")
+    first, second = registers.entries(LOG)
+    assert first == {"kernel": "f<float>", "registers": 37, "shared": 2048, "spilled": 12}
+    assert second == {"kernel": "g", "registers": 8, "shared": 0, "spilled": 0}
+    rows = [{"source": "a.cu", "sm": sm, **row} for sm in (80, 90) for row in (first, second)]
+    page = registers.markdown(rows)
+    assert "2 kernels for sm_80, sm_90" in page
+    assert "| a.cu | `f<float>` | 37 | 37 | 2048 | 12 |" in page
+
+
+@pytest.mark.skipif(nvrtc.LIBRARY is None, reason="needs nvidia-cuda-nvrtc-cu12")
+def test_kernels_are_named_as_they_are_asked_for() -> None:
+    source = "template <typename T> __global__ void twice(T* x) { *x *= 2; }"
+    _, log = nvrtc.compiled(source, ["twice<float>", "twice<double>"], 80)
+    names = {row["kernel"] for row in script("cuda_registers").entries(log)}
+    assert names == {"twice<float>", "twice<double>"}
+
+
+def test_the_ends_of_tests_are_read_from_a_run_that_was_cut_off() -> None:
+    log = (
+        "tests/test_a.py::test_b[x] PASSED    [ 1%]\n"
+        "tests/test_a.py::test_c[a - b] SKIPPED (needs it) [ 2%]\n"
+        "[gw0] [  3%] PASSED tests/test_a.py::test_d \n"
+        "[gw1] [ 10%] FAILED tests/test_a.py::test_e[y] \n"
+        "some words\n"
+        "FAILED tests/test_a.py::test_e[y] - AssertionError\n"
+        "tests/test_a.py::test_f"
+    )
+    assert script("gpu_report").outcomes(log) == {
+        "counts": {"PASSED": 2, "SKIPPED": 1, "FAILED": 1},
+        "failed": ["tests/test_a.py::test_e[y]"],
+    }
+
+
+def run(out: Path, **variables: str) -> tuple[dict[str, Any], str]:
+    environment = {**os.environ, "PYTHON": sys.executable, "DEVICES": "cpu", **variables}
+    command = ["bash", str(BENCHMARKS / "gpu_report.sh"), str(out)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    return json.loads((out / "gpu.json").read_text()), (out / "gpu.md").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script for Linux")
+def test_the_report_is_written_though_no_time_was_left(tmp_path: Path) -> None:
+    report, page = run(tmp_path / "new", BUDGET="0")
+    assert report["ops"]["code"] == 125 and report["tests-gpu"]["code"] == 125
+    assert "| ops | no time was left | 0 |" in page
+    assert report["environment"]["cores"] >= 1
+
+
+def step(variant: str, median: float, losses: list[float], agrees: bool = True) -> dict[str, Any]:
+    return {
+        "variant": variant, "median": median, "minimum": median, "losses": losses, "agrees": agrees,
+        "launches": {"kernels": 41, "graphs": 1, "from_python": 0},
+    }  # fmt: skip
+
+
+def op(device: str, size: str, numbers: int, median: float) -> dict[str, Any]:
+    return {
+        "op": "tanh", "size": size, "numbers": numbers, "device": device, "kernel": device,
+        "median": median, "host": median, "rate": 1e12, "unit": "GB/s", "share": 0.5,
+    }  # fmt: skip
+
+
+def test_the_page_shows_what_was_found() -> None:
+    part = {"code": 0, "seconds": 1, "limit": 9}
+    steps = [
+        step("tinygan", 1e-3, [1.0]),
+        step("torch eager", 3e-3, [1.0]),
+        step("torch CUDA graph", 2e-3, [2.0], False),
+    ]
+    result = {"workload": "toy", "device": "cuda", "tf32": False, "rows": steps}
+    result["failed"] = {"torch.compile": "no Triton"}
+    gain = {"workload": "toy", "cpu": 5e-3, "cuda": 1e-3, "difference": 1e-6}
+    rows = [op("cpu", "large", 1 << 20, 2.0), op("cuda", "large", 1 << 20, 1.0)]
+    crossings = script("gpu_report").crossings(rows)
+    report = {
+        "when": "now",
+        "environment": {"gpu": "H", "cores": 4, "cpu": "C", "versions": {"python": "3.12"}},
+        "tests-gpu": {**part, "counts": {"PASSED": 7, "FAILED": 1}, "failed": ["a::b"]},
+        "tests-kernels": {**part, "counts": {}, "failed": []},
+        "ceilings": {**part, "found": {"cuda": {"product": 4e13, "copy": 3e12}}},
+        "steps": {**part, "found": {"results": [result], "gains": [gain]}},
+        "steps-more": {**part, "found": {"results": [{**result, "tf32": True}]}},
+        "ops": {**part, "found": {"rows": rows, "crossings": crossings, "of": 9}},
+        "registers": {**part, "found": [{"kernel": "f", "sm": 90, "registers": 9, "spilled": 4}]},
+        "transfers": {"code": 124, "seconds": 9, "limit": 9, "end_of_output": "it hung"},
+    }
+    page = script("gpu_markdown").markdown(report)
+    assert "| transfers | cut off | 9 |" in page and "### transfers\n\n```\nit hung" in page
+    assert "| tests-gpu | 7 | 1 | 0 | 0 |" in page and "- failed: `a::b`" in page
+    assert "| GPU: our product, float32 | 40.00 TFLOP/s |" in page
+    assert "| toy | 41 | 1 | 1.000 |  | 3.00 |  |  |  | 5.00 | 5.0 |" in page
+    assert "torch CUDA graph has other first losses: [2.0]" in page
+    assert "toy in TF32: torch.compile did not run: no Triton" in page
+    assert (
+        "| `tanh` |  |  |  | 2 | 1048576 | 1048576 | cuda | 1000000.0 | 1000 GB/s | 50% |" in page
+    )
+    assert "spills in 1: f" in page
+    empty = {name: part for name in report if isinstance(report[name], dict)}
+    tests = {"tests-gpu": {**part, "failed": []}, "tests-kernels": {**part, "failed": []}}
+    script("gpu_markdown").markdown(
+        {**report, **empty, **tests, "environment": report["environment"]}
+    )
