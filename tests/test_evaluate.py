@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from command import tinygan, train
 
-from tinygan.data import Images, Points, held_out, load
+from tinygan.cli import evaluating
+from tinygan.data import DataError, Images, Points, held_out, load
 from tinygan.data.dataset import to_float
 from tinygan.metrics import MetricError, figures, most_samples, reals, train_classifier
 from tinygan.metrics import classifier as module
@@ -180,3 +181,15 @@ def test_evaluate_without_labels_or_on_points(tmp_path: Path, cache) -> None:
     train(tmp_path / "ring", "--data", "ring", "--steps", 2)
     text = tinygan("evaluate", tmp_path / "ring", "-n", 500)
     assert "modes covered" in text and "held-out data" in text
+
+
+def test_held_out_data_that_is_not_to_be_had(tmp_path: Path, cache, monkeypatch, capsys) -> None:
+    def offline(*arguments, **options):
+        raise DataError("no mirror answers")
+
+    train(tmp_path / "ring", "--data", "ring", "--steps", 2)
+    monkeypatch.setattr(evaluating, "held_out", offline)
+    evaluating.evaluate(tmp_path / "ring", 300, 0, None, None)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "halves of the training data take its place: no mirror answers" in text
+    assert "the other half of the data" in text

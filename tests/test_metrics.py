@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -159,6 +160,21 @@ def test_nearest_in_parts(device, monkeypatch):
     among[np.arange(3), own] = np.inf
     np.testing.assert_array_equal(indices, among.argmin(axis=1))
     np.testing.assert_allclose(distances, among.min(axis=1), rtol=1e-6)
+
+
+def test_memory_is_bounded_by_the_block(monkeypatch):
+    monkeypatch.setattr(matrices, "ENTRIES", 1 << 17)
+    x, y = normal(3000, 4), normal(3000, 4, seed=1)
+    density_coverage(x[:100], y[:100])  # loads what it needs
+    tracemalloc.start()
+    try:
+        density_coverage(x, y)
+        precision_recall(x, y)
+        kernel_distance(x, y)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 4 * matrices.ENTRIES  # all distances would be 36 MB
 
 
 def test_neighbourhood_counts_others_only(monkeypatch):

@@ -159,12 +159,14 @@ def _of_pixels(fakes: Images, real: Reals, seed: int) -> Iterator[Figure]:
     new = None if real.held_out is None else 255 * x[:QUERIES]
     training = real.training.images.reshape(len(real.training), -1)  # as bytes, for it may be large
     found = memorisation(255 * fake[:QUERIES], training, new)
-    note = "distance in pixels" + ("" if new is not None else ", among the training images")
+    note = "median distance, pixels in 0 to 1"
+    if new is None:
+        note += "; real: from one training image to another"
     yield Figure("nearest training image", found.fake / 255, found.real / 255, "near", note)
     yield Figure(
         "nearer than held-out", found.nearer, 0.5, "near", "chance; near 1 is memorisation"
     )
-    warning = "nats; history only: it ranks models wrongly"
+    warning = "nats; history, ranks models wrongly"
     chosen_on, test = x[: len(x) // 10], x[len(x) // 10 :]
     value, floor = (parzen_log_likelihood(s, chosen_on, test) for s in (fake, others))
     yield Figure(

@@ -13,7 +13,7 @@ def frechet_distance(x: Samples, y: Samples) -> float:
     """|m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)) of features x (N, D) and y (M, D).
 
     m and C are mean and covariance: the squared 2-Wasserstein distance of two Gaussians (Dowson
-    and Landau 1982; Heusel et al., "GANs trained by a two time-scale update rule" 2017, section 4).
+    and Landau 1982; Heusel et al., "GANs trained by a two time-scale update rule" 2017).
     It depends on the features and on N and M, with a bias of about 1/N: only values of the same
     features and numbers can be compared, and equal distributions do not give 0.
     """

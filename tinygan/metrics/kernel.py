@@ -14,7 +14,7 @@ def kernel_distance(x: Samples, y: Samples) -> float:
 
     The means are over pairs of different samples of x (N, D) and of y (M, D), so that equal
     distributions give 0 on average, whatever N and M, and values below 0 do occur (Gretton et al.
-    2012, lemma 6; Binkowski et al., "Demystifying MMD GANs" 2018, section 4, who average it over
+    2012, lemma 6; Binkowski et al., "Demystifying MMD GANs" 2018, who average it over
     random blocks of 1,000; here it is over all pairs).
     """
     a, b = pair(x, y)

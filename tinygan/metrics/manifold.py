@@ -24,7 +24,7 @@ def precision_recall(real: Samples, fake: Samples, k: int = 3) -> PrecisionRecal
 
     The ball around a sample reaches to its k-th nearest neighbour in its own set; x (N, D) are
     real, y (M, D) generated. Source: Kynkaanniemi et al., "Improved precision and recall metric
-    for assessing generative models" (2019), section 2, where k is 3.
+    for assessing generative models" (2019), where k is 3.
     """
     x, y = pair(real, fake)
     _expect("precision_recall", k, x, y)
@@ -37,7 +37,7 @@ def density_coverage(real: Samples, fake: Samples, k: int = 5) -> DensityCoverag
     The balls are of real samples alone, so one generated outlier claims nothing. For equal
     distributions the expectations are known: density 1, coverage 1 - product_{a=1..k}
     (N - a) / (N + M - a), which is 0.969 for N = M and k = 5. Source: Naeem et al., "Reliable
-    fidelity and diversity metrics for generative models" (2020), sections 3 and 4.
+    fidelity and diversity metrics for generative models" (2020).
     """
     x, y = pair(real, fake)
     _expect("density_coverage", k, x, y)

@@ -27,7 +27,7 @@ def memorisation(fake: Samples, training: Samples, held_out: Samples | None = No
     take their place: d(x_i, X without x_i).
 
     Source: Meehan, Chaudhuri, Dasgupta, "A non-parametric test to detect data-copying in generative
-    models" (2020), section 3, here over the whole space as one cell.
+    models" (2020), here over the whole space as one cell.
     """
     expect_enough("memorisation", len(training), 2, "or there is no second image")
     indices, generated = nearest(fake, training)

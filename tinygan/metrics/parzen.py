@@ -2,7 +2,7 @@
 
 In many dimensions it says nothing about the density and ranks models wrongly: the centres of
 k-means score above true samples (Theis, van den Oord, Bethge, "A note on the evaluation of
-generative models" 2016, section 5.2, who advise against it). It is here to read old tables with.
+generative models" 2016, who advise against it). It is here to read old tables with.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def sliced_wasserstein(x: Samples, y: Samples, seed: int = 0, lines: int = LINES
     (F_x^-1(u) - F_y^-1(u))^2 over u in (0, 1), for N = M that over the sorted samples; otherwise
     both quantile functions are read off at max(N, M) places. Sets that differ by a shift v are
     |v| / sqrt(D) apart, on average over the directions. Source: Rabin et al., "Wasserstein
-    barycenter and its application to texture mixing" (2011), section 2.
+    barycenter and its application to texture mixing" (2011).
     """
     a, b = pair(x, y)
     expect_enough("sliced_wasserstein", min(len(a), len(b)), 2, "or there is no distribution")
