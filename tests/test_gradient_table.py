@@ -243,7 +243,14 @@ def test_every_loss_game_and_penalty_has_a_row():
     assert not {f"losses.{name}" for name in expected} - NAMES
 
 
-CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"}
+CONTAINERS = {
+    "ConditionalSequential",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "ParameterDict",
+    "ParameterList",
+}
 
 
 def test_every_layer_has_a_row():

@@ -48,6 +48,15 @@ def train(
     ] = None,
     penalty_weight: Annotated[float | None, _option("The penalty's weight. [10]")] = None,
     clip: Annotated[float | None, _option("Keep D's weights in [-clip, clip]. [no]")] = None,
+    conditional: Annotated[
+        str | None, _option("none, concatenation, projection, auxiliary or codes. [none]")
+    ] = None,
+    class_weight: Annotated[
+        float | None, _option("The classifier's weight, with auxiliary and codes. [1]")
+    ] = None,
+    codes: Annotated[
+        int | None, _option("How many classes --conditional codes finds. [10]")
+    ] = None,
     packing: Annotated[int | None, _option("Samples that D judges together. [1]")] = None,
     minibatch_std: Annotated[
         bool | None,

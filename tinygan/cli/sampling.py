@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tinygan.autograd import Tensor
 from tinygan.data import save_gif, save_picture
-from tinygan.models import build
 from tinygan.nn import Module
 from tinygan.ops import Generator, cos, linspace, randn, sin
 from tinygan.optim import EMA
 from tinygan.train.config import Config
+from tinygan.train.networks import make_networks
 from tinygan.train.pictures import picture
 from tinygan.train.run import Run, fitting
 from tinygan.train.state import draw
@@ -26,12 +26,14 @@ def sample(path: Path, n: int, seed: int, out: Path, interpolate: Path | None) -
     generator, step = load_generator(run, config)
     random = Generator().manual_seed(seed)
     columns = max(1, round(n**0.5))
-    samples = draw(generator, randn(n, config.latent, generator=random))
+    classes = run.notes().get("classes", 0)
+    samples = draw(generator, randn(n, config.latent, generator=random), classes)
     save_picture(picture(samples, columns=columns), out)
     print(f"{n} samples of step {step}: {out}")
     if interpolate is not None:
         frames = [
-            picture(draw(generator, z), columns=WALK_ROW // 2) for z in walk(config.latent, random)
+            picture(draw(generator, z, classes), columns=WALK_ROW // 2)
+            for z in walk(config.latent, random)
         ]
         save_gif(frames, interpolate, duration=60)
         print(f"a walk through {WALK_STOPS} points of the noise: {interpolate}")
@@ -39,8 +41,8 @@ def sample(path: Path, n: int, seed: int, out: Path, interpolate: Path | None) -
 
 def load_generator(run: Run, config: Config) -> tuple[Module, int]:
     """The averaged generator of the newest checkpoint, and its step."""
-    shape = tuple(run.notes()["shape"])
-    generator, _ = build(config.model, shape, config.latent, config.width)
+    notes = run.notes()
+    generator, _ = make_networks(config, tuple(notes["shape"]), notes.get("classes", 0))
     average = EMA(generator, config.ema)
     state = run.restore()
     with fitting(run.newest()):

@@ -246,6 +246,7 @@ def _notes(training: Training) -> dict[str, Any]:
     return {
         "data": training.dataset.checksum,
         "shape": list(training.dataset.shape),
+        "classes": training.classes,
         "parameters": {
             "generator": sum(p.numel() for p in training.generator.parameters()),
             "discriminator": sum(p.numel() for p in training.discriminator.parameters()),

@@ -1,6 +1,7 @@
 """Losses: regression and classification, the adversarial games, and gradient penalties."""
 
 from tinygan.losses.catalogue import GAMES, game
+from tinygan.losses.classes import verdict, with_classes
 from tinygan.losses.classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -55,5 +56,7 @@ __all__ = [
     "smooth_l1_loss",
     "smoothed",
     "softmax_game",
+    "verdict",
     "wasserstein",
+    "with_classes",
 ]

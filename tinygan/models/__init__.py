@@ -5,22 +5,34 @@ from __future__ import annotations
 from tinygan.backend.errors import choose
 from tinygan.models.augment import Augmented, InstanceNoise
 from tinygan.models.autoencoder import Autoencoder
+from tinygan.models.conditional import (
+    AuxiliaryDiscriminator,
+    ConcatenatedDiscriminator,
+    ConcatenatedGenerator,
+    ProjectionDiscriminator,
+)
 from tinygan.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tinygan.models.mlp import MLPDiscriminator, MLPGenerator
 from tinygan.models.packing import Packed, pack
 from tinygan.nn import Module
 
 __all__ = [
+    "CONDITIONAL",
     "MODELS",
     "Augmented",
     "Autoencoder",
+    "AuxiliaryDiscriminator",
+    "ConcatenatedDiscriminator",
+    "ConcatenatedGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "InstanceNoise",
     "MLPDiscriminator",
     "MLPGenerator",
     "Packed",
+    "ProjectionDiscriminator",
     "build",
+    "build_conditional",
     "pack",
 ]
 
@@ -59,3 +71,40 @@ def build(
     else:
         discriminator = judge(seen, width, normalize, 1, varied)
     return generator, discriminator if packing == 1 else Packed(discriminator, packing)
+
+
+CONDITIONAL = ("concatenation", "projection", "auxiliary", "codes")
+
+
+def build_conditional(
+    form: str,
+    classes: int,
+    name: str,
+    shape: tuple[int, ...],
+    latent: int,
+    width: int,
+    normalize: bool = True,
+    *,
+    varied: bool = False,
+) -> tuple[Module, Module]:
+    """As `build`: G(z, y) and D(x, y) for classes y (N,), told of them in the way of `form`.
+
+    concatenation: a unit vector behind z and as further channels of x; projection: a product with
+    D's features and, in a dcgan, conditional batch normalisation in G; auxiliary, codes: D has a
+    classifier at its side and gives pairs (logit, log p(y | x)).
+    """
+    make, judge = choose("model", name, MODELS)
+    choose("conditional form", form, dict.fromkeys(CONDITIONAL))
+    generator: Module
+    if form == "projection" and make is DCGANGenerator:
+        generator = DCGANGenerator(shape, latent, width, classes)
+    else:
+        generator = ConcatenatedGenerator(make(shape, latent + classes, width), classes)
+    if form == "concatenation":
+        wide = (shape[0] + classes, *shape[1:])
+        return generator, ConcatenatedDiscriminator(
+            judge(wide, width, normalize, 1, varied), classes
+        )
+    plain = judge(shape, width, normalize, 1, varied)
+    told = ProjectionDiscriminator if form == "projection" else AuxiliaryDiscriminator
+    return generator, told(plain, classes)

@@ -32,9 +32,9 @@ class InstanceNoise(nn.Module):
         self.discriminator = discriminator
         self.register_buffer("spread", tensor(float(spread)))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
         noise = randn(*x.shape, dtype=x.dtype, device=x.device)
-        logits: Tensor = self.discriminator(x + self.spread.to(x.dtype) * noise)
+        logits: Tensor = self.discriminator(x + self.spread.to(x.dtype) * noise, *labels)
         return logits
 
 
@@ -96,7 +96,7 @@ class Augmented(nn.Module):
             choose("augmentation", name.strip(), AUGMENTATIONS) for name in policy.split(",")
         ]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
         if x.ndim != 4:
             raise UserError(
                 f"augmentation is for images (N, C, H, W), got samples of shape {tuple(x.shape)}; "
@@ -104,7 +104,7 @@ class Augmented(nn.Module):
             )
         for augmentation in self.augmentations:
             x = augmentation(x)
-        logits: Tensor = self.discriminator(x)
+        logits: Tensor = self.discriminator(x, *labels)
         return logits
 
 

@@ -1,6 +1,9 @@
-"""The last layer of a discriminator."""
+"""Parts that depend on what a network is told beside its input."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 from tinygan import nn
 
@@ -10,3 +13,10 @@ def head(features: int, outputs: int, varied: bool) -> nn.Module:
     if not varied:
         return nn.Linear(features, outputs)
     return nn.Sequential(nn.MinibatchStd(), nn.Linear(features + 1, outputs))
+
+
+def batch_norm(classes: int) -> tuple[Callable[[int], nn.Module], type[nn.Sequential]]:
+    """Batch normalisation of C channels, conditional if there are classes, and what holds it."""
+    if not classes:
+        return nn.BatchNorm2d, nn.Sequential
+    return partial(nn.ConditionalBatchNorm2d, num_classes=classes), nn.ConditionalSequential

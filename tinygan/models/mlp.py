@@ -60,6 +60,7 @@ class MLPDiscriminator(nn.Module):
             nn.Linear(first, second),
             nn.LeakyReLU(0.2),
         )
+        self.features = second
         self.head = head(second, outputs, varied)
 
     def forward(self, x: Tensor) -> Tensor:

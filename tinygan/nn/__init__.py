@@ -19,6 +19,11 @@ from tinygan.nn.activation import (
     Softplus,
     Tanh,
 )
+from tinygan.nn.conditional import (
+    ConditionalBatchNorm1d,
+    ConditionalBatchNorm2d,
+    ConditionalSequential,
+)
 from tinygan.nn.containers import ModuleDict, ModuleList, ParameterList, Sequential
 from tinygan.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from tinygan.nn.dropout import Dropout, Dropout1d, Dropout2d
@@ -91,6 +96,9 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "Bilinear",
+    "ConditionalBatchNorm1d",
+    "ConditionalBatchNorm2d",
+    "ConditionalSequential",
     "ConstantPad1d",
     "ConstantPad2d",
     "Conv1d",

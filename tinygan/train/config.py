@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygan.backend.errors import UserError, unknown
 from tinygan.losses import GAMES, PENALTIES, smoothed
-from tinygan.models import MODELS
+from tinygan.models import CONDITIONAL, MODELS
 from tinygan.models.augment import AUGMENTATIONS
 
 SCHEDULES = ("constant", "linear", "cosine")
@@ -30,10 +30,13 @@ class Config:
     moments of batch normalisation over all of them. `tf32` lets a GPU round the factors of matrix
     products and convolutions.
 
-    `packing` lets the discriminator judge so many samples together, `minibatch_std` shows it how
-    varied a batch is, `augment` names what is done to the samples it sees (color, translation,
-    cutout, with commas between them), `instance_noise` is the spread of noise on them, which falls
-    to zero, and `label_smoothing` s sets 1 - s as its target for real samples.
+    `conditional` tells both networks the class of a sample (concatenation, projection, or
+    auxiliary: D has a classifier at its side, whose loss is weighed by `class_weight`), or has them
+    find `codes` classes of their own (codes). `packing` lets the discriminator judge so many
+    samples together, `minibatch_std` shows it how varied a batch is, `augment` names what is done
+    to the samples it sees (color, translation, cutout, with commas between them), `instance_noise`
+    is the spread of noise on them, which falls to zero, and `label_smoothing` s sets 1 - s as its
+    target for real samples.
 
     The learning rates go from 1 to `lr_end` of what they are set to, as `schedule` says. In a
     cosine, `beta2` goes to `beta2_end`, unless that is 0, and the penalty's weight to
@@ -47,6 +50,9 @@ class Config:
     penalty: str = "none"
     penalty_weight: float = 10.0
     clip: float = 0.0
+    conditional: str = "none"
+    class_weight: float = 1.0
+    codes: int = 10
     packing: int = 1
     minibatch_std: bool = False
     augment: str = "none"
@@ -80,6 +86,7 @@ class Config:
             ("model", MODELS),
             ("game", GAMES),
             ("penalty", [*PENALTIES, "none"]),
+            ("conditional", [*CONDITIONAL, "none"]),
             ("schedule", SCHEDULES),
             ("normalize", NORMALIZED),
             ("device", ("auto", "cpu", "cuda")),
@@ -87,7 +94,7 @@ class Config:
             if getattr(self, name) not in known:
                 raise UserError(unknown(name, getattr(self, name), known))
         for name in ("steps", "batch_size", "n_critic", "size", "width", "latent",
-                     "packing", "checkpoint_every", "sample_every"):  # fmt: skip
+                     "packing", "codes", "checkpoint_every", "sample_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("lr_g", "lr_d"):
@@ -106,6 +113,13 @@ class Config:
                 f"packing {self.packing} does not divide the batch size {self.batch_size}; "
                 f"{fitting} would fit"
             )
+        if self.conditional != "none":
+            for name, plain in (("packing", 1), ("game", "boundary_equilibrium")):
+                if (getattr(self, name) == plain) == (name == "game"):
+                    raise UserError(
+                        f"conditional {self.conditional} does not go with {name} "
+                        f"{getattr(self, name)}"
+                    )
         if self.augment != "none":
             for name in self.augment.split(","):
                 if name.strip() not in AUGMENTATIONS:

@@ -12,21 +12,25 @@ from tinygan.backend.cuda.precision import allow_tf32
 from tinygan.data import DataLoader
 from tinygan.data.resident import resident
 from tinygan.distributed import broadcast, world
-from tinygan.losses import PENALTIES, game, smoothed
-from tinygan.models import Augmented, InstanceNoise, build
+from tinygan.losses import PENALTIES, verdict
+from tinygan.models import InstanceNoise
 from tinygan.nn import Module, SyncBatchNorm
 from tinygan.ops import (
     Generator,
+    arange,
     default_generator,
     get_rng_state,
     manual_seed,
+    randint,
     randn,
+    remainder,
     set_rng_state,
     tensor,
 )
 from tinygan.optim import EMA, Adam, Optimizer
 from tinygan.optim.lr_scheduler import LambdaLR
 from tinygan.train.config import Config
+from tinygan.train.networks import count_classes, make_game, make_networks
 from tinygan.train.step import gan_step
 
 SAMPLES = 64  # how many images of the fixed noise are drawn while training
@@ -49,17 +53,8 @@ class Training:
         weights, training, noise = (3 * config.seed + stream for stream in range(3))
         manual_seed(weights)
         shape = dataset.shape
-        self.generator, critic = build(
-            *(config.model, shape, config.latent, config.width, config.normalizes),
-            energy=config.game == "boundary_equilibrium",
-            packing=config.packing,
-            varied=config.minibatch_std,
-        )
-        if config.augment != "none":
-            critic = Augmented(critic, config.augment)
-        if config.instance_noise:
-            critic = InstanceNoise(critic, config.instance_noise)
-        self.discriminator = critic
+        self.classes = count_classes(config, dataset)
+        self.generator, self.discriminator = make_networks(config, shape, self.classes)
         ranks = world()
         for network in (self.generator, self.discriminator):
             network.to(device)
@@ -78,15 +73,15 @@ class Training:
             keep = partial(keep_within, config.clip)
             self.discriminator_optimizer.register_step_post_hook(keep)
         self.average = EMA(self.generator, config.ema)
-        self.game = game(config.game).to(device)
-        if config.label_smoothing:
-            self.game = smoothed(self.game, config.label_smoothing)
+        self.game = make_game(config, device)
         self.penalty_weight = tensor(config.penalty_weight, device=device)
         self.penalty = None
         if config.penalty != "none":
             penalty = PENALTIES[config.penalty]
             weight = self.penalty_weight
-            self.penalty = lambda critic, real, fake: weight * penalty(critic, real, fake)
+            self.penalty = lambda critic, real, fake: (
+                weight * penalty(lambda x: verdict(critic(x)), real, fake)
+            )
         self.dataset = dataset
         self.loader = DataLoader(
             resident(dataset, device),
@@ -107,8 +102,11 @@ class Training:
     def advance(self) -> dict[str, Tensor]:
         """One step of the game on the next batches; what happened, as tensors."""
         self._follow_schedules()
-        reals = [next(self.batches)[0] for _ in range(self.config.n_critic)]
-        metrics: dict[str, Tensor] = self._round(*reals)
+        batches = [next(self.batches) for _ in range(self.config.n_critic)]
+        columns = zip(*batches, strict=True)
+        samples = next(columns)
+        labels = next(columns) if self.classes and self.config.conditional != "codes" else ()
+        metrics: dict[str, Tensor] = self._round(*samples, *labels)
         for scheduler in self.schedulers:
             scheduler.step()
         self.step += 1
@@ -132,14 +130,19 @@ class Training:
             if isinstance(self.discriminator, InstanceNoise):
                 self.discriminator.spread.fill_(config.instance_noise * (1 - progress))
 
-    def _play(self, *reals: Tensor) -> dict[str, Tensor]:
-        """What `advance` records and replays."""
+    def _play(self, *tensors: Tensor) -> dict[str, Tensor]:
+        """What `advance` records and replays: of all batches the samples, then the labels."""
+        count = self.config.n_critic
+        columns = [tensors[:count], tensors[count:]] if len(tensors) > count else [tensors]
+        if self.config.conditional == "codes":
+            drawn = [randint(self.classes, (len(x),), device=x.device) for x in tensors]
+            columns.append(tuple(drawn))
         metrics = gan_step(
             self.generator,
             self.discriminator,
             self.generator_optimizer,
             self.discriminator_optimizer,
-            reals,
+            zip(*columns, strict=True),
             self.config.latent,
             self.game,
             self.penalty,
@@ -148,8 +151,8 @@ class Training:
         return metrics
 
     def draw(self, noise: Tensor) -> Tensor:
-        """What the averaged generator makes of noise."""
-        return draw(self.average.module, noise)
+        """What the averaged generator makes of noise, of the classes in turn if there are any."""
+        return draw(self.average.module, noise, self.classes)
 
     def parts(self) -> dict[str, Any]:
         """The parts that have a state_dict, by name."""
@@ -186,12 +189,13 @@ class Training:
         return digest.hexdigest()
 
 
-def draw(generator: Module, noise: Tensor) -> Tensor:
-    """generator(noise) in evaluation mode, without recording."""
+def draw(generator: Module, noise: Tensor, classes: int = 0) -> Tensor:
+    """generator(noise) in evaluation mode, without recording; classes 0, 1, ... in turn."""
+    labels = [remainder(arange(len(noise), device=noise.device), classes)] if classes else []
     mode = generator.training
     generator.eval()
     with no_grad():
-        images: Tensor = generator(noise)
+        images: Tensor = generator(noise, *labels)
     generator.train(mode)
     return images
 

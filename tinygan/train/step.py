@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.distributed import averaged
-from tinygan.losses import BoundaryEquilibrium, Game, PairGame
+from tinygan.losses import BoundaryEquilibrium, Game, PairGame, verdict
 from tinygan.nn import Module
 from tinygan.ops import randn, sigmoid, stack
 from tinygan.optim import Optimizer
 
-Penalty = Callable[[Module, Tensor, Tensor], Tensor]
+Penalty = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]
+Batch = Tensor | Sequence[Tensor]
 
 
 def gan_step(
@@ -19,7 +21,7 @@ def gan_step(
     discriminator: Module,
     generator_optimizer: Optimizer,
     discriminator_optimizer: Optimizer,
-    reals: Iterable[Tensor],
+    reals: Iterable[Batch],
     latent: int,
     game: Game | BoundaryEquilibrium,
     penalty: Penalty | None = None,
@@ -31,22 +33,25 @@ def gan_step(
     weighed already, is added to D's loss. Gradients are asked for by name, so D's parameters take
     none in G's step. A game of pairs compares G's samples with the last of the `reals`. Nothing is
     read back to the host.
+
+    A batch may also be (x, labels): then G(z, labels) and D(x, labels) are told them.
     """
-    for real in reals:
+    for real, *labels in map(parts, reals):
+        critic = told(discriminator, labels)
         noise = randn(len(real), latent, device=real.device)  # sample
         with no_grad():
-            fake = generator(noise)
-        real_logits, fake_logits = discriminator(real), discriminator(fake)  # D loss
+            fake = generator(noise, *labels)
+        real_logits, fake_logits = critic(real), critic(fake)  # D loss
         d_loss = game.discriminator(real_logits, fake_logits)
-        d_total = d_loss if penalty is None else d_loss + penalty(discriminator, real, fake)
+        d_total = d_loss if penalty is None else d_loss + penalty(critic, real, fake)
         d_gradients = grad(d_total, discriminator.parameters(), allow_unused=True)  # D gradient
         d_gradients = averaged(d_gradients)  # over the ranks, if there are several
         discriminator_optimizer.update(d_gradients)  # D update
 
     noise = randn(len(real), latent, device=real.device)  # sample
-    logits = [discriminator(generator(noise))]  # G loss
+    logits = [critic(generator(noise, *labels))]  # G loss
     if isinstance(game, PairGame):
-        logits.insert(0, discriminator(real))
+        logits.insert(0, critic(real))
     g_loss = game.generator(*logits)
     g_gradients = grad(g_loss, generator.parameters())  # G gradient
     g_gradients = averaged(g_gradients)
@@ -57,11 +62,26 @@ def gan_step(
         return {
             "d_loss": d_loss,
             "g_loss": g_loss.detach(),
-            "d_real": sigmoid(real_logits).mean(),
-            "d_fake": sigmoid(fake_logits).mean(),
+            "d_real": sigmoid(verdict(real_logits)).mean(),
+            "d_fake": sigmoid(verdict(fake_logits)).mean(),
             "d_grad_norm": gradient_norm(d_gradients),
             "g_grad_norm": gradient_norm(g_gradients),
         }
+
+
+def parts(batch: Batch) -> Sequence[Tensor]:
+    """(x,) or (x, labels)."""
+    return [batch] if isinstance(batch, Tensor) else batch
+
+
+def told(discriminator: Module, labels: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """x -> D(x, labels), or D itself where there are none."""
+    return partial(_judge, discriminator, labels) if labels else discriminator
+
+
+def _judge(discriminator: Module, labels: Sequence[Tensor], x: Tensor) -> Tensor:
+    logits: Tensor = discriminator(x, *labels)
+    return logits
 
 
 def gradient_norm(gradients: Iterable[Tensor | None]) -> Tensor:

@@ -56,6 +56,8 @@ image, signal, vectors = normal(2, 4, 4, 4), normal(2, 4, 5), normal(3, 4)
 
 layer(lambda: nn.Identity(), vectors)
 layer(lambda: nn.Linear(4, 3), vectors)
+layer(lambda: nn.ConditionalBatchNorm1d(3, 5), normal(4, 3), integers(5, 4))
+layer(lambda: nn.ConditionalBatchNorm2d(4, 3), image, integers(3, 2))
 layer(lambda: nn.MinibatchStd(2), image)
 layer(lambda: nn.MinibatchStd(4), normal(4, 3))
 layer(lambda: nn.Bilinear(4, 2, 3), vectors, normal(3, 2))

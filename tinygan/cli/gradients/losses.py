@@ -187,6 +187,13 @@ row("losses.hinge", _both(GAMES["hinge"]), uniform(1.2, 2.0, 4), uniform(-2.0, -
 for _game in (GAMES["minimax"], GAMES["least_squares"]):
     assert isinstance(_game, Game)
     row("losses.smoothed", _both(losses.smoothed(_game, 0.1)), normal(4, 1), normal(5, 1))
+for _labelled in (True, False):
+    for _name in ("hinge", "relativistic"):
+        _game = GAMES[_name]
+        assert isinstance(_game, Game)
+        _classed = losses.with_classes(_game, 0.5, _labelled)
+        row("losses.with_classes", _both(_classed), *[uniform(-0.8, 0.8, 4, 2)] * 2)
+row("losses.verdict", losses.verdict, normal(4, 2))
 row("losses.feature_matching", losses.feature_matching, normal(4, 3), normal(5, 3))
 
 # -- penalties of a small network, by its weights; the batches are constants, for they detach them
