@@ -70,6 +70,13 @@ def test_every_penalty_trains(tmp_path: Path, penalty: str) -> None:
     train(tmp_path / "run", "--steps", 3, "--penalty", penalty, "--game", "wasserstein")
 
 
+def test_a_conditional_run_is_sampled(tmp_path: Path) -> None:
+    options = ("--data", "ring", "--model", "mlp", "--steps", 3, "--conditional", "projection")
+    train(tmp_path / "run", *options)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["classes"] == 8
+    tinygan("sample", tmp_path / "run", "-n", 5)
+
+
 def test_compiling_is_announced_once_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

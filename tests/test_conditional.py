@@ -67,20 +67,21 @@ def test_the_classifier_stands_beside_the_logit():
 
 @pytest.mark.parametrize("rank", [2, 4])
 def test_conditional_batch_norm_is_the_formula(rank):
+    tinygan.manual_seed(0)
     shape = (6, 3) if rank == 2 else (6, 3, 4, 5)
     layer = (nn.ConditionalBatchNorm1d if rank == 2 else nn.ConditionalBatchNorm2d)(3, 2)
     x, y = tinygan.randn(*shape), tinygan.tensor([0, 1, 1, 0, 1, 0])
     axes = (0,) if rank == 2 else (0, 2, 3)
-    a = x.numpy()
+    a = x.numpy().astype(np.float64)
     expected = (a - a.mean(axes, keepdims=True)) / np.sqrt(a.var(axes, keepdims=True) + 1e-5)
-    np.testing.assert_allclose(layer(x, y).detach().numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(x, y).detach().numpy(), expected, atol=3e-5)
     with tinygan.no_grad():
         layer.weight.weight[1] = 2.0
         layer.bias.weight[0] = -1.0
     scale = np.array([1, 2, 2, 1, 2, 1]).reshape(-1, *[1] * (rank - 1))
     shift = np.array([-1, 0, 0, -1, 0, -1]).reshape(-1, *[1] * (rank - 1))
     found = layer(x, y).detach().numpy()
-    np.testing.assert_allclose(found, expected * scale + shift, atol=1e-5)
+    np.testing.assert_allclose(found, expected * scale + shift, atol=3e-5)
 
 
 @pytest.mark.parametrize("form", CONDITIONAL)

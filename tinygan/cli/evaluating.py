@@ -49,7 +49,7 @@ def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Pa
     count = min(SAMPLES, most) if n is None else n
     real = reals(training, new, count, seed)
     classifier, accuracy = _classifier(training, new, most, console)
-    samples = sampled(generator, config.latent, count, seed)
+    samples = sampled(generator, config.latent, count, seed, run.notes().get("classes", 0))
     found: list[Figure] = []
     with console.status("measuring") as status:
         for figure in figures(samples, real, classifier, seed):
@@ -76,11 +76,11 @@ def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Pa
         write_json(out, report)
 
 
-def sampled(generator: Module, latent: int, count: int, seed: int) -> Tensor:
-    """So many samples of the noise of a seed."""
+def sampled(generator: Module, latent: int, count: int, seed: int, classes: int = 0) -> Tensor:
+    """So many samples of the noise of a seed, of all classes equally many."""
     random = Generator().manual_seed(seed)
     sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
-    return cat([draw(generator, randn(size, latent, generator=random)) for size in sizes])
+    return cat([draw(generator, randn(size, latent, generator=random), classes) for size in sizes])
 
 
 def _data(
