@@ -32,7 +32,8 @@ FIRST = (  # operations that are measured before the others
 )  # fmt: skip
 WORKLOADS = ("toy", "mlp", "classifier", "dcgan28", "dcgan64", "wgan-gp")
 COMPILED = ("torch.compile", "torch.compile step")  # takes long to compile
-TURN = {"rounds": 3, "seconds": 0.4}
+ROUNDS, SECONDS = 3, 0.4
+READY = 60.0  # seconds in which a framework has to have taken its first steps
 
 
 class Part:
@@ -97,7 +98,7 @@ def ops(part: Part) -> None:
                     rows += measure_call(kept[size][name], size, limits[device], device, 0.02)
                 except Exception as error:
                     failed[f"{name}, {size}, {device}"] = f"{type(error).__name__}: {error}"
-        part.keep(rows=rows, failed=failed, crossings=crossings(rows), of=len(names))
+            part.keep(rows=rows, failed=failed, crossings=crossings(rows), of=len(names))
 
 
 def steps(part: Part) -> None:
@@ -133,8 +134,8 @@ def _on_gpu(part: Part, name: str, tf32: bool, chosen: Callable[[str], bool]) ->
         for variant in variants(framework, name, "cuda")
         if chosen(variant)
     ]
-    limit = max(5.0, part.left() - len(names) * TURN["rounds"] * TURN["seconds"])
-    return measure_on_gpu(name, names, **TURN, tf32=tf32, tell=print, limit=limit)
+    limit = min(READY, part.left() - len(names) * ROUNDS * SECONDS)
+    return measure_on_gpu(name, names, ROUNDS, SECONDS, tf32, print, max(5.0, limit))
 
 
 PARTS = {

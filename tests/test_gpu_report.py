@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import anywhere
 import nvrtc
 import pytest
 
@@ -86,6 +87,41 @@ def test_the_report_is_written_though_no_time_was_left(tmp_path: Path) -> None:
     assert report["ops"]["code"] == 125 and report["tests-gpu"]["code"] == 125
     assert "| ops | no time was left | 0 |" in page
     assert report["environment"]["cores"] >= 1
+
+
+@pytest.mark.parametrize("devices", [["cpu"], ["cpu", "cuda"]])
+def test_parts_keep_what_they_have(
+    devices: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anywhere.provide(tmp_path, monkeypatch)
+    report = script("gpu_report")
+    monkeypatch.setattr(report, "SIZES", ("tiny",))
+    monkeypatch.setattr(report, "WORKLOADS", ("classifier",))
+    monkeypatch.setattr(report, "available", lambda names: ["tinygan"])
+    for name in ("ceilings", "steps"):
+        report.PARTS[name](report.Part(tmp_path, name, devices))
+    kept: list[int] = []
+
+    def left(part: Any) -> float:
+        kept.append(len(part.found.get("rows", [])))
+        return 3 - len(kept)
+
+    monkeypatch.setattr(report.Part, "left", left)
+    report.PARTS["ops"](report.Part(tmp_path, "ops", devices))
+    for name in ("ceilings", "steps", "ops"):
+        (tmp_path / f"{name}.status").write_text("0 1 9")
+    report.write(tmp_path, devices, tmp_path)
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert [a > 0 for a in kept] == [False, True, True, True]
+    rows = found["ops"]["found"]["rows"]
+    assert {row["op"] for row in rows} == set(report.FIRST[:3])
+    assert {row["device"] for row in rows} == set(devices) == set(found["ceilings"]["found"])
+    assert found["ops"]["found"]["failed"] == {}
+    results = found["steps"]["found"]["results"]
+    assert {result["device"] for result in results} == set(devices)
+    page = (tmp_path / "gpu.md").read_text()
+    assert ("GPU wins from" in page) == ("| classifier |" in page) == ("cuda" in devices)
+    assert found["transfers"]["code"] == 1  # it was not run
 
 
 def step(variant: str, median: float, losses: list[float], agrees: bool = True) -> dict[str, Any]:
