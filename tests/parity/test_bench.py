@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tinygan.cli.bench import with_tinygan
-from tinygan.cli.bench.workloads import WORKLOADS
+from tinygan.cli.bench.workloads import WORKLOADS, Place
 
 torch = pytest.importorskip("torch")
 
@@ -15,8 +15,8 @@ def test_three_steps_have_pytorchs_losses(workload: str) -> None:
     from tinygan.cli.bench import with_torch
 
     threads = torch.get_num_threads()
-    ours = with_tinygan.build(workload, "tinygan", 1)
-    theirs = with_torch.build(workload, "torch eager", threads)
+    ours = with_tinygan.build(workload, "tinygan", Place())
+    theirs = with_torch.build(workload, "torch eager", Place(threads=threads))
     for number in range(3):
         assert ours(number) == pytest.approx(theirs(number), rel=2e-3 if number else 1e-4)
 
@@ -26,6 +26,6 @@ def test_jaxs_first_losses(workload: str) -> None:
     pytest.importorskip("jax")
     from tinygan.cli.bench import with_jax
 
-    ours = with_tinygan.build(workload, "tinygan eager", 1)
-    theirs = with_jax.build(workload, "jax jit", 1)
+    ours = with_tinygan.build(workload, "tinygan eager", Place())
+    theirs = with_jax.build(workload, "jax jit", Place())
     assert ours(0) == pytest.approx(theirs(0), rel=1e-4)
