@@ -266,6 +266,29 @@ def test_equal_distributions_have_the_expected_density_and_coverage(device):
     assert precision > 0.6 and recall > 0.5
 
 
+def test_neighbours_by_their_definitions(monkeypatch):
+    monkeypatch.setattr(matrices, "ENTRIES", 100)
+    x, y = normal(23, 3), 0.3 + 0.8 * normal(17, 3, seed=1)
+
+    def distance(a, b):
+        return math.dist(a.astype(np.float64), b.astype(np.float64))
+
+    def radii(z, k):
+        return [sorted(distance(a, b) for b in z)[k] for a in z]  # the first is itself
+
+    def inside(points, centres, reach):
+        return np.array([[distance(p, c) <= r for c, r in zip(centres, reach, strict=True)]
+                         for p in points])  # fmt: skip
+
+    for k in (2, 4):
+        precision, recall = precision_recall(x, y, k)
+        assert precision == inside(y, x, radii(x, k)).any(axis=1).mean()
+        assert recall == inside(x, y, radii(y, k)).any(axis=1).mean()
+        density, coverage = density_coverage(x, y, k)
+        assert density == pytest.approx(inside(y, x, radii(x, k)).sum() / (k * 17))
+        assert coverage == inside(y, x, radii(x, k)).any(axis=0).mean()
+
+
 def two_clusters(count, seed):
     x = 0.1 * normal(count, 2, seed=seed)
     x[: count // 2] += 10
