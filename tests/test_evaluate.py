@@ -62,7 +62,9 @@ def test_new_images_of_the_distribution_are_at_the_floor(judged):
 def test_each_planted_fault_shows_in_its_figure(judged):
     training, _, real, classifier = judged
     copies = Images(training.images[:300])
-    assert named(as_samples(copies), real)["nearer than held-out"].value > 0.95
+    found = named(as_samples(copies), real)
+    assert found["nearer than held-out"].value > 0.95
+    assert found["nearest training image"].value == 0
     collapsed = blobs(1500, 2)
     collapsed = Images(collapsed.images[collapsed.labels == 1][:300])
     found = named(as_samples(collapsed), real, classifier)

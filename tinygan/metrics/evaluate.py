@@ -153,12 +153,8 @@ def _of_features(fakes: Images, real: Reals, classifier: Classifier) -> Iterator
 
 
 def _of_pixels(fakes: Images, real: Reals, seed: int) -> Iterator[Figure]:
-    assert isinstance(real.training, Images)
-    fake, x, others = (_pixels(images) for images in (fakes, real.reference, real.others))
-    yield _sliced(fake, x, others, seed)
-    new = None if real.held_out is None else 255 * x[:QUERIES]
-    training = real.training.images.reshape(len(real.training), -1)  # as bytes, for it may be large
-    found = memorisation(255 * fake[:QUERIES], training, new)
+    new = None if real.held_out is None else _bytes(real.reference)[:QUERIES]
+    found = memorisation(_bytes(fakes)[:QUERIES], _bytes(real.training), new)
     note = "median distance, pixels in 0 to 1"
     if new is None:
         note += "; real: from one training image to another"
@@ -166,6 +162,10 @@ def _of_pixels(fakes: Images, real: Reals, seed: int) -> Iterator[Figure]:
     yield Figure(
         "nearer than held-out", found.nearer, 0.5, "near", "chance; near 1 is memorisation"
     )
+    fake, x, others = (
+        _bytes(images).astype(np.float32) / 255 for images in (fakes, real.reference, real.others)
+    )
+    yield _sliced(fake, x, others, seed)
     warning = "nats; history, ranks models wrongly"
     chosen_on, test = x[: len(x) // 10], x[len(x) // 10 :]
     value, floor = (parzen_log_likelihood(s, chosen_on, test) for s in (fake, others))
@@ -190,7 +190,7 @@ def _sliced(fake: np.ndarray, x: np.ndarray, others: np.ndarray, seed: int) -> F
     return Figure("sliced Wasserstein", value, floor, "lower")
 
 
-def _pixels(data: Images | Points) -> np.ndarray:
-    """The pixels N D in 0..1."""
+def _bytes(data: Images | Points) -> np.ndarray:
+    """The pixels N D in 0..255."""
     assert isinstance(data, Images)
-    return data.images.reshape(len(data), -1).astype(np.float32) / 255
+    return data.images.reshape(len(data), -1)
