@@ -189,7 +189,9 @@ const char* launch(
     for (unsigned z = 0; z < gridDim.z; z++)
         for (unsigned y = 0; y < gridDim.y; y++)
             for (unsigned x = 0; x < gridDim.x; x++) {
-                blockIdx = {backwards ? gridDim.x - 1 - x : x, y, z};
+                blockIdx = {x, y, z};
+                if (backwards)
+                    blockIdx = {gridDim.x - 1 - x, gridDim.y - 1 - y, gridDim.z - 1 - z};
                 run_block();
                 if (trapped) return printed;
             }

@@ -173,6 +173,20 @@ def test_the_next_product_finds_the_counters_as_the_first(monkeypatch: pytest.Mo
     np.testing.assert_array_equal(DEVICE.to_host(product.matmul(device(x), device(w))), first)
 
 
+@pytest.mark.parametrize("parts", [2, 5, 8])
+def test_the_bits_do_not_depend_on_which_block_is_first(
+    parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "tiling", lambda *sizes: (2, parts))
+    x, w = normal(np.float32, 70, 300), normal(np.float32, 300, 40)
+    expected = DEVICE.to_host(product.matmul(device(x), device(w)))
+    monkeypatch.setenv("TINYGAN_CUDA_ON_HOST", "backwards")
+    for _ in range(2):
+        y = DEVICE.to_host(product.matmul(device(x), device(w)))
+        np.testing.assert_array_equal(y, expected)
+    close(product.matmul(device(x), device(w)), x @ w, np.float32)
+
+
 def test_the_bits_of_a_row_do_not_depend_on_memory() -> None:
     """Numbers are added in an order that follows from shapes."""
     x, w = normal(np.float32, 70, 300), normal(np.float32, 300, 40)
