@@ -66,6 +66,14 @@ def close(y: Any, expected: np.ndarray, kind: Any) -> None:
     np.testing.assert_allclose(y, expected, atol=TOLERANCE[kind])
 
 
+@pytest.fixture(autouse=True)
+def _no_plans() -> Any:
+    """Those that tests changed are forgotten."""
+    product._plan.cache_clear()
+    yield
+    product._plan.cache_clear()
+
+
 @pytest.fixture(params=[(tile, parts) for tile in range(len(product.TILES)) for parts in (1, 2, 5)])
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tile that there is, the depth whole and in parts, whatever the shape."""

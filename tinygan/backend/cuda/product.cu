@@ -6,32 +6,40 @@ struct Evenly {
     __device__ long long operator()(int row) const { return row * step; }
 };
 
+// The same as LAYOUT in product.py. Steps are in numbers, by batch, row and column.
+struct Layout {
+    long long x[3], w[3], y[3], bias[2];  // of the bias, by row and column
+    int height, depth, width, parts;
+};
+
+// Quads run the way that numbers do.
+template <typename T>
+__device__ Matrix<T> factor(const T* numbers, const long long* steps, int along, int size,
+                            int depth, int batch) {
+    long long deep = steps[along], step = steps[3 - along];
+    bool deep_quads = deep == 1 || step != 1;
+    return {numbers + batch * steps[0], step, deep, size, depth, deep_quads,
+            aligned(numbers, deep_quads ? deep : step, deep_quads ? step : deep, steps[0])};
+}
+
 template <typename T, int TILE, int TENSOR>
 __global__ void __launch_bounds__(Tile<TILE>::threads, RESIDENT<T, Tile<TILE>>)
-product(
-    const T* x, long long x_batch, long long x_row, long long x_column,
-    const T* w, long long w_batch, long long w_row, long long w_column,
-    T* y, long long y_batch, long long y_row, long long y_column,
-    const T* bias, int biased, long long bias_row, long long bias_column, int activation, T slope,
-    int height, int depth, int width, T* sums, int parts) {
+product(const T* x, const T* w, T* y, const T* bias, int biased, int activation, T slope,
+        const __grid_constant__ Layout at, T* sums) {
     using Shape = Tile<TILE>;
-    int batch = blockIdx.z / parts, part = blockIdx.z % parts;
+    int batch = blockIdx.z / at.parts, part = blockIdx.z % at.parts;
     int tile = (batch * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
     __shared__ Factors<Matrix<T>, Matrix<T>> factors;
     if (threadIdx.x == 0) {
-        bool x_along = x_column == 1 || x_row != 1, w_along = w_row == 1 && w_column != 1;
-        factors.left = {
-            x + batch * x_batch, x_row, x_column, height, depth, x_along,
-            aligned(x, x_along ? x_column : x_row, x_along ? x_row : x_column, x_batch)};
-        factors.right = {
-            w + batch * w_batch, w_column, w_row, width, depth, w_along,
-            aligned(w, w_along ? w_row : w_column, w_along ? w_column : w_row, w_batch)};
+        factors.left = factor(x, at.x, 2, at.height, at.depth, batch);
+        factors.right = factor(w, at.w, 1, at.width, at.depth, batch);
     }
     __syncthreads();
-    Result<T, Evenly> result = {y + batch * y_batch, {y_row}, y_column, height, width,
-                                aligned(y, y_column, y_row, y_batch), biased ? bias : nullptr,
-                                bias_row, bias_column, activation, slope};
+    Result<T, Evenly> result = {
+        y + batch * at.y[0], {at.y[1]}, at.y[2], at.height, at.width,
+        aligned(y, at.y[2], at.y[1], at.y[0]), biased ? bias : nullptr, at.bias[0], at.bias[1],
+        activation, slope};
     product_tile<T, Shape, TENSOR>(
         factors, result, blockIdx.x * Shape::rows, blockIdx.y * Shape::columns,
-        (depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, parts, sums, tile});
+        (at.depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, at.parts, sums, tile});
 }

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.copy import contiguous
 from tinygan.backend.cuda.precision import allow_tf32
 from tinygan.backend.cuda.source import FLOATS, Kernel, Launch
 from tinygan.backend.kernels import launches
 
 Activation = tuple[str, float] | None  # its name and slope
+Steps = tuple[int, ...]
+Where = tuple[Steps, Steps]  # shape, strides
 
 ACTIVATIONS = {"relu": 1, "leaky_relu": 2}
 MOST_BLOCKS = 65535  # along the second and third dimension of a grid
@@ -62,6 +65,9 @@ def on_tensor_cores(kind: np.dtype[Any]) -> int:
 
 
 PRODUCT = Tiled("product.cu", "product")
+LAYOUT = np.dtype(  # the same as Layout in product.cu
+    [*((name, np.int64, 3) for name in "xwy"), ("bias", np.int64, 2), ("sizes", np.int32, 4)]
+)
 
 # of an H100, for the estimate below
 MULTIPROCESSORS = 132
@@ -118,9 +124,7 @@ def parts_memory(size: int, parts: int, y: Any) -> Any:
 
 @launches
 def matmul(x: Any, w: Any, *, out: Any = None) -> Any:
-    if not x.ndim or not w.ndim or x.shape[-1] != w.shape[max(w.ndim - 2, 0)]:
-        return NotImplemented
-    return _matmul(x, w, None, out, None)
+    return _matmul(x, w, (w.shape, w.strides), None, out, None)
 
 
 @launches
@@ -132,56 +136,129 @@ def linear(
     out: Any = None,
     activation: Activation = None,
 ) -> Any:
-    if not x.ndim or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+    if weight.ndim != 2:
         return NotImplemented
     if bias is not None and (bias.dtype != x.dtype or bias.shape != weight.shape[:1]):
         return NotImplemented
-    return _matmul(x, weight.T, bias, out, activation)
+    transposed = (weight.shape[::-1], weight.strides[::-1])
+    return _matmul(x, weight, transposed, bias, out, activation)
 
 
-def _matmul(x: Any, w: Any, bias: Any, out: Any, activation: Activation) -> Any:
+def _matmul(x: Any, w: Any, w_where: Where, bias: Any, out: Any, activation: Activation) -> Any:
     """f(x (..., m, k) @ w (..., k, n) + bias), either of them without its m or n."""
-    if x.dtype not in FLOATS or w.dtype != x.dtype or not (x.size and w.size):
+    kind, shape = x.dtype, _shape(x.shape, w_where[0])
+    name, slope = activation or ("", 1.0)
+    if kind not in FLOATS or w.dtype != kind or shape is None or (name and name not in ACTIVATIONS):
         return NotImplemented
-    if activation is not None and activation[0] not in ACTIVATIONS:
+    if out is not None and (out.dtype != kind or out.shape != shape):
         return NotImplemented
-    left, right = x[None] if x.ndim == 1 else x, w[:, None] if w.ndim == 1 else w
+    xp, tensor = backend_for("cuda").xp, on_tensor_cores(kind)
+    y = xp.empty(shape, kind) if out is None else out
+    bias_step = 0 if bias is None else bias.strides[0]
+    y_where = (shape, y.strides)
+    plan = _plan((x.shape, x.strides), w_where, y_where, bias_step, kind.itemsize, tensor)
+    if plan is None:  # batches that broadcast unevenly, perhaps
+        lead = np.broadcast_shapes(x.shape[:-2], w_where[0][:-2])
+        if x.ndim > 2:
+            x = contiguous(xp.broadcast_to(x, (*lead, *x.shape[-2:])))
+        if w.ndim > 2:
+            w = contiguous(xp.broadcast_to(w, (*lead, *w.shape[-2:])))
+            w_where = (w.shape, w.strides)
+        plan = _plan((x.shape, x.strides), w_where, y_where, bias_step, kind.itemsize, tensor)
+    if plan is None:
+        return NotImplemented
+    tile = TILES[plan.tile]
+    blocks = math.prod(plan.grid)
+    PRODUCT[kind, plan.tile, tensor](
+        plan.grid,
+        (tile.threads,),
+        (
+            *((w, x) if plan.transposed else (x, w)),
+            *(y, y if bias is None else bias, np.int32(bias is not None)),
+            *(np.int32(ACTIVATIONS.get(name, 0)), kind.type(slope), plan.layout),
+            parts_memory(blocks * tile.rows * tile.columns, plan.parts, y),
+        ),
+    )
+    return y
+
+
+class _Plan(NamedTuple):
+    """A launch: what is known without its arrays."""
+
+    layout: np.ndarray
+    grid: tuple[int, int, int]
+    tile: int
+    parts: int
+    transposed: bool  # w^T x^T is computed
+
+
+@lru_cache(maxsize=1024)
+def _shape(x: Steps, w: Steps) -> Steps | None:
+    """The shape of a product, None if there is none or it is empty."""
+    if not x or not w or x[-1] != w[max(len(w) - 2, 0)] or 0 in x or 0 in w:
+        return None
     try:
-        lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        lead = np.broadcast_shapes(x[:-2], w[:-2])
     except ValueError:
-        return NotImplemented
-    (m, k), n = left.shape[-2:], right.shape[-1]
-    shape = (*lead, *([m] if x.ndim > 1 else []), *([n] if w.ndim > 1 else []))
-    if out is not None and (out.dtype != x.dtype or out.shape != shape):
-        return NotImplemented
-    y = backend_for("cuda").xp.empty(shape, x.dtype) if out is None else out
-    target = y[..., None] if w.ndim == 1 else y
-    target = target[..., None, :] if x.ndim == 1 else target
-    batch = math.prod(lead)
-    rows = [_step(a, (*lead, m), 1) for a in (left, target)] if right.ndim == 2 else [None]
-    steps: list[tuple[Any, Any]]
-    if None not in rows:  # one product instead of a batch of them
-        batch, m = 1, batch * m
-        steps = [(0, rows[0]), (0, right.strides[0]), (0, rows[1])]
+        return None
+    return (*lead, *x[-2:-1], *w[-1:][: len(w) - 1])
+
+
+@lru_cache(maxsize=1024)
+def _plan(x: Where, w: Where, y: Where, bias_step: int, itemsize: int, tensor: int) -> _Plan | None:
+    """For arrays by their shapes and their steps in bytes; None if their batches are uneven."""
+    row, column = len(x[0]) > 1, len(w[0]) > 1
+    k, m, n = x[0][-1], x[0][-2] if row else 1, w[0][-1] if column else 1
+    matrices: list[Any] = [  # steps by row and column; dimensions of a batch
+        ((x[1][-2] if row else 0, x[1][-1]), _front(x, 2)),
+        ((w[1][-2], w[1][-1]) if column else (w[1][-1], 0), _front(w, 2)),
+        ((y[1][-1 - column] if row else 0, y[1][-1] if column else 0), _front(y, row + column)),
+    ]
+    lead = matrices[2][1][0]
+    batch, rows = math.prod(lead), None
+    if len(w[0]) <= 2 and row:  # perhaps one product instead of a batch of them
+        fronts = [_front(x, 1), _front(y, column)]
+        rows = [_step(front, (*lead, m)) for front in fronts]
+    if rows is not None and None not in rows:
+        batches: list[Any] = [0, 0, 0]
+        (a, b, c), batch, m = [steps for steps, _ in matrices], 1, batch * m
+        a, c = (rows[0], a[1]), (rows[1], c[1])
     else:
-        if _step(left, lead, 2) is None:
-            left = _broadcast(left, lead)
-        if _step(right, lead, 2) is None:
-            right = _broadcast(right, lead)
-        steps = [(_step(a, lead, 2), a.strides[-2]) for a in (left, right, target)]
-        if steps[2][0] is None:
-            return NotImplemented
-    operands = [(a, *s, a.strides[-1]) for a, s in zip((left, right, target), steps, strict=True)]
-    return y if _launched(operands, bias, (batch, m, n, k), activation) else NotImplemented
+        batches = [_step(front, lead) for _, front in matrices]
+        a, b, c = [steps for steps, _ in matrices]
+    if None in batches:
+        return None
+    bias = (0, bias_step)
+    transposed = m <= FEW < n  # so that it has few columns
+    if transposed:
+        m, n = n, m
+        a, b, c, bias = b[::-1], a[::-1], c[::-1], bias[::-1]
+        batches[:2] = batches[1::-1]
+    number, parts = tiling(batch, m, n, k, itemsize, tensor)
+    tile = TILES[number]
+    grid = (-(-m // tile.rows), -(-n // tile.columns), batch * parts)
+    if max(grid[1:]) > MOST_BLOCKS or max(m, n, k) >= 1 << 31:
+        return None
+    layout = np.zeros((), LAYOUT)
+    for name, steps in zip("xwy", zip(batches, (a, b, c), strict=True), strict=True):
+        layout[name] = [s // itemsize for s in (steps[0], *steps[1])]
+    layout["bias"] = [s // itemsize for s in bias]
+    layout["sizes"] = (m, k, n, parts)
+    return _Plan(layout, grid, number, parts, transposed)
 
 
-def _step(x: Any, sizes: tuple[int, ...], inner: int) -> int | None:
-    """The step of all dimensions but `inner` ones, broadcast to `sizes`, as one; None if uneven."""
-    outer = x.ndim - inner
-    shape = (*[1] * (len(sizes) - outer), *x.shape[:outer])
-    strides = (*[0] * (len(sizes) - outer), *x.strides[:outer])
+def _front(x: Where, inner: int) -> Where:
+    """Without its last dimensions."""
+    return x[0][: max(len(x[0]) - inner, 0)], x[1][: max(len(x[0]) - inner, 0)]
+
+
+def _step(x: Where, sizes: Steps) -> int | None:
+    """The step of all dimensions, broadcast to `sizes`, as one; None if they are uneven."""
+    missing = len(sizes) - len(x[0])
     step, length = 0, 1
-    for size, own, stride in reversed(list(zip(sizes, shape, strides, strict=True))):
+    for size, own, stride in reversed(
+        list(zip(sizes, (*[1] * missing, *x[0]), (*[0] * missing, *x[1]), strict=True))
+    ):
         if size == 1:
             continue
         stride = stride if own == size else 0
@@ -191,50 +268,3 @@ def _step(x: Any, sizes: tuple[int, ...], inner: int) -> int | None:
             return None
         length *= size
     return step
-
-
-def _broadcast(x: Any, lead: tuple[int, ...]) -> Any:
-    xp = backend_for("cuda").xp
-    return xp.ascontiguousarray(xp.broadcast_to(x, (*lead, *x.shape[-2:])))
-
-
-def _launched(
-    operands: list[tuple[Any, Any, int, int]],
-    bias: Any,
-    sizes: tuple[int, int, int, int],
-    activation: Activation,
-) -> bool:
-    """Launch the product of operands, each with its steps in bytes; False if it has no grid."""
-    batch, m, n, k = sizes
-    left, right, y = operands
-    result, kind = y[0], y[0].dtype
-    bias_steps = (0, 0 if bias is None else bias.strides[0])
-    if m <= FEW < n:  # the transposed product has few columns
-        m, n = n, m
-        left, right, y = (_transposed(a) for a in (right, left, y))
-        bias_steps = bias_steps[::-1]
-    tensor = on_tensor_cores(kind)
-    number, parts = tiling(batch, m, n, k, kind.itemsize, tensor)
-    tile = TILES[number]
-    grid = (-(-m // tile.rows), -(-n // tile.columns), batch * parts)
-    if max(grid[1:]) > MOST_BLOCKS or max(m, n, k) >= 1 << 31:
-        return False
-    name, slope = activation or ("", 1.0)
-    arguments = [y[0] if bias is None else bias, np.int32(bias is not None)]
-    arguments += [np.int64(s // kind.itemsize) for s in bias_steps]
-    arguments += [np.int32(ACTIVATIONS.get(name, 0)), kind.type(slope)]
-    arguments += [np.int32(a) for a in (m, k, n)]
-    arguments += [
-        parts_memory(math.prod(grid) * tile.rows * tile.columns, parts, result),
-        np.int32(parts),
-    ]
-    for operand in (y, right, left):
-        steps = [np.int64(s // kind.itemsize) for s in operand[1:]]
-        arguments = [operand[0], *steps, *arguments]
-    PRODUCT[kind, number, tensor](grid, (tile.threads,), arguments)
-    return True
-
-
-def _transposed(operand: tuple[Any, Any, int, int]) -> tuple[Any, Any, int, int]:
-    x, batch, row, column = operand
-    return x, batch, column, row
