@@ -156,3 +156,10 @@ def test_habits_of_scripts_are_served() -> None:
     loader = tinygan.utils.data.DataLoader(data, 2, pin_memory=True, persistent_workers=True)
     assert next(iter(loader))[0].tolist() == y.tolist()
     assert tinygan.data is not tinygan.utils.data
+
+
+@pytest.mark.parametrize("data", [0.7, [0.7], [[0.7, 1e300]], (1e-300,)])
+def test_floats_keep_their_precision_in_the_type_that_is_asked_for(data):
+    for make in (tinygan.tensor, tinygan.as_tensor):
+        x = make(data, dtype=np.float64).numpy()
+        np.testing.assert_array_equal(x, np.asarray(data), strict=True)

@@ -38,14 +38,16 @@ def _finish(array: Any, requires_grad: bool) -> Tensor:
     return x.requires_grad_() if requires_grad else x
 
 
-def _host(data: Any) -> np.ndarray:
-    """Numbers and nested sequences as an array of the type that PyTorch gives them."""
+def _host(data: Any, narrow: bool) -> np.ndarray:
+    """Numbers and nested sequences as an array, floats in the default type if `narrow`."""
+    if type(data) is float and not narrow:
+        return np.asarray(data)
     if type(data) in (bool, int, float):
         return np.asarray(data, dtype=dtype_of_scalar(data))
     if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
         data = [x.tolist() if isinstance(x, Tensor) else x for x in data]
     array = np.asarray(data)
-    if isinstance(data, (list, tuple)) and array.dtype.kind == "f":
+    if narrow and isinstance(data, (list, tuple)) and array.dtype.kind == "f":
         leaf: Any = data
         while isinstance(leaf, (list, tuple)) and leaf:
             leaf = leaf[0]
@@ -78,7 +80,7 @@ def _convert(data: Any, dtype: Any, device: Where, copy: bool) -> Any:
         array = data
     except TypeError:
         backend = backend_for("cpu")
-        array = _host(data)
+        array = _host(data, narrow=dtype is None)
     target = backend if device is None else backend_for(device)
     if target is not backend:
         array, copy = target.from_host(backend.to_host(array)), False
