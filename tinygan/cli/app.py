@@ -74,6 +74,7 @@ def train(
     steps: Annotated[int | None, _option("Training steps. [1000]")] = None,
     batch_size: Annotated[int | None, _option("Images in a batch. [64]")] = None,
     n_critic: Annotated[int | None, _option("Steps of D for one of G. [1]")] = None,
+    unroll: Annotated[int | None, _option("Updates of D that G looks ahead. [0]")] = None,
     size: Annotated[int | None, _option("Side of the images, in pixels. [28]")] = None,
     width: Annotated[int | None, _option("Channels (dcgan) or units (mlp). [48]")] = None,
     latent: Annotated[int | None, _option("Dimensions of the noise. [100]")] = None,

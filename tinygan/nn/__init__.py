@@ -28,6 +28,7 @@ from tinygan.nn.containers import ModuleDict, ModuleList, ParameterList, Sequent
 from tinygan.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from tinygan.nn.dropout import Dropout, Dropout1d, Dropout2d
 from tinygan.nn.embedding import Embedding
+from tinygan.nn.functional_call import functional_call
 from tinygan.nn.linear import Bilinear, Identity, Linear
 from tinygan.nn.loss import (
     BCELoss,
@@ -160,6 +161,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "functional",
+    "functional_call",
     "init",
     "utils",
 ]

@@ -38,6 +38,8 @@ class Config:
     is the spread of noise on them, which falls to zero, and `label_smoothing` s sets 1 - s as its
     target for real samples.
 
+    With `unroll` k the generator plays against the discriminator as it would be k updates later.
+
     The learning rates go from 1 to `lr_end` of what they are set to, as `schedule` says. In a
     cosine, `beta2` goes to `beta2_end`, unless that is 0, and the penalty's weight to
     `penalty_end` times what it was.
@@ -61,6 +63,7 @@ class Config:
     steps: int = 1000
     batch_size: int = 64
     n_critic: int = 1
+    unroll: int = 0
     size: int = 28
     width: int = 48
     latent: int = 100
@@ -97,6 +100,8 @@ class Config:
                      "packing", "codes", "checkpoint_every", "sample_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.unroll < 0:
+            raise UserError(f"unroll must be 0 or more, got {self.unroll}")
         for name in ("lr_g", "lr_d"):
             if not 0 < getattr(self, name) < inf:
                 raise UserError(f"{name} must be a positive number, got {getattr(self, name)}")

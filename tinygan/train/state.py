@@ -146,6 +146,7 @@ class Training:
             self.config.latent,
             self.game,
             self.penalty,
+            self.config.unroll,
         )
         self.average.update()
         return metrics

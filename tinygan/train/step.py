@@ -11,6 +11,7 @@ from tinygan.losses import BoundaryEquilibrium, Game, PairGame, verdict
 from tinygan.nn import Module
 from tinygan.ops import randn, sigmoid, stack
 from tinygan.optim import Optimizer
+from tinygan.train.unrolled import full_loss, unrolled
 
 Penalty = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]
 Batch = Tensor | Sequence[Tensor]
@@ -25,6 +26,7 @@ def gan_step(
     latent: int,
     game: Game | BoundaryEquilibrium,
     penalty: Penalty | None = None,
+    unroll: int = 0,
 ) -> dict[str, Tensor]:
     """Update D once for every batch of `reals`, then G once; return what happened, as tensors.
 
@@ -34,7 +36,8 @@ def gan_step(
     none in G's step. A game of pairs compares G's samples with the last of the `reals`. Nothing is
     read back to the host.
 
-    A batch may also be (x, labels): then G(z, labels) and D(x, labels) are told them.
+    A batch may also be (x, labels): then G(z, labels) and D(x, labels) are told them. With
+    `unroll` k G plays against D as it would be k updates later, and its gradient goes through them.
     """
     for real, *labels in map(parts, reals):
         critic = told(discriminator, labels)
@@ -49,7 +52,11 @@ def gan_step(
         discriminator_optimizer.update(d_gradients)  # D update
 
     noise = randn(len(real), latent, device=real.device)  # sample
-    logits = [critic(generator(noise, *labels))]  # G loss
+    fake = generator(noise, *labels)
+    if unroll:  # D as it will be
+        ahead = full_loss(game, penalty, real, fake)
+        critic = unrolled(discriminator, labels, discriminator_optimizer, ahead, unroll)
+    logits = [critic(fake)]  # G loss
     if isinstance(game, PairGame):
         logits.insert(0, critic(real))
     g_loss = game.generator(*logits)
