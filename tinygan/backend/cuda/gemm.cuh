@@ -135,7 +135,9 @@ template <typename T> struct Parts {
     int tile;
 };
 constexpr int COUNTED = 1 << 14;  // parts of all tiles, the same as in product.py
-__device__ unsigned arrived[COUNTED];  // blocks at a meeting of two: back to 0 when both were there
+// Blocks at a meeting of two: 0 again when both were there. Launches of a kernel must follow one
+// another, never overlap.
+__device__ unsigned arrived[COUNTED];
 
 // Whether this block is to store the tile: then it has the sums of all parts. Parts meet in pairs,
 // pairs in pairs, and so on. The first at a meeting leaves its sums and ends, the second adds them:

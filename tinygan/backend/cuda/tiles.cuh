@@ -57,10 +57,10 @@ template <> __device__ inline void copy_latest<4, float>(float* to, const float*
     *(float4*)to = __ldcg((const float4*)from);
 }
 
-// Whether quads of numbers, `unit` apart, lie on multiples of their size or of 16 bytes: so must the
-// first number be, and every fourth one in the other directions.
-template <typename T, typename... Steps> __device__ bool aligned(const T* p, long long unit,
-                                                               Steps... steps) {
+// Whether quads of numbers, `unit` apart, can be moved as one: they are neighbours, and the first
+// number and every fourth one in the other directions lie on multiples of 16 bytes.
+template <typename T, typename... Steps>
+__device__ bool aligned(const T* p, long long unit, Steps... steps) {
     return unit == 1 && (size_t)p % 16 == 0 && ((steps % 4 == 0) && ...);
 }
 

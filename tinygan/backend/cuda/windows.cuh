@@ -9,7 +9,7 @@ struct Geometry {
     int x_size[2], y_size[2], kernel[2], stride[2], padding[2], dilation[2];
     int images, groups, read, written;  // the last two: channels of a group
     int transposed;    // y is the gradient of the image that was convolved, x that of the result
-    int images_first;  // whether positions of the product are one pixel of all images, then the next
+    int images_first;  // whether rows of the product are one pixel of all images, then the next
 };
 
 // One dimension: position p of the result meets, with tap t, pixel  start + p * stride + t * step.
