@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anywhere
+import nvrtc
 import pytest
 from command import tinygan
 
@@ -106,6 +107,21 @@ def test_events_tell_the_time_of_one_call() -> None:
     assert all(slept <= t < 20 * slept for t in (*times, host))
     quick, _ = clocks.measured(lambda: None, "cuda", 0.0)
     assert max(quick) < slept  # what holds the device is not counted
+
+
+@pytest.mark.skipif(nvrtc.LIBRARY is None, reason="needs nvidia-cuda-nvrtc-cu12")
+def test_what_holds_the_device_compiles() -> None:
+    code, _ = nvrtc.compiled(clocks.HOLD, ["hold"], 90)
+    assert code.startswith("\x7fELF")
+
+
+def test_the_gpu_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    anywhere.provide(tmp_path, monkeypatch)
+    chart = tmp_path / "ops.png"
+    given = ["--op", "sum", "--size", "tiny", "--devices", "cuda", "--chart", chart]
+    printed = tinygan("bench", "ops", *given)
+    assert "Transfers" in printed and "one by one" not in printed
+    assert chart.stat().st_size > 1000
 
 
 def timed(size: str, numbers: int, device: str, median: float, host: float) -> dict[str, Any]:
