@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.cpu import lines, threads
-from tinygan.backend.cpu.compile import compiled, finish, inlined, take
+from tinygan.backend.cpu.compile import LANES, compiled, finish, inlined, take
+from tinygan.backend.cpu.extreme_tiles import ABREAST, among, extreme, lane_of
 from tinygan.backend.cpu.lines import FLOATS
 from tinygan.backend.cpu.memory import scratch
 from tinygan.backend.kernels import launches
@@ -44,13 +45,19 @@ def _extremes(x: Any, dim: Any, keepdim: bool, sign: int, out: Any) -> Any:
         lines.run(_columns, found.x, (found.x, sign, found.y))
         return found.done()
     rows = found.x[:, :, 0]
-    pieces = -(-rows.shape[1] // PIECE)
-    if pieces > 1:
-        partial = scratch((len(rows), pieces), x.dtype)
-        _run(_rows, rows, (rows, sign, pieces, partial.reshape(-1)))
-        rows = partial
+    partial = _of_pieces(rows, sign)
+    rows = partial if partial.size else rows
     _run(_rows, rows, (rows, sign, 1, found.y.reshape(-1)))
     return found.done()
+
+
+def _of_pieces(rows: np.ndarray, sign: int) -> np.ndarray:
+    """The extremes (R, P) of the pieces of long rows; of none, (R, 0), if they are short."""
+    pieces = -(-rows.shape[1] // PIECE)
+    partial = scratch((len(rows), pieces if pieces > 1 else 0), rows.dtype)
+    if partial.size:
+        _run(_rows, rows, (rows, sign, pieces, partial.reshape(-1)))
+    return partial
 
 
 @launches
@@ -74,7 +81,7 @@ def _places(x: Any, dim: int | None, keepdim: bool, sign: int, out: Any) -> Any:
         lines.run(_column_places, found.x, (found.x, sign, found.y))
     else:
         rows = found.x[:, :, 0]
-        _run(_row_places, rows, (rows, sign, 1, found.y.reshape(-1)))
+        _run(_row_places, rows, (rows, sign, 1, _of_pieces(rows, sign), found.y.reshape(-1)))
     return found.done()
 
 
@@ -140,32 +147,6 @@ def _run(kernel: Any, rows: np.ndarray, arguments: tuple[Any, ...]) -> None:
 
 
 @inlined
-def _larger(a, b):
-    return a if a > b else b
-
-
-@inlined
-def _extreme(x, sign):
-    """The largest of sign * x, nan if there is one."""
-    n = len(x)
-    a = b = c = d = e = f = g = h = x[0] * sign
-    unordered = 0
-    for i in range(n):
-        unordered += x[i] != x[i]
-    if unordered:
-        return x.dtype.type(np.nan)
-    for i in range(0, n - 7, 8):
-        a, b = _larger(x[i] * sign, a), _larger(x[i + 1] * sign, b)
-        c, d = _larger(x[i + 2] * sign, c), _larger(x[i + 3] * sign, d)
-        e, f = _larger(x[i + 4] * sign, e), _larger(x[i + 5] * sign, f)
-        g, h = _larger(x[i + 6] * sign, g), _larger(x[i + 7] * sign, h)
-    for i in range(n - n % 8, n):
-        a = _larger(x[i] * sign, a)
-    a, b, c, d = _larger(a, e), _larger(b, f), _larger(c, g), _larger(d, h)
-    return _larger(_larger(a, c), _larger(b, d))
-
-
-@inlined
 def _pieces(chunk, rows, columns, pieces, share):
     """The rows of a chunk, and which of their columns."""
     if pieces == 1:
@@ -187,12 +168,29 @@ def _rows(counters, x, sign, pieces, y, share):
         first, last, start, end = _pieces(chunk, len(x), x.shape[1], pieces, share)
         for row in range(first, last):
             place = row if pieces == 1 else chunk
-            y[place] = _extreme(x[row, start:end], sign) * sign
+            at = x.ctypes.data + (row * x.shape[1] + start) * x.itemsize
+            y[place] = extreme(at, end - start, sign) * sign
     return finish(counters, done)
 
 
+@inlined
+def _place(xs, sign):
+    """Where the extreme of some numbers is first, or the first NaN."""
+    size = xs.itemsize
+    lanes = LANES * 4 // size
+    top = extreme(xs.ctypes.data, xs.size, sign) * sign
+    place, lane = 0, lanes
+    while place + ABREAST * lanes <= xs.size and not among(xs.ctypes.data + place * size, top):
+        place += ABREAST * lanes
+    while lane == lanes:
+        lane = lane_of(xs.ctypes.data + place * size, xs.size - place, top)
+        place += lane
+    return place
+
+
 @compiled
-def _row_places(counters, x, sign, pieces, y, share):
+def _row_places(counters, x, sign, pieces, partial, y, share):
+    """`partial` has the extremes of the rows' pieces, if those are more than one."""
     sign = x.dtype.type(sign)
     done = 0
     while True:
@@ -202,12 +200,11 @@ def _row_places(counters, x, sign, pieces, y, share):
         done += 1
         first, last, _, _ = _pieces(chunk, len(x), x.shape[1], pieces, share)
         for row in range(first, last):
-            xs = x[row]
-            top = _extreme(xs, sign) * sign
-            place = 0
-            while not (xs[place] == top or xs[place] != xs[place]):
-                place += 1
-            y[row] = place
+            if partial.size == 0:
+                y[row] = _place(x[row], sign)
+            else:
+                start = _place(partial[row], sign) * PIECE
+                y[row] = start + _place(x[row, start : start + PIECE], sign)
     return finish(counters, done)
 
 
