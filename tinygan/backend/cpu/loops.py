@@ -11,11 +11,12 @@ from numba.core import cgutils
 from numba.np.arrayobj import populate_array
 
 from tinygan.backend.cpu.compile import LANES, inlined
-from tinygan.backend.cpu.emit import Writer, word
+from tinygan.backend.cpu.emit import WORD, Writer, word
 from tinygan.backend.cpu.native import written
 
 DEPTH = 4  # loops
 PIECE = 1 << 14  # numbers in a chunk, about
+SPARE = 512  # numbers at a time in memory of a thread's own
 
 Strides = tuple[int, ...]
 
@@ -73,6 +74,30 @@ def numbers_at(context: Any, address: Any, count: Any, like: Any) -> Any:
         return array._getvalue()
 
     return kind(types.int64, types.int64, like), code
+
+
+@written
+def spare(context: Any, count: Any) -> Any:
+    """The address of memory for SPARE numbers that lives as long as the calling function runs."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = cgutils.alloca_once(builder, WORD, size=SPARE)
+        return builder.ptrtoint(place, WORD)
+
+    return types.int64(types.int64), code
+
+
+@written
+def move(context: Any, target: Any, source: Any, size: Any) -> Any:
+    """Copy so many bytes from one address to another."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, source, size = arguments
+        places = [builder.inttoptr(place, cgutils.voidptr_t) for place in (target, source)]
+        cgutils.raw_memcpy(builder, *places, size, 1)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), code
 
 
 @written

@@ -15,7 +15,7 @@ from numba import types
 
 from tinygan.backend.cpu import threads
 from tinygan.backend.cpu.compile import compiled, finish, in_loops, inlined, native, take
-from tinygan.backend.cpu.loops import DEPTH, PIECE, numbers_at, plan
+from tinygan.backend.cpu.loops import DEPTH, PIECE, SPARE, move, numbers_at, plan, spare
 from tinygan.backend.cpu.memory import address
 from tinygan.backend.cpu.native import call6
 from tinygan.backend.layout import Where, common_order
@@ -30,12 +30,21 @@ EXACT = 1 << 53  # up to it integers are floats
 SMALL = 1 << 14  # numbers that NumPy computes as fast
 PARALLEL = 1 << 14  # numbers from which waking other threads costs less than it brings
 
+# In place it works block by block in memory of its own: the compiler makes vectors only for a loop
+# that does not write what it reads.
 LOOP = """
 def {name}(y, a, b, c, d, count):
-    result = numbers_at(y, count, RESULT)
-    {reads}
-    for i in range(count):
-        result[i] = function({values})
+    own = {in_place}
+    block = SPARE if own else max(count, 1)
+    buffer = spare(0)
+    for first in range(0, count, block):
+        number = min(block, count - first)
+        result = numbers_at(buffer if own else y, number, RESULT)
+        {reads}
+        for i in range(number):
+            result[i] = function({values})
+        if own:
+            move(y + first * RESULT.itemsize, buffer, number * RESULT.itemsize)
     return 0
 """
 
@@ -63,7 +72,7 @@ class Mapped:
         self.small = SMALL if exact else 0
         self.truth, self.masked = truth, masked
         self.types = (*FLOATS, *(BOOL,) * logic, *(INTEGER,) * integers)
-        self.inner: dict[np.dtype[Any], Any] = {}
+        self.inner: dict[np.dtype[Any], int] = {}
 
     def __call__(self, *operands: Any, out: Any = None) -> Any:
         dtype: Any = None
@@ -120,25 +129,34 @@ class Mapped:
             else:
                 places[i] = place
                 place += dtype.itemsize
-        inner = self.inner.get(dtype) or self._compile(dtype)
+        inner = self.loop(dtype)
         number = threads.get_num_threads() if size > PARALLEL else 1
         threads.run(_map, chunks, (inner, numbers, table, cut, address(out), *places), number)
         return out
 
+    def loop(self, dtype: np.dtype[Any]) -> int:
+        """The address of the innermost loop for a type: (y, a, b, c, d, count)."""
+        return self.inner.get(dtype) or self._compile(dtype)
+
     def _compile(self, dtype: np.dtype[Any]) -> int:
-        """The address of the innermost loop for a type."""
         function = self.function
         code, name = function.__code__, f"{function.__name__}_{dtype.name}"
         operands = "abcd"[: code.co_argcount]
         kinds = ["FIRST" if x == "a" and self.masked else "KIND" for x in operands]
         reads = [
-            f"{x}_ = numbers_at({x}, count, {k})" for x, k in zip(operands, kinds, strict=True)
+            f"{x}_ = numbers_at({x} + first * {k}.itemsize, number, {k})"
+            for x, k in zip(operands, kinds, strict=True)
         ]
         values = ", ".join(f"{x}_[i]" for x in operands)
-        loop = LOOP.strip().format(name=name, reads="; ".join(reads), values=values)
+        in_place = " or ".join(f"y == {x}" for x in operands)
+        loop = LOOP.strip().format(name=name, reads="; ".join(reads), values=values,
+                                   in_place=in_place)  # fmt: skip
         names: dict[str, Any] = {
             "__name__": function.__module__,
             "numbers_at": numbers_at,
+            "spare": spare,
+            "move": move,
+            "SPARE": SPARE,
             "function": in_loops(function),
             "KIND": KINDS[dtype],
             "FIRST": KINDS[BOOL],
