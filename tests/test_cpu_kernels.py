@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygan.backend.cpu import convolution, threads
+from tinygan.backend.cpu.epilogue import FUNCTIONS
 from tinygan.backend.cpu.tape import START, Tape
 from tinygan.ops import conv_trio
 
@@ -210,7 +211,10 @@ def test_what_a_kernel_does_not_do_is_left_to_the_reference(
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("activation", [("relu", 0.0), ("leaky_relu", 0.2), ("leaky_relu", 3.0)])
+@pytest.mark.parametrize(
+    "activation",
+    [("relu", 0.0), ("leaky_relu", 0.2), ("leaky_relu", 3.0), ("tanh", 0.0), ("sigmoid", 0.0)],
+)
 def test_an_activation_may_follow(activation: Any, kind: Any) -> None:
     name, slope = activation
     for case in (CASES[0], CASES[5], CASES[6], (2, 300, 6, 6, 70, 4, 2, 1, 1), CASES[-3]):
@@ -221,9 +225,11 @@ def test_an_activation_may_follow(activation: Any, kind: Any) -> None:
             bias[0] = -np.inf
             kernel = getattr(convolution, op)
             plain = kernel(x, w, bias, **static)
-            expected = np.maximum(plain, 0) if name == "relu" else np.where(
-                plain < 0, plain * kind(slope), plain
-            )  # fmt: skip
+            if name in FUNCTIONS:
+                expected = FUNCTIONS[name](plain)
+            else:
+                negative = 0 if name == "relu" else plain * kind(slope)
+                expected = np.where(plain < 0, negative, plain)
             result = kernel(x, w, bias, **static, activation=activation)
             np.testing.assert_array_equal(result, expected)
             assert kernel(x, w, bias, **static, activation=("gelu", 0.0)) is NotImplemented

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygan.backend.cpu import choice, matmul, threads
+from tinygan.backend.cpu import activations, choice, matmul, threads, unary
 from tinygan.backend.cpu.compile import LANES
 from tinygan.backend.cpu.tape import Tape
 
@@ -90,6 +90,8 @@ ACTIVATIONS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {
     None: lambda y: y,
     ("relu", 0.0): lambda y: np.maximum(y, 0),
     ("leaky_relu", 0.2): lambda y: np.where(y > 0, y, y * y.dtype.type(0.2)),
+    ("tanh", 0.0): unary.tanh,
+    ("sigmoid", 0.0): activations.sigmoid,
 }
 
 

@@ -9,7 +9,14 @@ import pytest
 
 pytest.importorskip("numba")
 
-from tinygan.backend.cpu import convolution, threads, winograd, winograd_plans, winograd_weights
+from tinygan.backend.cpu import (
+    convolution,
+    threads,
+    unary,
+    winograd,
+    winograd_plans,
+    winograd_weights,
+)
 from tinygan.backend.cpu.tape import START, Tape
 from tinygan.ops import conv_trio
 
@@ -123,7 +130,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
                 np.testing.assert_array_equal(result, results[0])
 
 
-@pytest.mark.parametrize("activation", [("relu", 0.0), ("leaky_relu", 0.2)])
+@pytest.mark.parametrize("activation", [("relu", 0.0), ("leaky_relu", 0.2), ("tanh", 0.0)])
 def test_an_activation_may_follow(activation: Any) -> None:
     name, slope = activation
     given = problem(*CASES[1])
@@ -131,9 +138,13 @@ def test_an_activation_may_follow(activation: Any) -> None:
         (x, w, bias), static = given[op]
         bias[0] = -np.inf
         plain = getattr(convolution, op)(x, w, bias, **static)
-        negative = 0 if name == "relu" else plain * np.float32(slope)
+        if name == "tanh":
+            expected = unary.tanh(plain)
+        else:
+            negative = 0 if name == "relu" else plain * np.float32(slope)
+            expected = np.where(plain < 0, negative, plain)
         result = getattr(convolution, op)(x, w, bias, **static, activation=activation)
-        np.testing.assert_array_equal(result, np.where(plain < 0, negative, plain))
+        np.testing.assert_array_equal(result, expected)
 
 
 def test_other_orders_of_memory() -> None:

@@ -202,18 +202,23 @@ def test_any_layout_of_the_inputs_and_of_the_result(c: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", [CASES[0], CASES[2], CASES[8], CASES[16]])
-@pytest.mark.parametrize("activation", [("relu", 0.0), ("leaky_relu", 0.2), ("leaky_relu", 3.0)])
+@pytest.mark.parametrize(
+    "activation",
+    [("relu", 0.0), ("leaky_relu", 0.2), ("leaky_relu", 3.0), ("tanh", 0.0), ("sigmoid", 0.0)],
+)
 def test_an_activation_may_follow(activation: Any, case: Any, kind: Any) -> None:
     name, slope = activation
     for op in ("conv2d", "conv2d_input_grad"):
         (x, w, bias), static = problem(kind, case)[op]
         bias[0] = -np.inf
         plain = DEVICE.to_host(computed(op, (x, w, bias), static))
-        expected = np.maximum(plain, 0) if name == "relu" else np.where(
-            plain > 0, plain, plain * kind(slope)
-        )  # fmt: skip
-        result = computed(op, (x, w, bias), static, activation=activation)
-        np.testing.assert_array_equal(DEVICE.to_host(result), expected)
+        result = DEVICE.to_host(computed(op, (x, w, bias), static, activation=activation))
+        if name in ("tanh", "sigmoid"):
+            expected = np.tanh(plain) if name == "tanh" else 1 / (1 + np.exp(-plain))
+            np.testing.assert_allclose(result, expected, rtol=5e-6)
+        else:
+            negative = 0 if name == "relu" else plain * kind(slope)
+            np.testing.assert_array_equal(result, np.where(plain > 0, plain, negative))
         other = computed(op, (x, w, bias), static, activation=("gelu", 0.0))
         assert other is NotImplemented
 

@@ -119,11 +119,13 @@ def test_an_activation_in_the_same_launch():
     for activation, expected in (
         (("relu", 0.0), np.maximum(plain, 0)),
         (("leaky_relu", 0.2), np.where(plain > 0, plain, plain * np.float32(0.2))),
+        (("tanh", 0.0), np.tanh(plain)),
+        (("sigmoid", 0.0), 1 / (1 + np.exp(-plain))),
     ):
         y = kernels.batch_norm(
             StrictArray(x), None, None, moments, activation=activation, **options
         )
-        np.testing.assert_array_equal(y._a, expected)
+        np.testing.assert_allclose(y._a, expected, rtol=5e-6)
 
 
 OVER = [

@@ -9,8 +9,8 @@ import pytest
 
 import tinygan
 from tinygan.autograd import REGISTRY, Primitive
+from tinygan.backend.cpu import activations, threads, unary
 from tinygan.backend.cpu import normalization as kernels
-from tinygan.backend.cpu import threads
 from tinygan.nn import functional as F
 
 RNG = np.random.default_rng(0)
@@ -247,6 +247,8 @@ def test_an_activation_is_applied_to_the_same_bits(shape: tuple[int, ...]) -> No
     for activation, expected in (
         (("relu", 0.0), np.maximum(y, 0)),
         (("leaky_relu", 0.2), np.where(y > 0, y, y * np.float32(0.2))),
+        (("tanh", 0.0), unary.tanh(y)),
+        (("sigmoid", 0.0), activations.sigmoid(y)),
     ):
         z = kernels.batch_norm(*arguments, eps=1e-5, training=True, activation=activation)
         assert np.array_equal(z, expected)

@@ -1,4 +1,4 @@
-"""Fusion: an activation applied by the kernel before, while its result is in registers."""
+"""Fusion: an activation applied by the kernel before, while its result is in fast memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygan.autograd.primitive import Primitive
 from tinygan.autograd.trace import Buffer, Call, Place
 
 # Activations that kernels know, and the name of their parameter
-ACTIVATIONS = {"relu": None, "leaky_relu": "negative_slope"}
+ACTIVATIONS = {"relu": None, "leaky_relu": "negative_slope", "tanh": None, "sigmoid": None}
 
 
 def fuse(calls: Sequence[Call], buffers: Sequence[Buffer], backend: str) -> list[Call]:

@@ -18,18 +18,19 @@ from tinygan.backend.cpu import (
     winograd_weights,
 )
 from tinygan.backend.cpu.copy import copy, fits, ordered
+from tinygan.backend.cpu.epilogue import Activation, epilogue
 from tinygan.backend.cpu.memory import address, aligned, image_place, scratch
 from tinygan.backend.kernels import launches
 
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
-Activation = tuple[str, float] | None  # its name and slope, where a recorded step has it come next
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 SMALL = 1 << 15  # multiplications that are not worth a compiler
 PARALLEL = 1 << 19  # multiplications from which waking other threads costs less than it brings
 LARGE_PACK = 1 << 15  # the same for weights to be laid out
 FILLED = 0.8  # of the squares, from where the gradient by the weights gains by them
+RUN = 64  # numbers side by side from which vectors are worth their beginning and end
 KERNELS = {plans.SUMS: gather.gather, plans.DOTS: gather.dots, plans.DEPTHS: gather.depths}
 
 
@@ -176,15 +177,16 @@ def _gather(
     activation: Activation,
 ) -> Any:
     """The images of `shape` (N, H, W, C) that the tables describe, as N C H W."""
-    name, slope = activation or ("leaky_relu", 1.0)
-    if name not in ("relu", "leaky_relu"):
+    after = epilogue(activation)
+    if after is None:
         return NotImplemented
-    relu = int(name == "relu")
+    relu, slope, function = int(after.relu), after.slope, after.function
     plan, kind = tables.plan, image.dtype
     number = threads.get_num_threads() if work > PARALLEL else 1
     target = np.empty(shape, kind) if out is None else out.transpose(0, 2, 3, 1)
     if target.strides[3] != kind.itemsize and shape[3] > 1:
         target = scratch(shape, kind)
+    apart = function is not None and (squares is not None or not _in_runs(plan, target))
     w = ordered(w, (0, 1, 2, 3))
     bias = None if bias is None else ordered(bias, (0,))
     wanted = 0
@@ -208,10 +210,23 @@ def _gather(
     threads.run(
         KERNELS[plan.mode],
         tables.chunks,
-        (plan, memory, tables.taps, tables.phases, tables.zeros, slope, relu),
+        (plan, memory, tables.taps, tables.phases, tables.zeros, slope, relu,
+         0 if apart else after.address(kind)),
         number,
-    )
+    )  # fmt: skip
+    if function is not None and apart:
+        function(target, out=target)
     return _delivered(target.transpose(0, 3, 1, 2), out)
+
+
+def _in_runs(plan: plans.Plan, target: np.ndarray) -> bool:
+    """Whether a chunk writes runs that are long enough for a function to pass over them."""
+    if plan.mode == plans.DEPTHS:
+        return False
+    if min(plan.panel, plan.columns) >= RUN:
+        return True
+    dense = target.strides[2] == plan.columns * target.itemsize
+    return dense and plan.out_step_w == 1 and target.shape[2] * plan.columns >= RUN
 
 
 def _delivered(result: np.ndarray, out: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.backend.cpu.compile import compiled, finish, inlined, skip, take
+from tinygan.backend.cpu.epilogue import pass_over_rows
 from tinygan.backend.cpu.moves import add_words, copy_lines, count_words, get_word, set_word
 from tinygan.backend.cpu.plans import (
     CACHED,
@@ -190,8 +191,11 @@ def point(plan, memory, taps, phases, p, shift, pixel, tiles, rows, zeros, own):
 
 
 @compiled
-def gather(counters, plan, memory, taps, phases, zeros, slope, relu):
-    """The sums of all output pixels. A chunk: some tiles of one phase, and some columns."""
+def gather(counters, plan, memory, taps, phases, zeros, slope, relu, function):
+    """The sums of all output pixels. A chunk: some tiles of one phase, and some columns.
+
+    `function`, if it is not 0, passes over them; its rows are remembered in place of the bases.
+    """
     size = zeros.itemsize
     words = np.empty(words_of(plan, ROWS) + 8, np.int64)
     numbers = np.empty(numbers_of(plan), zeros.dtype)
@@ -219,6 +223,10 @@ def gather(counters, plan, memory, taps, phases, zeros, slope, relu):
             step = max(1, min(count, CACHED // (run * WIDE * plan.lanes)))
         shift = size * (group * plan.columns + column)
         last = min(column + plan.panel, plan.packed)
+        columns, unused = min(last, plan.columns) - column, own.unused + shift
+        if function:
+            for tile in range(tiles):
+                add_words(ROWS, own.bases + 8 * tile * ROWS, own.targets + 8 * tile * ROWS, shift)
         while column < last:
             for tile in range(tiles):
                 outputs = own.targets + 8 * tile * ROWS
@@ -254,12 +262,14 @@ def gather(counters, plan, memory, taps, phases, zeros, slope, relu):
             shift = size * wide * plan.lanes
             weights += forward * wide * plan.lanes
             column += wide * plan.lanes
+        if function:
+            pass_over_rows(function, own.bases, tiles * ROWS, unused, columns, size)
     words[0], numbers[0] = 0, 0  # so that they live until here
     return finish(counters, done)
 
 
 @compiled
-def dots(counters, plan, memory, taps, phases, zeros, slope, relu):
+def dots(counters, plan, memory, taps, phases, zeros, slope, relu, function):
     """The same for few columns, with the lanes along the run. A chunk: some tiles of one phase."""
     size = zeros.itemsize
     words = np.empty(words_of(plan, DOT_ROWS), np.int64)
@@ -283,6 +293,11 @@ def dots(counters, plan, memory, taps, phases, zeros, slope, relu):
         if count == 0:
             count, run, weights = 1, 1, zeros.ctypes.data
         shift = size * group * plan.columns
+        unused = own.unused + shift
+        if function:
+            for tile in range(tiles):
+                outputs = own.targets + 8 * tile * DOT_ROWS
+                add_words(DOT_ROWS, own.bases + 8 * tile * DOT_ROWS, outputs, shift)
         while column < plan.packed:
             wide = DOT_COLUMNS if plan.packed - column >= DOT_COLUMNS else 1
             begin = memory.start + size * (group * plan.packed + column)
@@ -298,12 +313,14 @@ def dots(counters, plan, memory, taps, phases, zeros, slope, relu):
             shift = size * wide
             weights += forward * wide
             column += wide
+        if function:
+            pass_over_rows(function, own.bases, tiles * DOT_ROWS, unused, plan.columns, size)
     words[0], numbers[0] = 0, 0  # so that they live until here
     return finish(counters, done)
 
 
 @compiled
-def depths(counters, plan, memory, taps, phases, zeros, slope, relu):
+def depths(counters, plan, memory, taps, phases, zeros, slope, relu, _):
     """The same channel by channel. A chunk: some tiles of one phase."""
     size = zeros.itemsize
     words = np.empty(words_of(plan, ROWS) + 8, np.int64)

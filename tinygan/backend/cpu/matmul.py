@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygan.backend.cpu import choice, threads
 from tinygan.backend.cpu.compile import LANES
+from tinygan.backend.cpu.epilogue import Activation, epilogue
 from tinygan.backend.cpu.memory import address, scratch
 from tinygan.backend.cpu.product import PLAN, pack_panels, panels, product
 from tinygan.backend.cpu.product_tiles import ROWS
@@ -41,7 +42,7 @@ def linear(
     bias: Any = None,
     *,
     out: Any = None,
-    activation: tuple[str, float] | None = None,
+    activation: Activation = None,
 ) -> Any:
     if x.ndim < 2 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         return NotImplemented
@@ -50,7 +51,7 @@ def linear(
     return _rows(x, weight.T, bias, out, activation)
 
 
-def _rows(x: Any, w: Any, bias: Any, out: Any, activation: tuple[str, float] | None) -> Any:
+def _rows(x: Any, w: Any, bias: Any, out: Any, activation: Activation) -> Any:
     """x (..., k) @ w (k, n), as the product of two matrices."""
     shape = (*x.shape[:-1], w.shape[1])
     if x.ndim > 2:
@@ -125,7 +126,7 @@ def _form(
     )
 
 
-def _product(x: Any, w: Any, bias: Any, out: Any, activation: tuple[str, float] | None) -> Any:
+def _product(x: Any, w: Any, bias: Any, out: Any, activation: Activation) -> Any:
     """f(x (b, m, k) @ w (b, k, n) + bias)."""
     batch, m, k = x.shape
     n, dtype = w.shape[2], x.dtype
@@ -171,13 +172,14 @@ def _by_blas(x: Any, w: Any, y: Any = None) -> None:
     threads.run_each(piece, PIECES, threads.get_num_threads())
 
 
-def _launched(x: Any, w: Any, bias: Any, y: Any, activation: tuple[str, float] | None) -> Any:
+def _launched(x: Any, w: Any, bias: Any, y: Any, activation: Activation) -> Any:
     """The same by our kernel."""
     batch, m, k = x.shape
     n, dtype = w.shape[2], x.dtype
-    relu = activation is not None and activation[0] == "relu"
-    slope = activation[1] if activation is not None and not relu else 1.0
-    form = _form(dtype.itemsize, batch, m, k, n, x.strides, w.strides, y.strides, relu)
+    after = epilogue(activation)
+    if after is None:
+        return NotImplemented
+    form = _form(dtype.itemsize, batch, m, k, n, x.strides, w.strides, y.strides, after.relu)
     if form is None:
         return NotImplemented
     one = dtype.type(1)
@@ -194,7 +196,7 @@ def _launched(x: Any, w: Any, bias: Any, y: Any, activation: tuple[str, float] |
     threads.run(
         product,
         form.chunks,
-        (form.plan, *addresses, shift, dtype.type(slope), one),
+        (form.plan, *addresses, shift, dtype.type(after.slope), after.address(dtype), one),
         number,
     )
     return y

@@ -22,6 +22,7 @@ from tinygan.backend.cpu.column_tiles import (
     sums_tile,
 )
 from tinygan.backend.cpu.compile import LANES, compiled, finish, inlined, take
+from tinygan.backend.cpu.epilogue import Activation, epilogue, pass_over
 from tinygan.backend.cpu.memory import scratch
 from tinygan.backend.kernels import launches
 
@@ -63,17 +64,18 @@ def batch_norm(
     eps: float,
     training: bool,
     out: Any = None,
-    activation: tuple[str, float] | None = None,
+    activation: Activation = None,
 ) -> Any:
     matrix, y, result = _matrix(x), *_result(x, out)
     if matrix is None or y is None or not _suit(x.dtype, weight, bias, moments):
         return NotImplemented
-    relu = activation is not None and activation[0] == "relu"
-    slope = x.dtype.type(1 if activation is None else activation[1])
+    after = epilogue(activation)
+    if after is None:
+        return NotImplemented
     cut = plan(*matrix.shape)
     arguments = (
         matrix, cut.rows, cut.group, moments, x.dtype.type(eps), *_given(weight, moments),
-        *_given(bias, moments), relu, slope, y,
+        *_given(bias, moments), after.relu, x.dtype.type(after.slope), after.address(x.dtype), y,
     )  # fmt: skip
     threads.run(_apply, cut.chunks, arguments, cut.threads)
     return result
@@ -219,7 +221,22 @@ def _move_running(counters, moments, mean, var, momentum, count):
 
 
 @compiled
-def _apply(counters, x, rows, group, moments, eps, weight, weighted, bias, shifted, relu, slope, y):
+def _apply(
+    counters,
+    x,
+    rows,
+    group,
+    moments,
+    eps,
+    weight,
+    weighted,
+    bias,
+    shifted,
+    relu,
+    slope,
+    function,
+    y,
+):
     """f((x - mean) / sqrt(var + eps) weight + bias), f as in a product's epilogue."""
     scales, shifts = np.empty(group, x.dtype), np.empty(group, x.dtype)
     channels, size = x.shape[1], x.itemsize
@@ -249,6 +266,11 @@ def _apply(counters, x, rows, group, moments, eps, weight, weighted, bias, shift
             else:
                 apply_tile(1, last - first, xs, step, end - c, middle, by, to, relu, slope, ys)
                 c += lanes
+        if function:
+            whole = end - start == channels
+            for row in range(first, first + 1 if whole else last):
+                place = y.ctypes.data + (row * channels + start) * size
+                pass_over(function, place, (last - first if whole else 1) * (end - start))
     return finish(counters, done)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygan.backend.cpu.compile import LANES, compiled, finish, inlined, take
+from tinygan.backend.cpu.epilogue import pass_over
 from tinygan.backend.cpu.product_tiles import ROWS, get, pack, pack_across, put, tile
 
 DEPTH = 1024  # rows of a panel that are multiplied at a time: they stay in the second cache
@@ -122,10 +123,11 @@ def pack_panels(counters, plans, right, packed, one):
 
 
 @compiled
-def product(counters, plans, left, right, packed, out, bias, slope, one):
+def product(counters, plans, left, right, packed, out, bias, slope, function, one):
     """out = f(left @ right + bias). A chunk: a panel, and a block of rows.
 
-    The matrices are addresses; `packed` is one if the panels were packed before, else 0.
+    The matrices are addresses; `packed` is one if the panels were packed before, else 0. So is the
+    function that follows f.
     """
     plan = plans[0]
     size = plan.size
@@ -183,7 +185,7 @@ def product(counters, plans, left, right, packed, out, bias, slope, one):
                 else:
                     place = target + i * plan.out_row + column * size
                 line = start + i * plan.left_row + k * plan.left_step
-                whole = height == ROWS and columns == width
+                whole = height == ROWS and columns == width and not (function and last)
                 to, row = place, plan.out_row
                 if not whole:
                     to, row = corner, (ROWS if plan.across else width) * size
@@ -193,6 +195,8 @@ def product(counters, plans, left, right, packed, out, bias, slope, one):
                     vectors, plan.across, count, plan, line, height, panel, step, added, to, row,
                     add, relu, final,
                 )  # fmt: skip
+                if function and last:
+                    pass_over(function, to, ROWS * width)
                 if not whole:
                     _copy(plan, to, row, place, plan.out_row, height, columns, one)
     return finish(counters, done)

@@ -118,3 +118,13 @@ template <typename T> __device__ T huber_grad(T g, T x, T t, T delta) {
     d = d > delta ? delta : d;
     return g * (d < -delta ? -delta : d);
 }
+
+// -- what kernels apply to their results ----------------------------------------------------------
+
+enum Activation { NONE, RELU, LEAKY_RELU, TANH, SIGMOID };  // the same as ACTIVATIONS in product.py
+template <typename T> __device__ T activated(T x, int activation, T slope) {
+    if (activation == RELU) return relu(x);
+    if (activation == LEAKY_RELU) return leaky_relu(x, slope);
+    if (activation == TANH) return tanh(x);
+    return activation == SIGMOID ? sigmoid(x) : x;
+}

@@ -9,6 +9,7 @@
 // way that along_depth() says. A thread's quads are at one depth if they run along it, else at one
 // place: a Source that is sure says so (one_depth, one_place), which spares registers.
 #pragma once
+#include "functions.cuh"
 #include "tensor_cores.cuh"
 
 // A factor that is a matrix in memory, its quads running the way its numbers do.
@@ -37,13 +38,6 @@ template <typename T> struct Matrix {
         }
     }
 };
-
-enum Activation { NONE, RELU, LEAKY_RELU };  // the same as ACTIVATIONS in product.py
-
-template <typename T> __device__ T activated(T x, int activation, T slope) {
-    if (activation == RELU) return x <= T(0) ? T(0) : x;
-    return activation == LEAKY_RELU && !(x > T(0)) ? x * slope : x;
-}
 
 // What is done with the sums: y[offset(row) + column * step] = f(sum + bias).
 template <typename T, class Rows> struct Result {

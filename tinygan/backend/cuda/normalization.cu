@@ -100,7 +100,7 @@ template <typename T> struct Normalized {
     const T *x, *moments;
     T eps;
     const T *weight, *bias;
-    int weighted, shifted, rectified;
+    int weighted, shifted, activation;
     T slope;
     T* y;
     int total;
@@ -115,7 +115,7 @@ template <typename T> struct Normalized {
         load<V>(x + place, xs);
         for (int v = 0; v < V; v++) {
             T z = (xs[v] - those[v].mean) * those[v].scale + those[v].shift;
-            xs[v] = rectified ? relu(z) : leaky_relu(z, slope);
+            xs[v] = activated(z, activation, slope);
         }
         store<V>(xs, y + place);
     }
@@ -169,9 +169,9 @@ template <typename T, int WIDE>
 __global__ void __launch_bounds__(THREADS, 4)
     normalized(
         Sets sets, const T* x, const T* moments, T eps, const T* weight, int weighted,
-        const T* bias, int shifted, int rectified, T slope, T* y, int total
+        const T* bias, int shifted, int activation, T slope, T* y, int total
     ) {
-    Normalized<T> op{x, moments, eps, weight, bias, weighted, shifted, rectified, slope, y, total};
+    Normalized<T> op{x, moments, eps, weight, bias, weighted, shifted, activation, slope, y, total};
     each<WIDE ? 16 / sizeof(T) : 1>(op, sets);
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.copy import copy
+from tinygan.backend.cuda.product import ACTIVATIONS, Activation
 from tinygan.backend.cuda.sets import THREADS, Sets, alike, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
@@ -55,7 +56,7 @@ def batch_norm(
     eps: float,
     training: bool,
     out: Any = None,
-    activation: tuple[str, float] | None = None,
+    activation: Activation = None,
 ) -> Any:
     return _normalized(x, _channels(x), weight, bias, moments, eps, out, activation)
 
@@ -178,17 +179,18 @@ def _normalized(
     moments: Any,
     eps: float,
     out: Any,
-    activation: tuple[str, float] | None,
+    activation: Activation,
 ) -> Any:
+    name, slope = activation or ("", 1.0)
     y = _empty(x) if out is None else out
     if sets is None or not alike(y, x) or not _suit(x.dtype, weight, bias, moments):
         return NotImplemented
+    if name and name not in ACTIVATIONS:
+        return NotImplemented
     real = x.dtype.type
-    rectified = activation is not None and activation[0] == "relu"
-    slope = 1 if activation is None else activation[1]
     arguments = (
         x, moments, real(eps), *_given(weight, moments), *_given(bias, moments),
-        np.int32(rectified), real(slope), y, np.int32(sets.count),
+        np.int32(ACTIVATIONS.get(name, 0)), real(slope), y, np.int32(sets.count),
     )  # fmt: skip
     sets.launch(NORMALIZED[x.dtype, sets.vector], sets.shares, *arguments)
     return y

@@ -18,7 +18,7 @@ Activation = tuple[str, float] | None  # its name and slope
 Steps = tuple[int, ...]
 Where = tuple[Steps, Steps]  # shape, strides
 
-ACTIVATIONS = {"relu": 1, "leaky_relu": 2}
+ACTIVATIONS = {"relu": 1, "leaky_relu": 2, "tanh": 3, "sigmoid": 4}
 MOST_BLOCKS = 65535  # along the second and third dimension of a grid
 FEW = 8  # columns
 COUNTED = 1 << 14  # parts of all tiles, the same as in gemm.cuh
