@@ -31,7 +31,7 @@ PARALLEL = 1 << 19  # multiplications from which waking other threads costs less
 LARGE_PACK = 1 << 15  # the same for weights to be laid out
 FILLED = 0.8  # of the squares, from where the gradient by the weights gains by them
 RUN = 64  # numbers side by side from which vectors are worth their beginning and end
-KERNELS = {plans.SUMS: gather.gather, plans.DOTS: gather.dots, plans.DEPTHS: gather.depths}
+KERNELS = {plans.SUMS: gather.gather, plans.DOTS: gather.dots, plans.DEPTHS: depthwise.depths}
 
 
 @launches
@@ -121,7 +121,7 @@ def conv2d_weight_grad(
         )
         sums = aligned(depth.sums, kind)
         memory = outer.Memory(*image_place(image), *image_place(right), 0)
-        arguments = (depth.plan, memory, depth.offsets, sums, depth.zeros)
+        arguments = (depth.plan, memory, depth.taps, sums)
         threads.run(depthwise.depth_outer, depth.chunks, arguments, number)
         return _unpack(depth, sums, result, out)
     if o < plans.lanes_of(kind) // 2 < c and groups == 1 and stride == dilation == (1, 1):
@@ -221,8 +221,6 @@ def _gather(
 
 def _in_runs(plan: plans.Plan, target: np.ndarray) -> bool:
     """Whether a chunk writes runs that are long enough for a function to pass over them."""
-    if plan.mode == plans.DEPTHS:
-        return False
     if min(plan.panel, plan.columns) >= RUN:
         return True
     dense = target.strides[2] == plan.columns * target.itemsize

@@ -15,6 +15,7 @@ VECTOR = ir.VectorType(FLOAT, LANES)
 WORD = ir.IntType(64)
 INT = ir.IntType(32)
 BIT = ir.IntType(1)
+BYTE = ir.IntType(8)
 BYTES = 4
 
 
@@ -121,6 +122,14 @@ class Writer:
         return self.builder.call(
             self.masked("load"), [place, ir.Constant(INT, self.bytes), mask, zeros]
         )
+
+    def fetch(self, address: Any, to_write: bool = False) -> None:
+        """Have the line of the cache come that is at an address, whether memory is there or not."""
+        place = self.builder.inttoptr(address, BYTE.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, INT, INT, INT])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        stays, data = ir.Constant(INT, 3), ir.Constant(INT, 1)
+        self.builder.call(function, [place, ir.Constant(INT, int(to_write)), stays, data])
 
     def sum(self, value: Any) -> Any:
         function = cgutils.get_or_insert_function(

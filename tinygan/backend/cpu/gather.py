@@ -38,7 +38,6 @@ from tinygan.backend.cpu.tiles import (
     DOT_ROWS,
     ROWS,
     WIDE,
-    depth_tile,
     dot_tile,
     gather_tile,
 )
@@ -315,49 +314,5 @@ def dots(counters, plan, memory, taps, phases, zeros, slope, relu, function):
             column += wide
         if function:
             pass_over_rows(function, own.bases, tiles * DOT_ROWS, unused, plan.columns, size)
-    words[0], numbers[0] = 0, 0  # so that they live until here
-    return finish(counters, done)
-
-
-@compiled
-def depths(counters, plan, memory, taps, phases, zeros, slope, relu, _):
-    """The same channel by channel. A chunk: some tiles of one phase."""
-    size = zeros.itemsize
-    words = np.empty(words_of(plan, ROWS) + 8, np.int64)
-    numbers = np.empty(numbers_of(plan), zeros.dtype)
-    starts = words.ctypes.data
-    own = own_memory(plan, ROWS, starts + 64, numbers.ctypes.data, size)
-    done = 0
-    while True:
-        chunk = take(counters)
-        if chunk < 0:
-            break
-        done += 1
-        p, _, column, pixel, tiles = find(chunk, plan, phases, ROWS)
-        if tiles <= 0:
-            continue
-        point(plan, memory, taps, phases, p, 0, pixel, tiles, ROWS, zeros, own)
-        count = phases[p, TAPS]
-        for tile in range(tiles):
-            pointers = own.table + 8 * tile * max(count, 1) * ROWS
-            outputs = own.targets + 8 * tile * ROWS
-            weights = memory.weights + size * phases[p, FIRST_ROW] * plan.packed
-            column = 0
-            while column < plan.packed:
-                wide = WIDE if plan.packed - column >= WIDE * plan.lanes else 1
-                count_words(starts, ROWS, memory.start + size * column, 0)
-                valid = plan.columns - column
-                offset, panel, taken = column, weights, count
-                if count == 0:
-                    offset, panel, taken = 0, zeros.ctypes.data, 1
-                if wide == 1:
-                    depth_tile(1, zeros, taken, offset, pointers, panel, starts, outputs, valid,
-                               slope, relu)  # fmt: skip
-                else:
-                    depth_tile(WIDE, zeros, taken, offset, pointers, panel, starts, outputs, valid,
-                               slope, relu)  # fmt: skip
-                add_words(ROWS, outputs, outputs, size * wide * plan.lanes)
-                weights += size * count * wide * plan.lanes
-                column += wide * plan.lanes
     words[0], numbers[0] = 0, 0  # so that they live until here
     return finish(counters, done)

@@ -93,8 +93,8 @@ def move(context: Any, target: Any, source: Any, size: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, source, size = arguments
-        places = [builder.inttoptr(place, cgutils.voidptr_t) for place in (target, source)]
-        cgutils.raw_memcpy(builder, *places, size, 1)
+        target = builder.inttoptr(target, cgutils.voidptr_t)
+        cgutils.raw_memcpy(builder, target, builder.inttoptr(source, cgutils.voidptr_t), size, 1)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 3), code

@@ -7,7 +7,7 @@ from typing import Any
 from numba import types
 
 from tinygan.backend.cpu.compile import LANES, generated
-from tinygan.backend.cpu.emit import WORD, word
+from tinygan.backend.cpu.emit import word
 from tinygan.backend.cpu.tiles import addresses, literals, writer
 
 OUTER_ROWS = 8 if LANES == 16 else 4
@@ -66,43 +66,3 @@ def outer_tile(
         return context.get_dummy_value()
 
     return types.void(rows, vectors, like, *[types.intp] * 7), generate
-
-
-@generated
-def depth_outer_tile(
-    context: Any, rows: Any, like: Any, pixels: Any, pointers: Any, shift: Any, offsets: Any,
-    right: Any, offset: Any, sums: Any, sums_step: Any, columns: Any,
-) -> Any:  # fmt: skip
-    """sums[i] += sum over pixels p of pointers[p][shift + offsets[i] :] * right[p][offset:].
-
-    The sums are vectors; `right`, too, is a table of addresses, of `columns` numbers each.
-    """
-    constants = literals(rows)
-    if constants is None:
-        return None
-    (height,) = constants
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, pixels, pointers, shift, offsets, right, offset, sums, sums_step, columns = arguments
-        write = writer(builder, signature.args[1])
-        table = builder.inttoptr(offsets, WORD.as_pointer())
-        taps = [builder.load(write.at(table, i)) for i in range(height)]
-        sums, mask = write.floats(sums), write.first_lanes(columns)
-        lines = [write.at(sums, builder.mul(sums_step, word(i))) for i in range(height)]
-
-        def over_pixels(p: Any, values: list[Any]) -> list[Any]:
-            (place,) = addresses(write, pointers, p, 1)
-            place = write.at(place, shift)
-            (line,) = addresses(write, right, p, 1)
-            factor = write.load_first(write.at(line, offset), 0, mask)
-            return [
-                write.multiply_add(write.load(place, tap), factor, value)
-                for tap, value in zip(taps, values, strict=True)
-            ]
-
-        values = write.repeat(pixels, [write.load(line) for line in lines], over_pixels)
-        for value, line in zip(values, lines, strict=True):
-            write.store(value, line)
-        return context.get_dummy_value()
-
-    return types.void(rows, like, *[types.intp] * 9), generate

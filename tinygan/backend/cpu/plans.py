@@ -14,6 +14,7 @@ Pair = tuple[int, int]
 
 MOST_TILES = 16  # that share a pass over the weights; their pointers stay in the first cache
 MANY_CHUNKS = 48
+LINES = 1 << 14  # numbers in the lines of a chunk, where channels do not mix
 CACHED = 1 << 16  # weights that stay in the second cache while tiles pass over them
 SPAN = 256  # numbers of a row of weights that a chunk lays out
 
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
     packed: int  # columns, with those that fill up the last vector
     panel: int  # columns of a chunk
     panels: int
-    block: int  # tiles of a chunk
+    block: int  # tiles of a chunk, or lines
     blocks: int  # of the largest phase, the first
     most_taps: int
     edges: int  # numbers in the runs of a tile that may stick out of the image
@@ -123,6 +124,11 @@ def _tables(
     tiles = sum(-(-n // rows) for n in pixels)
     least = 4 if max(heights) * panel > 2 * CACHED else 1
     block = max(least, min(MOST_TILES, tiles * panels // MANY_CHUNKS))
+    blocks = -(-max(pixels) // (rows * block))
+    if mode == DEPTHS:  # lines instead of tiles
+        _, _, _, height, width = phases[0]
+        block = max(1, LINES // (width * packed))
+        blocks = -(-plan.images * height // block)
 
     lines, places, sources = [], np.full((inner, 3), -1, np.int64), []
     first_tap, first_row = 0, 0
@@ -152,7 +158,6 @@ def _tables(
     else:
         steps = (o // plan.groups * c * area, c * area, plan.channels, area)
     most = max(len(taps) for taps, *_ in phases)
-    blocks = -(-max(pixels) // (rows * block))
     plan = plan._replace(
         mode=mode,
         packed=packed,
@@ -258,7 +263,7 @@ def backward(
                         continue
                     taps.append(Tap(down, right, (a * kw + b,)))
             height, width = -(-(size[0] - top) // period[0]), -(-(size[1] - left) // period[1])
-            phases.append((taps, top, left, height, width))
+            phases.append((sorted(taps), top, left, height, width))
     if groups > 1 and c == 1 and o == groups:
         plan = Plan(DEPTHS, lanes, 1, n, h, w, 1, 1, *period, 1, o, *[0] * 7)
         return _tables(plan, phases, False, kh * kw, weight, True, kind)

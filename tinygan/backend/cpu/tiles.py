@@ -16,7 +16,7 @@ from numba import types
 from tinygan.backend.cpu.compile import LANES, generated
 from tinygan.backend.cpu.emit import WORD, Writer, word
 
-ROWS = 6  # of a gather tile, and of a depth tile
+ROWS = 6  # of a gather tile, and of most depth tiles
 WIDE = 4 if LANES == 16 else 2  # vectors in the widest tile: 32 registers, or 16
 DOT_ROWS = 8 if LANES == 16 else 4
 DOT_COLUMNS = 3  # in the widest dot tile
@@ -61,7 +61,7 @@ def _part(write: Any, columns: Any, j: int) -> Any:
     return write.first_lanes(write.builder.sub(columns, word(j * write.lanes)))
 
 
-def _activated(write: Any, vectors: list[Any], slope: Any, relu: Any) -> list[Any]:
+def activated(write: Any, vectors: list[Any], slope: Any, relu: Any) -> list[Any]:
     """Slope times what is below zero, or zero for it if `relu`: minus infinity, too."""
     builder = write.builder
     kind = types.float32 if write.bytes == 4 else types.float64
@@ -82,7 +82,7 @@ def _deliver(
 ) -> None:  # fmt: skip
     """Store rows x width vectors where a table says, `columns` numbers of each row."""
     builder = write.builder
-    sums = _activated(write, sums, slope, relu)
+    sums = activated(write, sums, slope, relu)
     places = addresses(write, table, word(0), rows)
     whole = builder.icmp_signed(">=", columns, word(width * write.lanes))
     with builder.if_else(whole) as (all_of_them, some):
@@ -116,7 +116,7 @@ def gather_tile(
 
     `pointers` is the address of taps x ROWS addresses, `starts` and `outputs` of ROWS addresses,
     `weights` of taps x run x vectors x lanes numbers; only `columns` numbers of a row are written.
-    The activation is the last step: see `_activated`.
+    The activation is the last step: see `activated`.
     """
     constants = literals(vectors)
     if constants is None:
@@ -147,55 +147,6 @@ def gather_tile(
 
         start = _sums(write, starts, ROWS, width, columns)
         sums = write.repeat(taps, start, over_taps)
-        _deliver(write, sums, outputs, ROWS, width, columns, slope, relu)
-        return context.get_dummy_value()
-
-    return types.void(vectors, like, *[types.intp] * 7, types.float64, types.intp), generate
-
-
-@generated
-def depth_tile(
-    context: Any,
-    vectors: Any,
-    like: Any,
-    taps: Any,
-    offset: Any,
-    pointers: Any,
-    weights: Any,
-    starts: Any,
-    outputs: Any,
-    columns: Any,
-    slope: Any,
-    relu: Any,
-) -> Any:
-    """out[i][:] = start[i][:] + sum over taps t of pointers[t][i][offset:] * weights[t][:].
-
-    Channel by channel; otherwise as `gather_tile`.
-    """
-    constants = literals(vectors)
-    if constants is None:
-        return None
-    (width,) = constants
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, taps, offset, pointers, weights, starts, outputs, columns, slope, relu = arguments
-        write = writer(builder, signature.args[1])
-        weights = write.floats(weights)
-        masks = [_part(write, columns, j) for j in range(width)]
-
-        def over_taps(t: Any, sums: list[Any]) -> list[Any]:
-            pixels = addresses(write, pointers, builder.mul(t, word(ROWS)), ROWS)
-            line = write.at(weights, builder.mul(t, word(width * write.lanes)))
-            right = [write.load(line, j * write.lanes) for j in range(width)]
-            result = []
-            for i in range(ROWS):
-                pixel = write.at(pixels[i], offset)
-                for j in range(width):
-                    left = write.load_first(pixel, j * write.lanes, masks[j])
-                    result.append(write.multiply_add(left, right[j], sums[i * width + j]))
-            return result
-
-        sums = write.repeat(taps, _sums(write, starts, ROWS, width, columns), over_taps)
         _deliver(write, sums, outputs, ROWS, width, columns, slope, relu)
         return context.get_dummy_value()
 
@@ -258,7 +209,7 @@ def dot_tile(
                 for j in range(width):
                     begin = write.broadcast(start, j)
                     total = builder.fadd(begin, write.spread(write.sum(sums[i * width + j])))
-                    (total,) = _activated(write, [total], slope, relu)
+                    (total,) = activated(write, [total], slope, relu)
                     _store_some(write, write.chosen(total, total, [0]), 1, write.at(places[i], j))
             return context.get_dummy_value()
         wide = 4 if width == 3 else width  # lanes that a row of sums takes
@@ -272,7 +223,7 @@ def dot_tile(
             some = sums[first * width : (first + rows) * width]
             vectors = _thirds(write, some) if width == 3 else some
             totals = builder.fadd(begin, _totals(write, vectors, 4 if width == 3 else 1))
-            (totals,) = _activated(write, [totals], slope, relu)
+            (totals,) = activated(write, [totals], slope, relu)
             for i in range(rows):
                 part = write.chosen(totals, totals, list(range(i * wide, i * wide + wide)))
                 _store_some(write, part, width, places[first + i])

@@ -24,7 +24,7 @@ from tinygan.backend.cpu.emit import word
 from tinygan.backend.cpu.tiles import (
     ROWS,
     WIDE,
-    _activated,
+    activated,
     addresses,
     constant,
     literals,
@@ -156,7 +156,7 @@ def result_tile(
             checked = _checked(write, values[0], results)
             shift = write.load(write.at(bias, first))
             results = [builder.fadd(result, shift) for result in results]
-            for place, result in zip(places, _activated(write, results, slope, relu), strict=True):
+            for place, result in zip(places, activated(write, results, slope, relu), strict=True):
                 write.store(result, write.at(place, first))
             return [checked]
 
