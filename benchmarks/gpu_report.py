@@ -6,6 +6,7 @@ python benchmarks/gpu_report.py PART FOLDER DEVICES [OUT]
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -62,12 +63,12 @@ def warm(part: Part) -> None:
 
 
 def ceilings(part: Part) -> None:
+    part.keep(cpu=measure_ceilings()._asdict())
     if "cuda" in part.devices:
         from tinygan.cli.bench.cuda_ceilings import measure_cuda_ceilings
 
         found, details = measure_cuda_ceilings()
         part.keep(cuda={**found._asdict(), **details})
-    part.keep(cpu=measure_ceilings()._asdict())
 
 
 def transfers(part: Part) -> None:
@@ -79,9 +80,11 @@ def transfers(part: Part) -> None:
 
 def ops(part: Part) -> None:
     """By importance, all sizes of an operation together; as many as there is time for."""
-    known = json.loads((part.path.parent / "ceilings.json").read_text())
+    file = part.path.parent / "ceilings.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    unknown = dict.fromkeys(Ceilings._fields, math.inf)  # shares are 0 then
     limits = {
-        device: Ceilings(*[known[device][field] for field in Ceilings._fields])
+        device: Ceilings(*[known.get(device, unknown)[field] for field in Ceilings._fields])
         for device in part.devices
     }
     kept = {size: calls(size) for size in SIZES}
@@ -187,8 +190,20 @@ def write(folder: Path, devices: list[str], out: Path) -> None:
         if found.exists() and name != "warm":
             part["found"] = json.loads(found.read_text())
         report[name] = part
-    (out / "gpu.json").write_text(json.dumps(report, indent=1) + "\n")
-    (out / "gpu.md").write_text(markdown(report))
+    text = without_places(json.dumps(report, indent=1), folder)
+    (out / "gpu.json").write_text(text + "\n")
+    (out / "gpu.md").write_text(markdown(json.loads(text)))
+
+
+def without_places(text: str, folder: Path) -> str:
+    """The text without where this machine keeps its files."""
+    root = Path(__file__).resolve().parent.parent
+    places = {folder: "parts", root: "tinygan", Path(sys.prefix): "python"}
+    places |= {Path(sys.base_prefix): "python", Path.home(): "~"}
+    for place, name in places.items():
+        if len(place.parts) > 1:
+            text = text.replace(str(place), name)
+    return text
 
 
 def main(name: str, folder: str, devices: str, *out: str) -> None:

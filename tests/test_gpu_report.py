@@ -89,6 +89,26 @@ def test_the_report_is_written_though_no_time_was_left(tmp_path: Path) -> None:
     assert report["environment"]["cores"] >= 1
 
 
+def test_places_of_the_machine_are_left_out(tmp_path: Path) -> None:
+    cleaned = script("gpu_report").without_places(
+        f"{tmp_path}/ops.log {BENCHMARKS.parent}/tinygan/x.py {sys.prefix}/lib {Path.home()}/y",
+        tmp_path,
+    )
+    assert cleaned.startswith("parts/ops.log tinygan/tinygan/x.py python/lib ")
+    assert str(Path.home()) not in cleaned or Path.home() == Path("/")
+
+
+def test_operations_are_timed_though_ceilings_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = script("gpu_report")
+    monkeypatch.setattr(report, "SIZES", ("tiny",))
+    monkeypatch.setattr(report.Part, "left", lambda part: 0 - bool(part.found))
+    report.PARTS["ops"](report.Part(tmp_path, "ops", ["cpu"]))
+    rows = json.loads((tmp_path / "ops.json").read_text())["rows"]
+    assert rows and all(row["share"] == 0 and row["rate"] > 0 for row in rows)
+
+
 @pytest.mark.parametrize("devices", [["cpu"], ["cpu", "cuda"]])
 def test_parts_keep_what_they_have(
     devices: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
