@@ -20,6 +20,9 @@ from tinygan.nn.utils import (
 )
 
 
+torch.manual_seed(0)  # layers that are arguments below are made on import
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
