@@ -19,7 +19,6 @@ from tinygan.nn.utils import (
     vector_to_parameters,
 )
 
-
 torch.manual_seed(0)  # layers that are arguments below are made on import
 
 
