@@ -15,6 +15,7 @@ from tinygan.backend.cuda.source import OPTIONS
 REPEATS = 5  # at least
 ROW = 1e-3  # seconds of the host's for the calls between two events
 MOST = 50  # of them
+LONG = 0.01  # seconds of the device's that are enough for them
 CLOCKS = 2e9  # of a GPU in a second, at most
 HOLD = """
 __global__ void hold(long long clocks) {
@@ -70,6 +71,7 @@ def _by_events(run: Callable[[], Any], seconds: float) -> Times:
         last.record()
         finish()
         times.append(1e-3 * cuda.get_elapsed_time(first, last) / number)
+        number = int(min(number, max(LONG / times[-1], 1)))
     return Times(times, host)
 
 
