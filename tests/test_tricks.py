@@ -6,12 +6,13 @@ from math import cos, log, pi
 
 import numpy as np
 import pytest
+import strict_cupy
 
 import tinygan
 from tinygan import Generator, nn
 from tinygan.autograd import grad, wrap
 from tinygan.backend.errors import UserError
-from tinygan.data import load
+from tinygan.data import Images, load
 from tinygan.losses import feature_matching, game, smoothed
 from tinygan.models import Augmented, InstanceNoise, Packed, build, pack
 from tinygan.models.augment import color, cutout, translation
@@ -287,3 +288,42 @@ def test_what_changes_by_step_goes_on_after_a_restart(tmp_path):
     for _ in range(4):
         two.advance()
     assert two.fingerprint() == one.fingerprint()
+
+
+ON_DEVICE = {
+    **TRICKS,
+    "energies": {"game": "boundary_equilibrium"},
+    "pairs": {"game": "softmax_game", "penalty": "dragan"},
+    "clipped": {"game": "wasserstein", "penalty": "divergence_penalty", "clip": 0.01},
+    "projection": {"conditional": "projection"},
+    "concatenation": {"conditional": "concatenation"},
+    "auxiliary": {"conditional": "auxiliary", "game": "relativistic_average"},
+    "codes": {"conditional": "codes", "codes": 3},
+    "unrolled": {"unroll": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [(name, "ring") for name in ON_DEVICE]
+    + [(name, "images") for name in ("noise", "energies", "projection", "auxiliary", "unrolled")],
+)
+def test_a_step_on_the_device_reads_nothing_back(name, data):
+    if data == "images":
+        labels = np.arange(64) % 3
+        dataset = Images(
+            np.random.default_rng(0).integers(0, 256, (64, 28, 28, 1), np.uint8), labels
+        )
+        few = {"model": "dcgan", "width": 4, "batch_size": 8, "augment": "color,translation,cutout"}
+    else:
+        dataset, few = load("ring"), {}
+    config = small(**{**few, **ON_DEVICE[name]})
+    expected = Training(config, dataset, "cpu").advance()
+    training = Training(config, dataset, "cuda")
+    if tinygan.backend.backend_for("cuda").name == "stand-in":
+        with strict_cupy.no_synchronization():
+            metrics = training.advance()
+    else:
+        metrics = training.advance()
+    for key, x in expected.items():
+        assert metrics[key].item() == pytest.approx(x.item(), rel=5e-3), key
