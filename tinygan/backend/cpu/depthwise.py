@@ -84,7 +84,7 @@ def tables(
 
 
 @inlined
-def _inside(memory, taps, y, x, height, width, list):
+def _inside(memory, taps, y, x, height, width, found):
     """List the taps that are in the image, for a pixel's place in it; how many.
 
     What is listed besides where they are is which they are.
@@ -93,8 +93,8 @@ def _inside(memory, taps, y, x, height, width, list):
     for t in range(len(taps)):
         h, w = y + taps[t, 0], x + taps[t, 1]
         if h >= 0 and h < height and w >= 0 and w < width:
-            list[count, 0] = taps[t, 0] * memory.x_row + taps[t, 1] * memory.x_pixel
-            list[count, 1] = t
+            found[count, 0] = taps[t, 0] * memory.x_row + taps[t, 1] * memory.x_pixel
+            found[count, 1] = t
             count += 1
     return count
 
@@ -218,10 +218,10 @@ def depths(counters, plan, memory, taps, phases, zeros, slope, relu, function):
 
 
 @inlined
-def _outer(wide, zeros, pixels, list, x, x_step, g, g_step, sums, row, columns, count):
+def _outer(wide, zeros, pixels, taps, x, x_step, g, g_step, sums, row, columns, count):
     t = 0
     while t < count:
-        place = list + 16 * t
+        place = taps + 16 * t
         if wide == WIDE and count - t >= TOGETHER:
             depth_outer_tile(WIDE, TOGETHER, zeros, pixels, place, x, x_step, g, g_step, sums,
                              row, columns)  # fmt: skip
