@@ -123,6 +123,8 @@ def test_a_collapsed_batch_has_none():
     with pytest.raises(ValueError, match="groups of 4 do not fill a batch of 6"):
         layer(wrap(np.ones((6, 3))))
     assert str(layer) == "MinibatchStd(group_size=4)"
+    with pytest.raises(UserError, match=r"do not divide the 25 that D sees.* 48 would fit"):
+        Config(minibatch_std=True, batch_size=50, packing=2)
 
 
 def test_a_discriminator_may_see_it():

@@ -12,9 +12,11 @@ from tinygan.backend.errors import UserError, unknown
 from tinygan.losses import GAMES, PENALTIES, smoothed
 from tinygan.models import CONDITIONAL, MODELS
 from tinygan.models.augment import AUGMENTATIONS
+from tinygan.nn import MinibatchStd
 
 SCHEDULES = ("constant", "linear", "cosine")
 NORMALIZED = ("auto", "yes", "no")
+GROUP = MinibatchStd().group_size
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,12 @@ class Config:
             raise UserError(
                 f"packing {self.packing} does not divide the batch size {self.batch_size}; "
                 f"{fitting} would fit"
+            )
+        seen = self.batch_size // self.packing
+        if self.minibatch_std and seen % min(GROUP, seen):
+            raise UserError(
+                f"minibatch_std looks at groups of {GROUP}, which do not divide the {seen} that D "
+                f"sees at once; a batch size of {self.packing * (seen - seen % GROUP)} would fit"
             )
         if self.conditional != "none":
             for name, plain in (("packing", 1), ("game", "boundary_equilibrium")):
