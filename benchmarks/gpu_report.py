@@ -200,9 +200,9 @@ def without_places(text: str, folder: Path) -> str:
     root = Path(__file__).resolve().parent.parent
     places = {folder: "parts", root: "tinygan", Path(sys.prefix): "python"}
     places |= {Path(sys.base_prefix): "python", Path.home(): "~"}
-    for place, name in places.items():
+    for place in sorted(places, key=lambda place: -len(place.parts)):  # what lies inside, first
         if len(place.parts) > 1:
-            text = text.replace(str(place), name)
+            text = text.replace(str(place), places[place])
     return text
 
 
