@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- from benchmarks/readme.py -->\n", "<!-- to here -->\n"
 EAGER = ("torch eager", "torch eager channels-last")
+UNEVEN = 1.2  # how much a core's own speed may differ between turns before it is worth a word
 JITTED = ("torch.compile", "torch.compile step", "jax jit")
 
 
@@ -57,6 +58,8 @@ def table(report: dict[str, Any], loaded: dict[str, Any]) -> str:
     machine = report["environment"]
     versions = machine["versions"]
     others = "" if report["others"] is None else f"; others took {report['others']:.0%} of it"
+    if report.get("pace", 1) > UNEVEN:
+        others += f" (and a core's own speed differed by up to x {report['pace']:.1f})"
     lines += [
         "",
         f"Measured on {machine['cores']} cores of an {machine['cpu']} ({machine['system']})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,6 +98,27 @@ def fastest(call: Callable[[], Any], seconds: float) -> float:
         call()
         best = min(best, time.perf_counter() - start)
     return best
+
+
+class Pace:
+    """How even a core's own speed is: virtual cores share theirs with strangers, unseen from here.
+
+    Each `take()` times the same multiply-adds on one thread; `spread()` is the slowest over the
+    fastest.
+    """
+
+    def __init__(self) -> None:
+        from tinygan.backend.cpu.compile import LANES
+
+        self.out = np.full((1, CHAINS * LANES), 0.5, np.float32)
+        self.times: list[float] = []
+
+    def take(self) -> None:
+        call = partial(threads.run, _peak, 1, (TURNS, self.out), 1)
+        self.times.append(fastest(call, 2e-4))
+
+    def spread(self) -> float:
+        return max(self.times) / min(self.times)
 
 
 def measure_ceilings(seconds: float = 0.5) -> Ceilings:

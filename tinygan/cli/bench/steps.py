@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinygan.backend.errors import UserError, choose
+from tinygan.cli.bench.ceilings import Pace
 from tinygan.cli.bench.environment import QUIET, Others, chosen_devices, environment
 from tinygan.cli.bench.measure import (
     available,
@@ -55,17 +56,20 @@ def bench_steps(
         console.print(f"{name} is not installed here and is left out")
     report: dict[str, Any] = {"environment": environment(chosen), "results": []}
     _describe(console, report["environment"])
-    others = Others()
+    others, pace = Others(), Pace()
     with console.status("starting") as status:
+
+        def tell(what: str) -> None:
+            pace.take()
+            status.update(what)
+
         for name in workloads or WORKLOADS:
             for device in chosen:
                 if device == "cpu":
-                    result = measure(
-                        name, frameworks, rounds, seconds, threads, under_load, status.update
-                    )
+                    result = measure(name, frameworks, rounds, seconds, threads, under_load, tell)
                 else:
                     both = [(f, v) for f in frameworks for v in variants(f, name, device)]
-                    result = measure_on_gpu(name, both, rounds, seconds, tf32, status.update)
+                    result = measure_on_gpu(name, both, rounds, seconds, tf32, tell)
                 report["results"].append(result)
                 if result["rows"]:
                     console.print(table(result))
@@ -75,10 +79,12 @@ def bench_steps(
         report["gains"] = gains(report["results"])
         console.print(gain_table(report["gains"]))
     report["others"] = others.share()
+    report["pace"] = pace.spread()
     share = report["others"]
     if share is not None:
         quiet = "quiet" if share <= QUIET else "not quiet: measure again"
         console.print(f"Others took {share:.1%} of the machine, which was {quiet}.")
+    console.print(f"Between turns a core's own speed differed by up to x {report['pace']:.2f}.")
     if json_path is not None:
         json_path.write_text(json.dumps(report, indent=1) + "\n")
     if chart_path is not None:
