@@ -16,7 +16,8 @@ from tinygan.cli.bench.workloads import Place
 
 ON_GPU = ("tinygan", "torch")
 CHANNELS = ("dcgan28", "wgan-gp", "dcgan64")  # workloads that have a memory order to choose
-CALIBRATION, CALIBRATIONS = 0.3, 3  # seconds in a turn with each number of threads, and turns
+CALIBRATION = 0.5  # seconds with each number of threads
+FAR = 1.75  # times the least: such a number of threads will not be the best in other minutes
 # relative difference of the first losses above which a row does not count
 AGREEMENT, AGREEMENT_ON_GPU, AGREEMENT_IN_TF32 = 1e-4, 1e-3, 1e-2
 
@@ -59,15 +60,16 @@ def measure(
             for variant in variants(framework, workload):
                 tell(f"{workload}: {variant}")
                 try:
-                    workers.append(_best(framework, variant, workload, thread_counts(threads)))
+                    workers += _rivals(framework, variant, workload, thread_counts(threads))
                 except WorkerError as error:
                     failed[variant] = str(error)
         alone = _rounds(workers, rounds, seconds, tell, workload)
         loaded = {}
         if under_load:
             with busy_core():
-                loaded = _rounds(workers, rounds, seconds, tell, f"{workload} under load")
-        rows = [_row(worker, alone, loaded, workers[0].start["losses"]) for worker in workers]
+                loaded = _rounds(_fastest(alone), rounds, seconds, tell, f"{workload} under load")
+        best = _fastest(alone)
+        rows = [_row(worker, alone, loaded, workers[0].start["losses"]) for worker in best]
     finally:
         for worker in workers:
             worker.close()
@@ -106,23 +108,22 @@ def measure_on_gpu(
     return {"workload": workload, "device": "cuda", "tf32": tf32, "rows": rows, "failed": failed}
 
 
-def _best(framework: str, variant: str, workload: str, counts: Sequence[int]) -> Worker:
-    """The worker with the number of threads that is fastest, each in its best turn."""
+def _rivals(framework: str, variant: str, workload: str, counts: Sequence[int]) -> list[Worker]:
+    """A worker for every number of threads, but for those that are far from being the fastest."""
     workers: list[Worker] = []
+    kept: list[Worker] = []
     try:
         for count in counts:
             place = Place("cpu", count)
             workers.append(Worker(framework, variant, workload, place).ready())
-        best = workers[0]
-        if len(workers) > 1:
-            turns = [[median(w.run(CALIBRATION)) for w in workers] for _ in range(CALIBRATIONS)]
-            fastest = [min(times) for times in zip(*turns, strict=True)]
-            best = workers[fastest.index(min(fastest))]
-        workers.remove(best)
-        return best
+        times = [median(worker.run(CALIBRATION)) for worker in workers]
+        pairs = zip(workers, times, strict=True)
+        kept = [worker for worker, taken in pairs if taken <= FAR * min(times)]
+        return kept
     finally:
         for worker in workers:
-            worker.close()
+            if worker not in kept:
+                worker.close()
 
 
 def _rounds(
@@ -131,19 +132,29 @@ def _rounds(
     seconds: float,
     tell: Callable[[str], None],
     what: str,
-) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {worker.variant: [] for worker in workers}
+) -> dict[Worker, list[float]]:
+    times: dict[Worker, list[float]] = {worker: [] for worker in workers}
     for number in range(rounds):
         for worker in workers:
             tell(f"{what}: round {number + 1} of {rounds}, {worker.variant}")
-            times[worker.variant] += worker.run(seconds)
+            times[worker] += worker.run(seconds)
     return times
 
 
+def _fastest(times: dict[Worker, list[float]]) -> list[Worker]:
+    """Of each variant the worker whose number of threads did best."""
+    order = sorted(times, key=lambda worker: median(times[worker]))
+    best = {worker.variant: worker for worker in reversed(order)}
+    return [worker for worker in times if best[worker.variant] is worker]
+
+
 def _row(
-    worker: Worker, alone: dict[str, list[float]], loaded: dict[str, list[float]], ours: list[float]
+    worker: Worker,
+    alone: dict[Worker, list[float]],
+    loaded: dict[Worker, list[float]],
+    ours: list[float],
 ) -> dict[str, Any]:
-    times, losses, place = alone[worker.variant], worker.start["losses"], worker.place
+    times, losses, place = alone[worker], worker.start["losses"], worker.place
     allowed = AGREEMENT if place.device == "cpu" else AGREEMENT_ON_GPU
     if place.tf32:
         allowed = AGREEMENT_IN_TF32
@@ -165,8 +176,8 @@ def _row(
         "peak_without_import": worker.peak - worker.imported,
     }
     if loaded:
-        row["loaded_median"] = median(loaded[worker.variant])
-        row["loaded_minimum"] = min(loaded[worker.variant])
+        row["loaded_median"] = median(loaded[worker])
+        row["loaded_minimum"] = min(loaded[worker])
     return row
 
 
