@@ -13,7 +13,8 @@ from tinygan.backend.cpu.compile import inlined
 
 PARALLEL = 1 << 15  # numbers for which waking other threads costs less than it brings
 FEW_ROWS = 512  # that one block holds, whatever the number of columns
-GROUP = 64  # columns in a chunk of such a block; a multiple of every vector
+GROUP = 64  # columns in a chunk of such a block, or a multiple of it; one of every vector
+SHARE = 1 << 13  # numbers in a chunk, where there are columns enough
 WIDE_GROUP = 512  # columns in a chunk otherwise
 BLOCK = 1 << 15  # numbers in a block otherwise, so that it stays in the second cache
 BLOCKS = 64  # above it blocks grow instead, lest adding them up take long
@@ -36,7 +37,7 @@ class Plan(NamedTuple):
 def plan(count: int, columns: int) -> Plan:
     """For a matrix of so many rows and columns."""
     if count <= FEW_ROWS:
-        rows, group = count, min(columns, GROUP)
+        rows, group = count, min(columns, GROUP * max(1, SHARE // (GROUP * count)))
     else:
         group = min(columns, WIDE_GROUP)
         rows = max(BLOCK // group, -(-count // BLOCKS))

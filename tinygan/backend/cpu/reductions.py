@@ -105,7 +105,7 @@ def _add_up(
             threads.run(_merge_rows, 1, (partial, pieces, divisor, squares, y), 1)
         return
     cut = blocks.plan(rows, columns)
-    partial = scratch((cut.blocks, columns), np.float64)
+    partial = scratch((cut.blocks if cut.blocks > 1 else 0, columns), np.float64)
     where = (address(x), step, rows, cut.rows, cut.group)
     threads.run(_columns, cut.chunks, (*where, partial, divisor, y), cut.threads)
     if cut.blocks > 1:
@@ -208,7 +208,7 @@ def _merge_rows(counters, partial, pieces, divisor, squares, y):
 @compiled
 def _columns(counters, x, step, count, rows, group, partial, divisor, y):
     """y[column] = sum(x[:, column]) / divisor, if there is but one block of rows."""
-    numbers = np.empty(group, y.dtype)
+    numbers, totals = np.empty(group, y.dtype), np.empty(group)
     done = 0
     while True:
         chunk = take(counters)
@@ -217,7 +217,7 @@ def _columns(counters, x, step, count, rows, group, partial, divisor, y):
         done += 1
         r, last, start, end = block(chunk, (count, y.size), rows, group)
         b = r // rows
-        total, sums = partial[b, start:end], numbers[: end - start]
+        total, sums = totals[: end - start], numbers[: end - start]
         total[:] = 0
         sums[:] = 0
         while r + 4 <= last:
@@ -239,8 +239,10 @@ def _columns(counters, x, step, count, rows, group, partial, divisor, y):
             r += 1
         for c in range(sums.size):
             total[c] += sums[c]
-        if partial.shape[0] == 1:
-            for c in range(sums.size):
+        for c in range(sums.size):
+            if partial.size:
+                partial[b, start + c] = total[c]
+            else:
                 y[start + c] = total[c] / divisor
     return finish(counters, done)
 
