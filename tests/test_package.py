@@ -27,7 +27,8 @@ LEVELS = {
     "train": 7,
     "metrics": 7,
     "utils": 7,
-    "cli": 8,
+    "reproduce": 8,
+    "cli": 9,
 }
 
 

@@ -175,6 +175,45 @@ def evaluate(
 
 
 @app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="dirac.")],
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials of each row. [as many as the experiment asks for]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few minutes, to see it run.")] = False,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Only this row; may be repeated. [all]")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials at a time, each on a thread. [the number of cores]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    data_dir: DataDir = None,
+    out: Annotated[Path, typer.Option(help="Where JSON and pictures go.")] = Path("reproduced"),
+) -> None:
+    """Run a published experiment again, and print what came out beside what was published.
+
+    Trials that are in the JSON already are not run again: a long run can be stopped and continued.
+
+    Example: tinygan reproduce dirac
+    """
+    from tinygan.cli.reproducing import reproduce
+
+    folder = None if data_dir is None else str(data_dir)
+    reproduce(name, seeds, quick, variant or [], jobs, device, folder, out)
+
+
+@app.command()
 def gradcheck(
     op: Annotated[
         str | None, typer.Option(help="Only this op, layer or loss.", show_default=False)
