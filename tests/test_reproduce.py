@@ -18,7 +18,9 @@ from command import tinygan
 from PIL import Image
 
 from tinygan.backend.errors import UserError
-from tinygan.reproduce import EXPERIMENTS, Trial, dirac, experiment
+from tinygan.data.toys import Grid
+from tinygan.ops import manual_seed, ones, randn
+from tinygan.reproduce import EXPERIMENTS, Trial, dirac, experiment, pacgan, plane
 from tinygan.reproduce.chart import draw_figures, draw_samples
 from tinygan.reproduce.results import Results, summary
 from tinygan.reproduce.runner import TrialError, trials
@@ -190,6 +192,59 @@ def test_the_engine_follows_the_formulas_of_the_dirac_gan(name):
     assert found.samples.shape == (501, 6)
 
 
+# -- points in the plane ----------------------------------------------------------------------
+
+
+def test_a_maxout_layer_is_the_largest_of_its_linear_maps():
+    manual_seed(0)
+    layer = pacgan.Maxout(3, 4, 5)
+    x = randn(6, 3)
+    weight, bias = (p.detach().numpy() for p in layer.parameters())
+    maps = x.numpy() @ weight.reshape(5, 4, 3).transpose(0, 2, 1) + bias.reshape(5, 1, 4)
+    np.testing.assert_allclose(layer(x).detach().numpy(), maps.max(axis=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("packing", [1, 2, 3, 4])
+def test_the_networks_of_pacgan_are_as_large_as_theirs(packing):
+    def size(network):
+        return sum(p.numel() for p in network.parameters())
+
+    generator, discriminator = pacgan.make_generator(packing), pacgan.make_discriminator(packing)
+    assert size(generator) == 2 * 400 + 3 * 400**2 + 4 * 2 * 400 + 400 * 2 + 2
+    assert size(discriminator) == 1000 * (2 * packing + 1) + 2 * 1000 * 201 + 201
+    assert discriminator(randn(6 * packing, 2)).shape == (6,)
+    before = generator[1].running_mean.numpy().copy()
+    for _ in range(packing):
+        generator(ones(10, 2))
+    batch = (generator[0](ones(1, 2))).detach().numpy()[0]
+    np.testing.assert_allclose(
+        generator[1].running_mean.numpy(), 0.95 * before + 0.05 * batch, rtol=1e-4, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("name", ["ring", "grid", "grid25"])
+@pytest.mark.parametrize("place", [0, -1])
+def test_points_are_trained_the_same_way_twice(name, place):
+    found = experiment(name)
+    variant = list(found.variants.values())[place]
+    short = dataclasses.replace(variant, settings={**variant.settings, "steps": 5})
+    first, again, other = (found.run(short, seed, False, "cpu", None) for seed in (0, 0, 1))
+    assert set(first.figures) == {quantity.name for quantity in found.quantities}
+    assert first.steps == 5
+    assert np.array_equal(first.samples, again.samples)
+    assert not np.array_equal(first.samples, other.samples)
+
+
+def test_the_figures_of_a_perfect_sampler_and_of_a_broken_one():
+    toy = Grid()
+    found = plane.mode_figures(toy.sample(100_000), toy)
+    for quantity in plane.quantities(25):
+        assert found[quantity.name] == pytest.approx(quantity.perfect, abs=0.2), quantity.name
+    broken = plane.mode_figures(np.full((100, 2), np.nan), toy)
+    assert broken["modes"] == broken["on a mode, %"] == 0
+    assert math.isnan(broken["reverse KL"])
+
+
 # -- the command ------------------------------------------------------------------------------
 
 
@@ -212,7 +267,7 @@ def test_reproduce_prints_a_table_and_leaves_its_files(tmp_path):
 def test_reproduce_refuses_what_it_does_not_know(tmp_path):
     assert "did you mean 'dirac'" in tinygan("reproduce", "dirca", code=2)
     text = tinygan("reproduce", "dirac", "--variant", "R3", "--out", tmp_path, code=2)
-    assert "variant of dirac" in text and "'R1'" in text
+    assert "variant of dirac" in text and "consensus" in text
 
 
 # -- the page ---------------------------------------------------------------------------------

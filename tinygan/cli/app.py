@@ -176,7 +176,7 @@ def evaluate(
 
 @app.command()
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="dirac.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="dirac, ring, grid or grid25.")],
     seeds: Annotated[
         int | None,
         typer.Option(

@@ -26,6 +26,8 @@ from tinygan.reproduce.table import headings, machines, notes, rows, total
 from tinygan.train.run import writing
 
 Key = tuple[str, int]
+OTHERS = ("torch", "jax", "jaxlib")  # have no part in it
+WIDTH = 140  # where the table goes to a file
 
 
 def reproduce(
@@ -40,6 +42,8 @@ def reproduce(
 ) -> None:
     """Run the trials that are not there yet, print the table, and write JSON and pictures."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, WIDTH))
     chosen = experiment(name)
     for variant in variants:
         choose(f"variant of {name}", variant, chosen.variants)
@@ -63,6 +67,7 @@ def reproduce(
 def _machine(device: str) -> dict[str, Any]:
     """What the results depend on beside the settings; nothing of where things lie."""
     found = environment((device,))
+    found["versions"] = {k: v for k, v in found["versions"].items() if k not in OTHERS}
     return {k: found[k] for k in ("cpu", "cores", "gpu", "system", "versions") if k in found}
 
 
@@ -143,7 +148,7 @@ def show(document: Document, console: Console) -> None:
     """Title, table, criterion, set-up, differences, time, machine."""
     table = Table(title=f"{document['title']} ({document['source']})", box=None)
     for column, heading in enumerate(headings(document)):
-        table.add_column(heading, justify="left" if column < 2 else "right")
+        table.add_column(heading, justify="left" if column < 2 else "right", overflow="fold")
     for row in rows(document):
         table.add_row(*row)
     console.print(table)

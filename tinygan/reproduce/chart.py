@@ -15,7 +15,7 @@ from tinygan.reproduce.results import Document, summary, values_of
 from tinygan.train.pictures import picture
 
 PUBLISHED, OURS = "#c44e52", "#4c72b0"
-WIDE = 4  # panels of samples in a row
+WIDE = 4  # most panels of samples in a row
 
 
 def draw_figures(document: Document, path: Path) -> None:
@@ -67,8 +67,8 @@ def draw_samples(
 ) -> None:
     """The samples of each variant's first trial, side by side."""
     names = [v["name"] for v in document["variants"] if v["name"] in samples]
-    columns = min(WIDE, len(names))
-    lines = -(-len(names) // columns)
+    lines = -(-len(names) // WIDE)
+    columns = -(-len(names) // lines)
     figure = Figure(figsize=(3 * columns, 0.4 + 3.2 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).reshape(-1)
     for axes in panels[len(names) :]:
