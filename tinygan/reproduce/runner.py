@@ -6,7 +6,7 @@ import importlib
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ def trials(
     device: str,
     data_dir: str | None,
     jobs: int,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Run trials of a module's EXPERIMENT, `jobs` at a time with a thread each, and tell of them.
 
     Closing the iterator stops those that run.
