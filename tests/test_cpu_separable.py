@@ -83,6 +83,7 @@ def test_recorded_steps_launch() -> None:
         lambda x: F.interpolate(x, (7, 11), mode="bilinear", align_corners=True),
         lambda x: F.interpolate(x, (7, 4)),
         lambda x: F.adaptive_avg_pool2d(x, (3, 4)),
+        lambda x: F.fir_resample(x, (1, 3, 3, 1), up=2),
         lambda x: F.interpolate(x[:, :, 0], 13, mode="linear"),
     ]
     for step in steps:

@@ -13,7 +13,7 @@ from tinygan.autograd import grad, wrap
 from tinygan.backend import backend_for, host_array
 from tinygan.ops.columns import fold, unfold
 from tinygan.ops.conv_trio import _conv2d
-from tinygan.ops.resample import interpolate, pixel_shuffle, pixel_unshuffle
+from tinygan.ops.resample import fir_resample, interpolate, pixel_shuffle, pixel_unshuffle
 
 random = np.random.default_rng(0)
 
@@ -135,3 +135,44 @@ def test_misuse_is_an_error_that_says_what_was_expected(
 ) -> None:
     with pytest.raises(error, match=words):
         call(wrap(np.zeros((1, 3, 4, 5))))
+
+
+# -- a filter between zeros put in and pixels left out ------------------------------------------
+
+BILINEAR = (1, 3, 3, 1)
+
+
+def test_bilinear_taps_interpolate_within_the_image(device: str) -> None:
+    x = wrap(backend_for(device).from_host(random.standard_normal((2, 3, 5, 6))))
+    y = host_array(fir_resample(x, BILINEAR, up=2).array)
+    expected = host_array(interpolate(x, scale_factor=2, mode="bilinear").array)
+    np.testing.assert_allclose(y[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1], atol=1e-14)
+    np.testing.assert_allclose(y[:, :, 0, 0], expected[:, :, 0, 0] * 9 / 16)  # zeros outside
+
+
+def test_a_filter_is_its_formula() -> None:
+    """Zeros between the pixels, numpy's convolution, every third of the sums."""
+    x, taps = random.standard_normal(9), (1.0, 2.0, -3.0, 4.0)
+    between = np.zeros(2 * 9)
+    between[::2] = x
+    k = 2 / sum(taps) * np.convolve(between, taps[::-1], "full")
+    y = fir_resample(wrap(np.tile(x, (1, 1, 3, 1))), (*taps,), up=2, down=3)
+    column = [sum(f for i, f in enumerate(taps) if (3 * j + i - 1) in (0, 2, 4)) for j in range(2)]
+    rows = 2 / sum(taps) * np.array(column)
+    np.testing.assert_allclose(y.numpy()[0, 0], np.outer(rows, k[2::3][:6]), atol=1e-13)
+
+
+def test_down_is_the_adjoint_of_up() -> None:
+    x, g = random.standard_normal((1, 2, 4, 6)), random.standard_normal((1, 2, 8, 12))
+    up, down = fir_resample(wrap(x), BILINEAR, up=2), fir_resample(wrap(g), BILINEAR, down=2)
+    assert (up.numpy() * g).sum() == pytest.approx(4 * (down.numpy() * x).sum())
+
+
+def test_a_filter_without_a_middle_is_an_error() -> None:
+    x = wrap(np.ones((1, 1, 4, 6)))
+    with pytest.raises(ValueError, match="up 2 and down 1 with 3 taps"):
+        fir_resample(x, (1, 2, 1), up=2)
+    with pytest.raises(ValueError, match="taps of sum 0"):
+        fir_resample(x, (1, -2, 1))
+    with pytest.raises(RuntimeError, match=r"down 4 does not divide up 1 times the size \(4, 6\)"):
+        fir_resample(x, (1, 1, 1, 1, 1, 1), down=4)

@@ -72,6 +72,7 @@ from tinygan.nn.pooling import (
     MaxPool2d,
 )
 from tinygan.nn.reshaping import (
+    FIRResample,
     Flatten,
     Fold,
     PixelShuffle,
@@ -111,6 +112,7 @@ __all__ = [
     "Dropout1d",
     "Dropout2d",
     "Embedding",
+    "FIRResample",
     "Flatten",
     "Fold",
     "GroupNorm",

@@ -86,6 +86,22 @@ class UpsamplingBilinear2d(Upsample):
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
 
 
+class FIRResample(Module):
+    """(N, C, H, W) -> (N, C, H up / down, W up / down), filtered, as `ops.fir_resample` says."""
+
+    def __init__(self, taps: Sequence[float], up: int = 1, down: int = 1) -> None:
+        super().__init__()
+        self.taps = tuple(taps)
+        self.up = up
+        self.down = down
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.fir_resample(input, self.taps, self.up, self.down)
+
+    def extra_repr(self) -> str:
+        return f"taps={self.taps}, up={self.up}, down={self.down}"
+
+
 class PixelShuffle(Module):
     """(N, C r^2, H, W) -> (N, C, H r, W r). Source: Shi et al. (2016)."""
 

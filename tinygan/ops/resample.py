@@ -1,4 +1,4 @@
-"""Interpolation and pixel shuffle."""
+"""Interpolation, resampling by a filter, and pixel shuffle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinygan.ops.separable import _separable
 from tinygan.ops.window_sum import _window_spread
 from tinygan.ops.windows import two
 
-__all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
+__all__ = ["fir_resample", "interpolate", "pixel_shuffle", "pixel_unshuffle"]
 
 _DIMS = {
     "linear": (1,),
@@ -166,6 +166,39 @@ def _linear(
     matrix[rows, low] = 1 - fraction
     matrix[rows, high] += fraction
     return matrix
+
+
+def fir_resample(input: Tensor, taps: Sequence[float], up: int = 1, down: int = 1) -> Tensor:
+    """y[j] = up / sum(f) sum_h f[up h - down j + (up - down + L - 1) / 2] x[h], rows and columns.
+
+    (N, C, H, W) -> (N, C, H up / down, W up / down): up - 1 zeros behind every pixel, the filter f
+    of L `taps`, centred, and every down-th pixel of that; outside of the image is 0. With taps
+    (1, 3, 3, 1) bilinear interpolation where `up` is 2 and its adjoint where `down` is. Source:
+    Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, appendix B.
+    """
+    op, x = "fir_resample", as_images("fir_resample", input, 2)
+    filter = tuple(float(tap) for tap in taps)
+    if up < 1 or down < 1 or (len(filter) - 1 + up - down) % 2 or sum(filter) == 0:
+        raise ValueError(
+            f"{op}: up {up} and down {down} with {len(filter)} taps of sum {sum(filter):g}; both "
+            "must be positive, the sum not 0, and the number of taps odd where up - down is even "
+            "and even where that is odd, so that the filter has a middle"
+        )
+    if any(n * up % down for n in x.shape[2:]):
+        raise RuntimeError(
+            f"{op}: down {down} does not divide up {up} times the size {tuple(x.shape[2:])}"
+        )
+    rows, columns = (constant(x, _fir, n, filter, up, down) for n in x.shape[2:])
+    return of_images(input, _separable(x, rows, columns), 2)
+
+
+def _fir(source: int, taps: tuple[float, ...], up: int, down: int) -> np.ndarray:
+    """The matrix (target, source) of a filter between zeros put in and pixels left out."""
+    j, h = np.indices((source * up // down, source))
+    k = up * h - down * j + (up - down + len(taps) - 1) // 2
+    inside = (k >= 0) & (k < len(taps))
+    f = np.array(taps) * up / sum(taps)
+    return np.where(inside, f[k.clip(0, len(taps) - 1)], 0)
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
