@@ -34,7 +34,7 @@ def train(
         str | None, _option("Data set, or a folder of images, .npz or .npy. [glyphs]", "NAME|PATH")
     ] = None,
     data_dir: DataDir = None,
-    model: Annotated[str | None, _option("dcgan or mlp. [dcgan]")] = None,
+    model: Annotated[str | None, _option("dcgan, resnet or mlp. [dcgan]")] = None,
     game: Annotated[
         str | None,
         _option(
@@ -44,7 +44,9 @@ def train(
     ] = None,
     penalty: Annotated[
         str | None,
-        _option("On D: none, gradient_penalty, divergence_penalty, dragan, r1 or r2. [none]"),
+        _option(
+            "On D: none, gradient_penalty, divergence_penalty, dragan, r1, r2 or r1_r2. [none]"
+        ),
     ] = None,
     penalty_weight: Annotated[float | None, _option("The penalty's weight. [10]")] = None,
     clip: Annotated[float | None, _option("Keep D's weights in [-clip, clip]. [no]")] = None,
@@ -76,7 +78,7 @@ def train(
     n_critic: Annotated[int | None, _option("Steps of D for one of G. [1]")] = None,
     unroll: Annotated[int | None, _option("Updates of D that G looks ahead. [0]")] = None,
     size: Annotated[int | None, _option("Side of the images, in pixels. [28]")] = None,
-    width: Annotated[int | None, _option("Channels (dcgan) or units (mlp). [48]")] = None,
+    width: Annotated[int | None, _option("Channels (dcgan, resnet) or units (mlp). [48]")] = None,
     latent: Annotated[int | None, _option("Dimensions of the noise. [100]")] = None,
     normalize: Annotated[
         str | None, _option("Batch normalisation in D: auto, yes or no. [auto]")

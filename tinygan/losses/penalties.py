@@ -115,6 +115,7 @@ PENALTIES: dict[str, Callable[..., Tensor]] = {
     "dragan": lambda critic, real, fake, **options: dragan(critic, real, **options),
     "r1": lambda critic, real, fake: r1(critic, real),
     "r2": lambda critic, real, fake: r2(critic, fake),
+    "r1_r2": lambda critic, real, fake: r1(critic, real) + r2(critic, fake),
 }
 
 
