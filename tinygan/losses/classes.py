@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinygan.autograd import Tensor
+from tinygan.backend.errors import UserError
 from tinygan.losses.games import Game
 
 __all__ = ["verdict", "with_classes"]
@@ -32,9 +33,39 @@ def with_classes(game: Game, weight: float = 1.0, labelled: bool = True) -> Any:
     def generator(*sides: Tensor) -> Tensor:
         return game.generator(*(y[:, 0] for y in sides)) - seen(sides[-1])
 
-    return replace(game, discriminator=discriminator, generator=generator)
+    return replace(game, discriminator=discriminator, generator=generator, classed=True)
 
 
 def verdict(y: Tensor) -> Tensor:
     """The logits (N,) of what a discriminator gave, which may be pairs (logit, log p)."""
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 2 else y
+
+
+def expect_logits(game: Any, y: Tensor, samples: int) -> None:
+    """Refuse what a discriminator gave for so many samples if the game cannot be played with it.
+
+    A game takes logits (N,) or (N, 1), a number of packs that divides the samples in place of N, or
+    maps of logits (N, h, w) or (N, 1, h, w), over which it takes the mean; one of `with_classes`
+    takes pairs (N, 2).
+    """
+    classed, pairs = isinstance(game, Game) and game.classed, y.ndim == 2 and y.shape[1] == 2
+    plain = y.ndim in (1, 3) or (y.ndim in (2, 4) and y.shape[1] == 1)
+    whole = y.ndim > 0 and len(y) > 0 and samples % len(y) == 0
+    if whole and (pairs if classed else plain):
+        return
+    given = f"the discriminator gave {tuple(y.shape)} for {samples} samples"
+    if classed:
+        raise UserError(
+            f"{given}, and the game {game.name} with classes takes pairs (logit, log p), ({samples}"
+            ", 2): it needs a discriminator with a classifier at its side, an "
+            "AuxiliaryDiscriminator, or to be played without with_classes"
+        )
+    if pairs:
+        raise UserError(
+            f"{given}, which look like pairs (logit, log p): with_classes({game.name}) plays with "
+            f"those, {game.name} itself with logits ({samples},)"
+        )
+    raise UserError(
+        f"{given}, and the game {game.name} takes a logit for each, ({samples},), for each of some "
+        f"packs that divide them, or a map of logits for each, ({samples}, h, w)"
+    )

@@ -35,13 +35,15 @@ Slope = Callable[..., Tensor]
 class Game:
     """Two losses to minimise: `discriminator(real_logits, fake_logits)`, `generator(fake_logits)`.
 
-    `slopes` are the first one's by a real and by a fake logit, then the second one's.
+    `slopes` are the first one's by a real and by a fake logit, then the second one's. A game that
+    is `classed` takes (logit, log p) in place of a logit, as `with_classes` says.
     """
 
     name: str
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[..., Tensor]
     slopes: tuple[Slope, Slope, Slope] = field(repr=False)
+    classed: bool = False
 
     def balance(self, real: Tensor, fake: Tensor) -> None:
         """What the game itself learns from a round's logits: nothing."""

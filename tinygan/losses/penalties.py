@@ -2,7 +2,8 @@
 
 Each is differentiated again by the discriminator's weights (double backward). The gradient is
 taken of the sum of all outputs, which gives each sample its own gradient as long as the
-discriminator treats them one by one; batch normalisation does not.
+discriminator treats them one by one; batch normalisation does not. Where it gives a map of logits,
+D(x) is their mean, as it is in the games.
 """
 
 from __future__ import annotations
@@ -103,7 +104,10 @@ def _norm(critic: Critic, x: Tensor) -> Tensor:
 def _slope(critic: Critic, x: Tensor) -> Tensor:
     """grad_x sum D(x), of x's shape, which can be differentiated again."""
     x = x.detach().requires_grad_()
-    (slope,) = grad(critic(x).sum(), x, create_graph=True)
+    logits = critic(x)
+    if logits.ndim > 2:
+        logits = logits.flatten(1).mean(1)
+    (slope,) = grad(logits.sum(), x, create_graph=True)
     assert slope is not None
     return slope
 

@@ -8,6 +8,7 @@ from functools import partial
 from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.distributed import averaged
 from tinygan.losses import BoundaryEquilibrium, Game, PairGame, verdict
+from tinygan.losses.classes import expect_logits
 from tinygan.nn import Module
 from tinygan.ops import randn, sigmoid, stack
 from tinygan.optim import Optimizer
@@ -27,6 +28,7 @@ def gan_step(
     game: Game | BoundaryEquilibrium,
     penalty: Penalty | None = None,
     unroll: int = 0,
+    reconstruction: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Update D once for every batch of `reals`, then G once; return what happened, as tensors.
 
@@ -36,8 +38,10 @@ def gan_step(
     none in G's step. A game of pairs compares G's samples with the last of the `reals`. Nothing is
     read back to the host.
 
-    A batch may also be (x, labels): then G(z, labels) and D(x, labels) are told them. With
-    `unroll` k G plays against D as it would be k updates later, and its gradient goes through them.
+    A batch may also be (x, labels): then G(z, labels) and D(x, labels) are told them. Labels may be
+    images, from which G is to make x; `reconstruction(x, G(z, labels))`, weighed already, is then
+    added to G's loss. With `unroll` k G plays against D as it would be k updates later, and its
+    gradient goes through them.
     """
     for real, *labels in map(parts, reals):
         critic = told(discriminator, labels)
@@ -45,6 +49,7 @@ def gan_step(
         with no_grad():
             fake = generator(noise, *labels)
         real_logits, fake_logits = critic(real), critic(fake)  # D loss
+        expect_logits(game, real_logits, len(real))
         d_loss = game.discriminator(real_logits, fake_logits)
         d_total = d_loss if penalty is None else d_loss + penalty(critic, real, fake)
         d_gradients = grad(d_total, discriminator.parameters(), allow_unused=True)  # D gradient
@@ -60,7 +65,8 @@ def gan_step(
     if isinstance(game, PairGame):
         logits.insert(0, critic(real))
     g_loss = game.generator(*logits)
-    g_gradients = grad(g_loss, generator.parameters())  # G gradient
+    g_total = g_loss if reconstruction is None else g_loss + reconstruction(real, fake)
+    g_gradients = grad(g_total, generator.parameters())  # G gradient
     g_gradients = averaged(g_gradients)
     generator_optimizer.update(g_gradients)  # G update
 
