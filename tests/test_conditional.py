@@ -86,7 +86,8 @@ def test_conditional_batch_norm_is_the_formula(rank):
 
 @pytest.mark.parametrize("form", CONDITIONAL)
 @pytest.mark.parametrize(
-    ("model", "shape"), [("mlp", (2,)), ("mlp", (1, 8, 8)), ("dcgan", (3, 28, 28))]
+    ("model", "shape"),
+    [("mlp", (2,)), ("mlp", (1, 8, 8)), ("dcgan", (3, 28, 28)), ("resnet", (3, 28, 28))],
 )
 def test_every_model_has_every_form(form, model, shape):
     generator, discriminator = build_conditional(form, 3, model, shape, 5, 4)

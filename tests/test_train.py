@@ -68,8 +68,8 @@ def test_n_critic_takes_as_many_batches() -> None:
     assert training.loader.state_dict()["position"] == 3 * 8
 
 
-@pytest.mark.parametrize("penalty", ["none", "gradient_penalty", "r1", "r2"])
-@pytest.mark.parametrize("model", ["mlp", "dcgan"])
+@pytest.mark.parametrize("penalty", ["none", "gradient_penalty", "r1", "r1_r2"])
+@pytest.mark.parametrize("model", ["mlp", "dcgan", "resnet"])
 def test_a_step_on_the_device_reads_nothing_back(penalty: str, model: str) -> None:
     config = Config(**{**SMALL.as_dict(), "penalty": penalty, "model": model})
     on_host, on_device = Training(config, images(), "cpu"), Training(config, images(), "cuda")
@@ -119,7 +119,7 @@ def test_a_non_finite_number_is_traced_to_its_layer() -> None:
 def test_every_model_has_the_shapes_it_says() -> None:
     for model, shape in [
         ("dcgan", (1, 28, 28)), ("dcgan", (3, 32, 32)), ("dcgan", (3, 64, 64)),
-        ("mlp", (3, 20, 20)), ("mlp", (2,)),
+        ("mlp", (3, 20, 20)), ("mlp", (2,)), ("resnet", (1, 28, 28)), ("resnet", (3, 64, 64)),
     ]:  # fmt: skip
         generator, discriminator = build(model, shape, 5, 4)
         samples = generator(tinygan.randn(3, 5))

@@ -14,6 +14,8 @@ from tinygan.models.conditional import (
 from tinygan.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tinygan.models.mlp import MLPDiscriminator, MLPGenerator
 from tinygan.models.packing import Packed, pack
+from tinygan.models.resnet import ResNetDiscriminator, ResNetGenerator
+from tinygan.models.unet import PatchDiscriminator, UNetGenerator
 from tinygan.nn import Module
 
 __all__ = [
@@ -30,7 +32,11 @@ __all__ = [
     "MLPDiscriminator",
     "MLPGenerator",
     "Packed",
+    "PatchDiscriminator",
     "ProjectionDiscriminator",
+    "ResNetDiscriminator",
+    "ResNetGenerator",
+    "UNetGenerator",
     "build",
     "build_conditional",
     "pack",
@@ -39,6 +45,7 @@ __all__ = [
 MODELS = {
     "dcgan": (DCGANGenerator, DCGANDiscriminator),
     "mlp": (MLPGenerator, MLPDiscriminator),
+    "resnet": (ResNetGenerator, ResNetDiscriminator),
 }
 
 
@@ -90,14 +97,15 @@ def build_conditional(
     """As `build`: G(z, y) and D(x, y) for classes y (N,), told of them in the way of `form`.
 
     concatenation: a unit vector behind z and as further channels of x; projection: a product with
-    D's features and, in a dcgan, conditional batch normalisation in G; auxiliary, codes: D has a
-    classifier at its side and gives pairs (logit, log p(y | x)).
+    D's features and, in a dcgan, conditional batch normalisation in G, in a resnet a vector added
+    to the map of z; auxiliary, codes: D has a classifier at its side and gives pairs (logit,
+    log p(y | x)).
     """
     make, judge = choose("model", name, MODELS)
     choose("conditional form", form, dict.fromkeys(CONDITIONAL))
     generator: Module
-    if form == "projection" and make is DCGANGenerator:
-        generator = DCGANGenerator(shape, latent, width, classes)
+    if form == "projection" and make is not MLPGenerator:
+        generator = make(shape, latent, width, classes)
     else:
         generator = ConcatenatedGenerator(make(shape, latent + classes, width), classes)
     if form == "concatenation":

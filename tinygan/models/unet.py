@@ -1,0 +1,123 @@
+"""From image to image: a U-Net that draws, and a critic that looks at patches.
+
+Source: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks" (pix2pix),
+2017, sections 3.1 and 3.2 and its appendix on the networks. Both are told an image in place of a
+class, so they play as conditional networks do: `gan_step` takes batches (y, x) of results y and
+what they are made from, x, and |y - G(z, x)| is its `reconstruction`, 100 times as heavy as the
+game in the paper.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from tinygan import nn
+from tinygan.autograd import Tensor
+from tinygan.backend.errors import UserError
+from tinygan.ops import cat
+
+LEAST = 2  # of the sides of the smallest map
+MOST = 8  # times `width`: the most channels
+PATCHES = {16: 1, 34: 2, 70: 3}  # side of the patch that a logit judges: convolutions of stride 2
+
+
+def _normal(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), as in a DCGAN."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class UNetGenerator(nn.Module):
+    """G(z, x): noise (N, latent) and images (N, given, H, W) -> images (N, C, H, W) in (-1, 1).
+
+    Convolutions 4 x 4 of stride 2 halve x, from `width` channels on doubling them, until a side
+    is 2 or 3; transposed ones go back, each reading the map of its own size on the way down
+    beside its input. An uneven side is halved rounding down, and the way back adds the row that is
+    missing. Batch normalisation behind all but the first and the last. z is added to the smallest
+    map, by a linear map to its channels; the paper's noise is dropout alone.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], given: int = 1, latent: int = 100, width: int = 32
+    ) -> None:
+        super().__init__()
+        if len(shape) != 3 or min(shape[1:]) < 2 * LEAST:
+            raise UserError(
+                f"UNetGenerator draws images C x H x W of {2 * LEAST} pixels or more in both "
+                f"directions, not of shape {shape}"
+            )
+        sizes, channels = [shape[1:]], [given]
+        while min(sizes[-1]) >= 2 * LEAST:
+            channels.append(width * min(2 ** (len(channels) - 1), MOST))
+            sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for i, (n, wanted) in enumerate(pairwise(channels)):
+            layers: list[nn.Module] = [nn.Conv2d(n, wanted, 4, 2, 1, bias=i == 0)]
+            layers += [nn.BatchNorm2d(wanted)] if i else []
+            self.down.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
+        self.noise = nn.Linear(latent, channels[-1])
+        for i in reversed(range(len(self.down))):
+            n = channels[i + 1] * (2 if self.up else 1)  # the way down beside it
+            wanted = channels[i] if i else shape[0]
+            missing = (sizes[i][0] % 2, sizes[i][1] % 2)
+            layers = [nn.ConvTranspose2d(n, wanted, 4, 2, 1, missing, bias=i == 0)]
+            layers += [nn.BatchNorm2d(wanted), nn.ReLU()] if i else [nn.Tanh()]
+            self.up.append(nn.Sequential(*layers))
+        self.apply(_normal)
+
+    def forward(self, z: Tensor, x: Tensor) -> Tensor:
+        maps = []
+        for step in self.down:
+            x = step(x)
+            maps.append(x)
+        first, *others = self.up
+        y: Tensor = first(maps.pop() + self.noise(z)[:, :, None, None])
+        for step in others:
+            y = step(cat([y, maps.pop()], 1))
+        return y
+
+
+class PatchDiscriminator(nn.Module):
+    """D(y, x): images (N, C, H, W), told images (N, given, H, W) -> logits (N, H', W').
+
+    Each logit judges one patch of `patch` x `patch` pixels (PatchGAN; 70 in the paper, for images
+    of 256): convolutions 4 x 4, of stride 2 from `width` channels on, one of stride 1, one to a
+    logit, with LeakyReLU(0.2) and, behind all but the first if `normalize`, batch normalisation.
+    It keeps no running statistics. Games take the mean over patches. Without `given` it is D(y).
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        given: int = 1,
+        width: int = 32,
+        normalize: bool = True,
+        patch: int = 16,
+    ) -> None:
+        super().__init__()
+        if patch not in PATCHES:
+            raise UserError(f"patch is {patch}, expected {', '.join(map(str, PATCHES))}")
+        halvings = PATCHES[patch]
+        least = 3 << halvings
+        if len(shape) != 3 or min(shape[1:]) < least:
+            raise UserError(
+                f"PatchDiscriminator with patches of {patch} judges images C x H x W of {least} "
+                f"pixels or more in both directions, not of shape {shape}"
+            )
+        n = width
+        layers: list[nn.Module] = [nn.Conv2d(shape[0] + given, n, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for stride in (*[2] * (halvings - 1), 1):
+            wanted = min(2 * n, MOST * width)
+            layers += [nn.Conv2d(n, wanted, 4, stride, 1, bias=not normalize)]
+            if normalize:
+                layers += [nn.BatchNorm2d(wanted, track_running_stats=False)]
+            layers += [nn.LeakyReLU(0.2)]
+            n = wanted
+        self.layers = nn.Sequential(*layers, nn.Conv2d(n, 1, 4, 1, 1))
+        self.apply(_normal)
+
+    def forward(self, y: Tensor, *given: Tensor) -> Tensor:
+        logits: Tensor = self.layers(cat([y, *given], 1) if given else y)
+        return logits.squeeze(1)
