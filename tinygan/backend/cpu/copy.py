@@ -105,6 +105,7 @@ def _table(shape: tuple[int, ...], itemsize: int, to: Strides, start: Strides) -
     if table[3, 2] != 1 and nearest < 2:
         table = table.copy()
         table[[nearest, 2]] = table[[2, nearest]]
+        table.setflags(write=False)  # as the plan is, or the kernel would be compiled once more
     return table
 
 
