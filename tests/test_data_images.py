@@ -104,7 +104,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     save_image(wrap(ones(1)), path)
     before = path.read_bytes()
 
-    def half(self: Image.Image, name: Path, *_: object) -> None:
+    def half(self: Image.Image, name: Path, *_: object, **options: object) -> None:
         Path(name).write_bytes(before[:20])
         raise OSError(28, "No space left on device")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,18 @@ def test_imports_point_one_way(package):
 def test_every_package_has_its_place_in_the_order():
     packages = {p.parent.name for p in ROOT.glob("*/__init__.py")}
     assert packages <= set(LEVELS)
+
+
+def test_pictures_are_written_in_one_place():
+    """tinygan.data.pictures gives every file its origin; what wrote one itself would not."""
+    house = ROOT.parent
+    own = ROOT / "data" / "pictures.py"
+    files = [
+        f for part in ("tinygan", "examples", "benchmarks") for f in (house / part).rglob("*.py")
+    ]
+    writes = re.compile(r"savefig\(|imsave\(|imwrite\(|(?<!self)(?<!np)\.save\(")
+    wrong = [str(f.relative_to(house)) for f in files if f != own and writes.search(f.read_text())]
+    assert wrong == ["tinygan/data/mark.py"], "use save_picture, save_gif or save_figure"
 
 
 def test_importing_tinygan_is_light():

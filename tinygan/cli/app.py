@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tinygan.cli.app_pictures import KEY, DataDir, Marked, MarkKey, RunPath, audit, inpaint, verify
+
 app = typer.Typer(
     name="tinygan",
     no_args_is_help=True,
@@ -16,11 +18,6 @@ app = typer.Typer(
     help="Train and study generative adversarial networks, from scratch on arrays.\n\n"
     "Example: tinygan train --data mnist --steps 1500",
 )
-
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Where downloaded data sets lie.", show_default=False)
-]
 
 
 def _option(text: str, metavar: str | None = None) -> Any:
@@ -114,6 +111,10 @@ def train(
         ),
     ] = None,
     config: Annotated[Path | None, _option("Options from a TOML file.", "FILE.toml")] = None,
+    mark: Annotated[
+        bool | None,
+        typer.Option("--mark", help="Mark pictures of samples invisibly.", show_default=False),
+    ] = None,
     checkpoint_every: Annotated[int | None, _option("Steps between checkpoints. [250]")] = None,
     sample_every: Annotated[int | None, _option("Steps between samples. [50]")] = None,
 ) -> None:
@@ -132,6 +133,9 @@ def sample(
     run: RunPath,
     n: Annotated[int, typer.Option("-n", help="How many samples.", min=1)] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    label: Annotated[
+        int | None, typer.Option("--class", help="Only of this class. [all in turn]", min=0)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The picture to write. [RUN/sample.png]", show_default=False)
     ] = None,
@@ -139,6 +143,8 @@ def sample(
         Path | None,
         typer.Option(help="Also write a walk through the noise, as a GIF.", show_default=False),
     ] = None,
+    mark: Marked = False,
+    key: MarkKey = KEY,
 ) -> None:
     """Draw new samples from a run's newest checkpoint.
 
@@ -146,7 +152,13 @@ def sample(
     """
     from tinygan.cli.sampling import sample
 
-    sample(run, n, seed, out or run / "sample.png", interpolate)
+    marked = key if mark else None
+    sample(run, n, seed, out or run / "sample.png", interpolate, label, marked)
+
+
+app.command()(verify)
+app.command()(audit)
+app.command()(inpaint)
 
 
 @app.command()

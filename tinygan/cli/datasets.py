@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from tinygan.data import load, save_picture
+from tinygan.data import Origin, load, save_picture
 
 
 def load_data(name: str, data_dir: str | None, size: int | None, console: Console) -> Any:
@@ -43,5 +43,6 @@ def describe(name: str, data_dir: Path | None, size: int | None, out: Path | Non
 
         count = min(len(dataset), 2000 if getattr(dataset, "points", None) is not None else 100)
         samples = stack([dataset[i][0] for i in range(count)])
-        save_picture(picture(samples, columns=10), out)
+        origin = Origin(content=f"the first {count} of the data {dataset.name}")
+        save_picture(picture(samples, columns=10), out, origin=origin)
         console.print(f"{'sheet':>10}  {out}", highlight=False)

@@ -44,7 +44,7 @@ def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Pa
     run = Run.open(path)
     config = run.config()
     generator, step = load_generator(run, config)
-    training, new = _data(run, config, data_dir or config.data_dir, console)
+    training, new = data_of(run, config, data_dir or config.data_dir, console)
     most = most_samples(training, new)
     count = min(SAMPLES, most) if n is None else n
     real = reals(training, new, count, seed)
@@ -83,7 +83,7 @@ def sampled(generator: Module, latent: int, count: int, seed: int, classes: int 
     return cat([draw(generator, randn(size, latent, generator=random), classes) for size in sizes])
 
 
-def _data(
+def data_of(
     run: Run, config: Config, data_dir: str | None, console: Console
 ) -> tuple[Images | Points, Images | Points | None]:
     """What the run was trained on, and data of the same kind that it was not."""

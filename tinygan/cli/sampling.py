@@ -6,7 +6,9 @@ from math import pi
 from pathlib import Path
 
 from tinygan.autograd import Tensor
+from tinygan.backend.errors import UserError
 from tinygan.data import save_gif, save_picture
+from tinygan.data.mark import KEY
 from tinygan.nn import Module
 from tinygan.ops import Generator, cos, linspace, randn, sin
 from tinygan.optim import EMA
@@ -19,24 +21,47 @@ from tinygan.train.state import draw
 WALK_STOPS, WALK_FRAMES, WALK_ROW = 6, 12, 8
 
 
-def sample(path: Path, n: int, seed: int, out: Path, interpolate: Path | None) -> None:
-    """Write a grid of n samples, and a walk through the noise if asked."""
+def sample(
+    path: Path,
+    n: int,
+    seed: int,
+    out: Path,
+    interpolate: Path | None,
+    label: int | None = None,
+    mark: str | None = None,
+) -> None:
+    """Write a grid of n samples, all of one class if asked, and a walk through the noise."""
     run = Run.open(path)
     config = run.config()
     generator, step = load_generator(run, config)
     random = Generator().manual_seed(seed)
     columns = max(1, round(n**0.5))
     classes = run.notes().get("classes", 0)
-    samples = draw(generator, randn(n, config.latent, generator=random), classes)
-    save_picture(picture(samples, columns=columns), out)
+    mark = KEY if mark is None and config.mark else mark
+    check_class(label, classes, run)
+    origin = run.origin(seed, step, generator)
+    samples = draw(generator, randn(n, config.latent, generator=random), classes, label)
+    save_picture(picture(samples, columns=columns), out, origin=origin, mark=mark)
     print(f"{n} samples of step {step}: {out}")
     if interpolate is not None:
         frames = [
-            picture(draw(generator, z, classes), columns=WALK_ROW // 2)
+            picture(draw(generator, z, classes, label), columns=WALK_ROW // 2)
             for z in walk(config.latent, random)
         ]
-        save_gif(frames, interpolate, duration=60)
+        save_gif(frames, interpolate, duration=60, origin=origin, mark=mark)
         print(f"a walk through {WALK_STOPS} points of the noise: {interpolate}")
+
+
+def check_class(label: int | None, classes: int, run: Run) -> None:
+    """Refuse a class that the run's generator does not know."""
+    if label is None or 0 <= label < classes:
+        return
+    if not classes:
+        raise UserError(
+            f"--class {label}: {run.path} was trained without classes; train with --conditional "
+            "projection, say, on data that has them"
+        )
+    raise UserError(f"--class {label}: {run.path} has the classes 0 to {classes - 1}")
 
 
 def load_generator(run: Run, config: Config) -> tuple[Module, int]:

@@ -27,7 +27,7 @@ from tinygan.train.loop import train as train_to_the_end
 from tinygan.train.run import Run, fitting
 from tinygan.train.state import Training
 
-CHANGEABLE = ("steps", "checkpoint_every", "sample_every", "device", "data_dir")
+CHANGEABLE = ("steps", "checkpoint_every", "sample_every", "device", "data_dir", "mark")
 
 
 def train(options: dict[str, Any]) -> None:

@@ -5,9 +5,11 @@ from tinygan.data.collate import default_collate
 from tinygan.data.dataset import Dataset, Images, Points, Subset, TensorDataset, random_split
 from tinygan.data.errors import DataError
 from tinygan.data.folder import ImageFolder
-from tinygan.data.images import make_grid, save_gif, save_image, save_picture, to_uint8
+from tinygan.data.images import make_grid, save_image
 from tinygan.data.loader import DataLoader
 from tinygan.data.named import NAMES, held_out, load
+from tinygan.data.origin import Origin
+from tinygan.data.pictures import save_figure, save_gif, save_picture, to_uint8
 from tinygan.data.published import CIFAR10, KMNIST, MNIST, FashionMNIST
 from tinygan.data.toys import Grid, Moons, Ring, SwissRoll, Toy
 
@@ -24,6 +26,7 @@ __all__ = [
     "ImageFolder",
     "Images",
     "Moons",
+    "Origin",
     "Points",
     "Ring",
     "Subset",
@@ -35,6 +38,7 @@ __all__ = [
     "load",
     "make_grid",
     "random_split",
+    "save_figure",
     "save_gif",
     "save_image",
     "save_picture",

@@ -1,4 +1,4 @@
-"""Tensors as pictures: grids, PNG files, animated GIFs."""
+"""Tensors as pictures, as torchvision makes them: grids, and the files of grids."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import backend_of, host_array
-from tinygan.backend.files import replacing
-from tinygan.data.dataset import as_picture
+from tinygan.data.pictures import save_picture
 
 
 def make_grid(
@@ -75,51 +74,6 @@ def save_image(
     x = host_array(make_grid(tensor, **grid).array)
     pixels = np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)
     save_picture(pixels, fp, format)
-
-
-def save_picture(
-    pixels: np.ndarray, fp: str | os.PathLike[str] | BinaryIO, format: str | None = None
-) -> None:
-    """Write a uint8 array H W C as a picture; the format comes from the name unless given."""
-    picture = as_picture(pixels)
-    if isinstance(fp, (str, os.PathLike)):
-        with replacing(fp) as temporary:
-            picture.save(temporary, format)
-    else:
-        picture.save(fp, format)
-
-
-def to_uint8(images: Tensor | np.ndarray) -> np.ndarray:
-    """Images N C H W (or C H W) in -1..1 as uint8 N H W C (or H W C), rounded, outliers clipped."""
-    x = host_array(images.array) if isinstance(images, Tensor) else images
-    if x.ndim not in (3, 4):
-        raise ValueError(f"to_uint8: expected images N C H W or C H W, got shape {x.shape}")
-    scaled = np.rint(np.clip(np.moveaxis(x, -3, -1), -1, 1) * 127.5 + 127.5)
-    return np.nan_to_num(scaled, nan=0.0).astype(np.uint8)
-
-
-def save_gif(
-    frames: Sequence[np.ndarray | Tensor],
-    path: str | os.PathLike[str],
-    duration: int | Sequence[int] = 100,
-    loop: int = 0,
-) -> None:
-    """Write frames (uint8 H W C, or tensors C H W in -1..1) as a GIF.
-
-    `duration` is in milliseconds, of each frame or of all; `loop` 0 repeats for ever.
-    """
-    if not len(frames):
-        raise ValueError("save_gif: expected at least one frame")
-    pictures = [as_picture(to_uint8(f) if isinstance(f, Tensor) else f) for f in frames]
-    with replacing(path) as temporary:
-        pictures[0].save(
-            temporary,
-            "GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=duration,
-            loop=loop,
-        )
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Any:

@@ -8,6 +8,7 @@ from tinygan.metrics.classifier import (
     stacked_classes,
     train_classifier,
 )
+from tinygan.metrics.copies import copies, nearness
 from tinygan.metrics.errors import MetricError
 from tinygan.metrics.evaluate import Figure, Reals, figures, most_samples, reals
 from tinygan.metrics.frechet import frechet_distance
@@ -26,6 +27,7 @@ __all__ = [
     "Reals",
     "classifier_for",
     "classify",
+    "copies",
     "density_coverage",
     "expected_coverage",
     "figures",
@@ -37,6 +39,7 @@ __all__ = [
     "memorisation",
     "mode_scores",
     "most_samples",
+    "nearness",
     "parzen_log_likelihood",
     "precision_recall",
     "reals",

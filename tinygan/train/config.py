@@ -42,6 +42,8 @@ class Config:
 
     With `unroll` k the generator plays against the discriminator as it would be k updates later.
 
+    `mark` puts the invisible mark into the pictures of samples.
+
     The learning rates go from 1 to `lr_end` of what they are set to, as `schedule` says. In a
     cosine, `beta2` goes to `beta2_end`, unless that is 0, and the penalty's weight to
     `penalty_end` times what it was.
@@ -85,6 +87,7 @@ class Config:
     tf32: bool = False
     checkpoint_every: int = 250
     sample_every: int = 50
+    mark: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygan.data import save_picture
+from tinygan.data.mark import KEY
 from tinygan.distributed import world
 from tinygan.train.finite import NonFiniteError, locate
 from tinygan.train.metrics import Metrics
@@ -60,7 +61,7 @@ def train(
         if run is not None and (last or saved):
             run.checkpoint(training.state_dict())
     if run is not None:
-        _summarise(run)
+        _summarise(training, run)
     return not stopped
 
 
@@ -106,17 +107,19 @@ def _sample(training: Training, run: Run, watcher: Watcher) -> None:
     samples = training.draw(training.fixed_noise)
     pixels = picture(samples, reals=getattr(training.dataset, "points", None))
     path = run.samples / f"step-{training.step:06d}.png"
+    origin = run.origin(training.config.seed, training.step, training.average.module)
     with writing(path):
-        save_picture(pixels, path)
+        save_picture(pixels, path, origin=origin, mark=KEY if training.config.mark else None)
     watcher.samples(training.step, pixels)
 
 
-def _summarise(run: Run) -> None:
+def _summarise(training: Training, run: Run) -> None:
     """The animation and the curves, from what the run directory holds."""
+    origin = run.origin(training.config.seed, training.step, training.average.module)
     with writing(run.path):
         frames = sorted(run.samples.glob("step-??????.png"))
         if frames:
-            animate(frames, run.path / "samples.gif")
+            animate(frames, run.path / "samples.gif", origin)
         records = run.history()
         if records:
-            draw_curves(records, run.path / "curves.png")
+            draw_curves(records, run.path / "curves.png", origin)

@@ -9,8 +9,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor
 from tinygan.backend import host_array
-from tinygan.backend.files import replacing
-from tinygan.data import make_grid, save_gif, to_uint8
+from tinygan.data import Origin, make_grid, save_figure, save_gif, to_uint8
 
 CANVAS = 256  # side of the picture that points in the plane are drawn on
 
@@ -32,7 +31,7 @@ def picture(samples: Tensor, reals: Any = None, columns: int = 8) -> np.ndarray:
     return canvas
 
 
-def animate(frames: list[Path], path: Path) -> None:
+def animate(frames: list[Path], path: Path, origin: Origin | None = None) -> None:
     """The pictures of a training as one animation, the last one held for two seconds."""
     from PIL import Image
 
@@ -40,16 +39,14 @@ def animate(frames: list[Path], path: Path) -> None:
     for frame in frames:
         with Image.open(frame) as image:
             pictures.append(np.asarray(image.convert("RGB")))
-    save_gif([*pictures, *[pictures[-1]] * 10], path, duration=200)
+    save_gif([*pictures, *[pictures[-1]] * 10], path, duration=200, origin=origin)
 
 
-def draw_curves(records: list[dict[str, Any]], path: Path) -> None:
+def draw_curves(records: list[dict[str, Any]], path: Path, origin: Origin | None = None) -> None:
     """Losses, D's opinion of real and fake images, and gradient norms over the steps."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 8), layout="constrained")
-    FigureCanvasAgg(figure)
     steps = np.array([record["step"] for record in records])
     panels = (
         ("loss", {"d_loss": "D", "g_loss": "G"}, "linear"),
@@ -69,5 +66,4 @@ def draw_curves(records: list[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right")
     axes.set_xlabel("step")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, path, origin=origin)

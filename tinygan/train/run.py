@@ -8,6 +8,7 @@ checkpoints/     step-NNNNNN.safetensors, written whole or not at all
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any
 
 from tinygan.backend.errors import UserError
 from tinygan.backend.files import replacing
+from tinygan.data.origin import Origin, weights_checksum
+from tinygan.nn import Module
 from tinygan.ops.files import load, save
 from tinygan.train.config import Config, config_from
 
@@ -91,6 +94,16 @@ class Run:
 
     def config(self) -> Config:
         return config_from(self.notes()["config"], str(self.path / "config.json"))
+
+    def origin(self, seed: int, step: int, generator: Module) -> Origin:
+        """What pictures of a generator's samples say of themselves.
+
+        Equal runs have equal names: data, model, and the checksum of config.json.
+        """
+        config = self.config()
+        choices = hashlib.sha256((self.path / "config.json").read_bytes()).hexdigest()
+        name = f"{Path(config.data).stem}-{config.model} {choices[:16]}"
+        return Origin(name, step, seed, weights_checksum(generator))
 
     # -- metrics ------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from tinygan.ops import (
     Generator,
     arange,
     default_generator,
+    full_like,
     get_rng_state,
     manual_seed,
     randint,
@@ -190,9 +191,15 @@ class Training:
         return digest.hexdigest()
 
 
-def draw(generator: Module, noise: Tensor, classes: int = 0) -> Tensor:
-    """generator(noise) in evaluation mode, without recording; classes 0, 1, ... in turn."""
-    labels = [remainder(arange(len(noise), device=noise.device), classes)] if classes else []
+def draw(generator: Module, noise: Tensor, classes: int = 0, label: int | None = None) -> Tensor:
+    """generator(noise) in evaluation mode, without recording; of one class, or 0, 1, ... in turn.
+
+    `classes` is how many the generator is told of, 0 if none.
+    """
+    labels = []
+    if classes:
+        turn = remainder(arange(len(noise), device=noise.device), classes)
+        labels.append(turn if label is None else full_like(turn, label))
     mode = generator.training
     generator.eval()
     with no_grad():

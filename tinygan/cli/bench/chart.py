@@ -9,6 +9,7 @@ import matplotlib.figure
 from matplotlib.ticker import NullFormatter
 
 from tinygan.cli.bench.measure import ratios
+from tinygan.data import save_figure
 
 COLOURS = {
     "torch eager": "#c44e52",
@@ -53,7 +54,7 @@ def draw_steps(report: dict[str, Any], path: Path) -> None:
     axes.set_title(f"Training steps on {beside}{cores} cores of {cpu}", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path, dpi=130)
 
 
 def draw_ops(report: dict[str, Any], path: Path) -> None:
@@ -80,7 +81,7 @@ def draw_ops(report: dict[str, Any], path: Path) -> None:
     axes.set_xlabel("share of the ceiling; red: the reference, blue: our kernel")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path, dpi=130)
 
 
 def draw_crossings(report: dict[str, Any], path: Path) -> None:
@@ -112,4 +113,4 @@ def draw_crossings(report: dict[str, Any], path: Path) -> None:
     axes.set_title(f"{machine['gpu']} and {machine['cores']} cores of {machine['cpu']}", fontsize=9)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path, dpi=130)

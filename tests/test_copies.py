@@ -1,0 +1,127 @@
+"""Copies of training images: found where they are planted, and not where there are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import tinygan, train
+from PIL import Image
+
+from tinygan.cli import auditing
+from tinygan.data import load
+from tinygan.metrics import copies, nearness
+from tinygan.metrics.errors import MetricError
+from tinygan.metrics.matrices import PART
+
+
+def draws(count: int, seed: int, dimensions: int = 12) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 40, (count, dimensions)).astype(np.float32)
+
+
+def test_the_relative_distance_is_that_of_the_formula(monkeypatch) -> None:
+    x, y = draws(7, 0), draws(130, 1)
+    for part in (PART, 33):
+        monkeypatch.setattr("tinygan.metrics.copies.PART", part)
+        found = nearness(x, y)
+        every = np.sqrt(((x[:, None].astype(float) - y) ** 2).sum(-1))
+        least = np.sort(every, axis=1)
+        np.testing.assert_array_equal(found.indices, every.argmin(1))
+        np.testing.assert_allclose(found.distances, least[:, 0], rtol=1e-5)
+        np.testing.assert_allclose(found.relative, least[:, 0] / least[:, :50].mean(1), rtol=1e-4)
+    own = np.arange(0, 130, 10)
+    passed = nearness(y[own], y, own)
+    assert (passed.distances > 0).all() and (passed.indices != own).all()
+
+
+def test_new_images_are_no_copies() -> None:
+    """So many samples as near as chance has it; the chance is as good as uniform."""
+    chances = []
+    for seed in range(60):
+        found = copies(draws(200, 3 * seed), draws(300, 3 * seed + 1), draws(200, 3 * seed + 2))
+        assert found.expected == pytest.approx(0.01, abs=0.006)
+        chances.append(found.chance)
+    assert np.mean(np.array(chances) < 0.05) <= 0.1
+    assert min(chances) > 1e-4
+
+
+def test_planted_copies_are_found_and_named() -> None:
+    training, new, honest = draws(1000, 0), draws(500, 1), draws(500, 2)
+    planted = honest.copy()
+    where = np.arange(0, 500, 25)
+    planted[where] = training[where] + draws(len(where), 3) / 40
+    found = copies(planted, training, new)
+    assert set(where) <= set(found.found)
+    np.testing.assert_array_equal(found.fake.indices[where], where)
+    assert found.chance < 1e-3 < copies(honest, training, new).chance
+    exact = honest.copy()
+    exact[:12] = training[:12]
+    assert set(copies(exact, training, new).found[:12]) == set(range(12))
+
+
+def test_plain_samples_are_near_to_many_and_no_copies() -> None:
+    """Samples close to the mean are nearer to training images than new ones, and copy none."""
+    training, new = draws(1000, 0), draws(500, 1)
+    plain = draws(500, 2) * 0.3
+    found = copies(plain, training, new)
+    assert np.median(found.fake.distances) < 0.8 * np.median(found.real.distances)
+    assert found.chance > 0.01
+
+
+def test_copies_within_the_training_data_count_on_both_sides() -> None:
+    training = draws(400, 0)
+    training[200:] = training[:200]
+    found = copies(training[:100] + 0, training)
+    assert found.expected == 1 and found.chance == 1
+    with pytest.raises(MetricError, match="give 2 or more"):
+        copies(draws(3, 0), draws(1, 1))
+
+
+# -- the command ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("audit")
+    np.save(path / "few.npy", load("glyphs").images[:400])
+    train(path / "run", "--data", path / "few.npy", "--steps", 5)
+    return path / "run"
+
+
+def test_audit_of_an_honest_run(run: Path) -> None:
+    text = tinygan("audit", run, "-n", 200, "--json", run / "audit.json")
+    assert "no sign of copying" in text and "no held-out data" in text
+    report = json.loads((run / "audit.json").read_text())
+    assert report["samples"] == 200 and not report["suspicious"]
+    assert len(report["nearest"]) == auditing.SHOWN
+    with Image.open(run / "audit.png") as image:
+        assert image.size[0] > 800 and np.asarray(image).std() > 10
+        assert image.text["Run"].startswith("few-mlp ")
+
+
+def test_audit_finds_a_generator_that_learnt_by_heart(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generator that gives back training images, a little noisy, in place of the run's."""
+    images = load("glyphs").images[:400]
+
+    def remembered(generator, latent, count, seed, classes=0):
+        from tinygan.data.dataset import to_float
+        from tinygan.ops import as_tensor
+
+        random = np.random.default_rng(seed)
+        chosen = to_float(images[random.integers(0, 400, count)]).transpose(0, 3, 1, 2)
+        return as_tensor(chosen + random.normal(0, 0.05, chosen.shape).astype(np.float32))
+
+    monkeypatch.setattr(auditing, "sampled", remembered)
+    out = tmp_path / "audit.png"
+    assert auditing.audit(run, 100, 0, None, out, tmp_path / "audit.json") == 1
+    report = json.loads((tmp_path / "audit.json").read_text())
+    assert report["suspicious"] and report["near"] == 100 and out.is_file()
+
+
+def test_audit_refuses_points(tmp_path: Path) -> None:
+    train(tmp_path / "run", "--data", "ring", "--steps", 1)
+    assert "trained on points" in tinygan("audit", tmp_path / "run", code=2)

@@ -1,0 +1,166 @@
+"""`tinygan audit`: which of a run's samples copy training images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from tinygan.backend.errors import UserError
+from tinygan.cli.display import tell_of_compiling
+from tinygan.cli.evaluating import data_of, sampled
+from tinygan.cli.sampling import load_generator
+from tinygan.data import Images, save_figure, to_uint8
+from tinygan.metrics.copies import Copies, copies
+from tinygan.train.run import Run, write_json
+
+SAMPLES = 2000
+SHOWN = 16  # pairs of each kind
+SUSPICIOUS = 1e-3
+
+
+def audit(path: Path, n: int, seed: int, data_dir: str | None, out: Path, json: Path | None) -> int:
+    """Print what was found and draw it; 1 if there are more copies than chance explains."""
+    console = Console(highlight=False, soft_wrap=True)
+    tell_of_compiling(console)
+    run = Run.open(path)
+    config = run.config()
+    generator, step = load_generator(run, config)
+    training, new = data_of(run, config, data_dir or config.data_dir, console)
+    if not isinstance(training, Images):
+        raise UserError(f"{path} was trained on points; copies are looked for among images")
+    fake = to_uint8(sampled(generator, config.latent, n, seed, run.notes().get("classes", 0)))
+    others = new.images[_spread(len(new), n)] if isinstance(new, Images) else None
+    with console.status(f"comparing with {len(training)} training images"):
+        found = copies(fake, training.images, others)
+    compared = "held-out" if others is not None else "training (each without itself)"
+    report = _report(found, n, step, len(training), compared)
+    for line in _told(report):
+        console.print(line)
+    shown_as_real = others
+    if shown_as_real is None:
+        shown_as_real = training.images[_spread(len(training), n)]
+    figure = picture(found, fake, shown_as_real, training.images, compared)
+    save_figure(figure, out, origin=run.origin(seed, step, generator))
+    console.print(f"pairs and distances: {out}")
+    if json is not None:
+        write_json(json, {"run": str(path), "data": config.data, "seed": seed, **report})
+    return int(report["suspicious"])
+
+
+def _spread(count: int, n: int) -> np.ndarray:
+    """At most n of so many indices, evenly spread."""
+    return np.linspace(0, count - 1, min(count, n)).astype(np.int64)
+
+
+def _report(found: Copies, n: int, step: int, training: int, compared: str) -> dict[str, Any]:
+    fake, real = found.fake, found.real
+    return {
+        "step": step,
+        "samples": n,
+        "training_images": training,
+        "compared_with": f"{len(real.distances)} {compared} images",
+        "median_distance": [float(np.median(x.distances)) / 255 for x in (fake, real)],
+        "median_relative_distance": [float(np.median(x.relative)) for x in (fake, real)],
+        "exact_copies": int((fake.distances == 0).sum()),
+        "threshold": found.threshold,
+        "near": len(found.found),
+        "expected": found.expected * n,
+        "chance": found.chance,
+        "suspicious": found.chance < SUSPICIOUS,
+        "nearest": [
+            {
+                "sample": int(i),
+                "training_image": int(fake.indices[i]),
+                "distance": float(fake.distances[i]) / 255,
+                "relative_distance": float(fake.relative[i]),
+            }
+            for i in np.argsort(fake.relative, kind="stable")[:SHOWN]
+        ],
+    }
+
+
+def _told(report: dict[str, Any]) -> list[str]:
+    fake, real = report["median_distance"]
+    fake_relative, real_relative = report["median_relative_distance"]
+    lines = [
+        f"{report['samples']} samples of step {report['step']} and {report['compared_with']} "
+        f"against {report['training_images']} training images",
+        f"  distance to the nearest one, median      samples {fake:.3f}  others {real:.3f}",
+        f"  as a share of that to the nearest 50     samples {fake_relative:.3f}  "
+        f"others {real_relative:.3f}",
+        f"  exact copies                             samples {report['exact_copies']}",
+        f"  as near as the nearest 1% of the others  samples {report['near']}  "
+        f"expected {report['expected']:.0f}",
+    ]
+    if report["suspicious"]:
+        surplus = report["near"] - report["expected"]
+        lines.append(
+            f"[bold]copies:[/] some {surplus:.0f} samples too many are that near; the probability "
+            f"that this is chance is {report['chance']:.1g}"
+        )
+    else:
+        lines.append(
+            f"[bold]no sign of copying:[/] so many are that near by chance with probability "
+            f"{report['chance']:.2g}"
+        )
+    return lines
+
+
+def picture(
+    found: Copies, fake: np.ndarray, real: np.ndarray, training: np.ndarray, compared: str
+) -> Any:
+    """The nearest pairs of samples and of others, and the distributions of both distances."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    parts = figure.add_gridspec(3, 2, height_ratios=[2, 2, 2.2])
+    for row, (nearness, images, name) in enumerate(
+        ((found.fake, fake, "samples"), (found.real, real, f"{compared} images"))
+    ):
+        axes = figure.add_subplot(parts[row, :])
+        order = np.argsort(nearness.relative, kind="stable")[:SHOWN]
+        axes.imshow(
+            _pairs(images[order], training[nearness.indices[order]]), cmap="gray", vmin=0, vmax=255
+        )
+        first, last = nearness.relative[order[[0, -1]]]
+        axes.set_title(
+            f"the {len(order)} nearest {name}, each left of its training image: "
+            f"relative distance {first:.2f} to {last:.2f}",
+            fontsize=9,
+        )
+        axes.axis("off")
+    for column, (attribute, label, scale) in enumerate(
+        (
+            ("distances", "distance to the nearest training image", 255),
+            ("relative", "divided by the mean of the 50 nearest", 1),
+        )
+    ):
+        axes = figure.add_subplot(parts[2, column])
+        values = [getattr(x, attribute) / scale for x in (found.fake, found.real)]
+        bins = np.linspace(0, float(max(x.max() for x in values)) or 1.0, 50)
+        for x, name, colour in zip(values, ("samples", compared), ("C1", "C0"), strict=True):
+            weights = np.full(len(x), 1 / len(x))
+            axes.hist(x, bins, weights=weights, alpha=0.55, color=colour, label=name)
+        if attribute == "relative":
+            axes.axvline(found.threshold, color="black", linewidth=1, label="nearest 1%")
+        axes.set_xlabel(label)
+        axes.set_ylabel("share of the images")
+        axes.legend(fontsize=8)
+    return figure
+
+
+def _pairs(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Pairs N H W C side by side, eight in a row, on white."""
+    count, height, width, channels = left.shape
+    columns, gap = min(8, count), 3
+    rows = -(-count // columns)
+    tile = (height + gap, 2 * width + 1 + 2 * gap)
+    canvas = np.full((rows * tile[0] + gap, columns * tile[1] + gap, channels), 255, np.uint8)
+    for k in range(count):
+        top, at = k // columns * tile[0] + gap, k % columns * tile[1] + gap
+        canvas[top : top + height, at : at + width] = left[k]
+        canvas[top : top + height, at + width + 1 : at + 2 * width + 1] = right[k]
+    return canvas

@@ -1,0 +1,114 @@
+"""Which samples are copies of training images?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, lgamma
+
+import numpy as np
+
+from tinygan.backend import backend_of, host_array
+from tinygan.metrics.errors import expect_enough
+from tinygan.metrics.matrices import PART, Samples, distance_blocks, nearest, pair, rows
+
+NEIGHBOURS = 50  # training images that a sample's nearest one is compared with
+QUANTILE = 0.01
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near each image of a set is to the training images.
+
+    `indices` are the nearest training images and `distances` those to them; `relative` is the
+    distance divided by the mean distance to the NEIGHBOURS nearest.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+    relative: np.ndarray
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Samples that are nearer to a training image than new images ever or hardly are.
+
+    `threshold` is the relative distance below which a share `expected` of the new images lies,
+    `found` are the samples below it, nearest first, and `chance` is that of so many of them
+    where the samples are as new images are.
+    """
+
+    fake: Nearness
+    real: Nearness
+    threshold: float
+    expected: float
+    found: np.ndarray
+    chance: float
+
+
+def nearness(images: Samples, training: Samples, own: np.ndarray | None = None) -> Nearness:
+    """The nearest training image of each image, and d_1 / mean(d_1 ... d_50).
+
+    A sample that is like many training images, as a plain or blurred one is, is near to all of
+    them; a copy is near to one. `own`, where given, are training images that are passed over.
+    """
+    indices, distances = nearest(images, training, own)
+    count = min(NEIGHBOURS, len(training) - (own is not None))
+    squares = _least_squares(images, training, count, own)
+    mean = np.sqrt(squares).mean(axis=1)
+    relative = np.divide(distances, mean, out=np.ones_like(mean), where=mean > 0)
+    return Nearness(indices, distances, np.minimum(relative, 1.0))
+
+
+def copies(fake: Samples, training: Samples, held_out: Samples | None = None) -> Copies:
+    """The samples whose relative distance is within the least hundredth of that of new images.
+
+    New images are the held-out ones or, without any, as many training images, each without
+    itself. Copies in the training data itself count on both sides. Source of the relative distance:
+    Carlini et al., "Extracting Training Data from Diffusion Models", 2023, section 4.2.1, here with
+    the distribution of new images in place of a fixed threshold.
+    """
+    expect_enough("audit", len(training), 2, "or there is no second image")
+    if held_out is None:
+        own = np.linspace(0, len(training) - 1, min(len(training), len(fake))).astype(np.int64)
+        real = nearness(training[own], training, own)
+    else:
+        real = nearness(held_out, training)
+    ours = nearness(fake, training)
+    threshold = float(np.quantile(real.relative, QUANTILE, method="inverted_cdf"))
+    expected = float((real.relative <= threshold).mean())
+    order = np.argsort(ours.relative, kind="stable")
+    found = order[ours.relative[order] <= threshold]
+    # the threshold is itself an estimate: of both sets together as many would lie below it
+    below = len(found) + round(expected * len(real.relative))
+    chance = _share(len(found), below, len(ours.relative), len(real.relative))
+    return Copies(ours, real, threshold, expected, found, chance)
+
+
+def _share(found: int, below: int, ours: int, others: int) -> float:
+    """P(X >= found), X of `below` things drawn from `ours` + `others` without replacement."""
+
+    def choose(n: int, k: int) -> float:
+        return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+
+    every = choose(ours + others, below)
+    terms = range(found, min(below, ours) + 1)
+    return min(1.0, sum(exp(choose(ours, k) + choose(others, below - k) - every) for k in terms))
+
+
+def _least_squares(x: Samples, y: Samples, count: int, own: np.ndarray | None) -> np.ndarray:
+    """The `count` least |x_i - y_j|^2 of each i, y_own[i] passed over, y in parts."""
+    a = rows(x)
+    xp = backend_of(a).xp
+    least = np.full((len(a), count), np.inf)
+    for start in range(0, len(y), PART):
+        _, b = pair(x[:1], y[start : start + PART])
+        for part, block in distance_blocks(a, b):
+            if own is not None:
+                inside = np.flatnonzero((own[part] >= start) & (own[part] < start + len(b)))
+                there = backend_of(a).from_host
+                block[there(inside), there(own[part][inside] - start)] = np.inf
+            few = min(count, block.shape[1])
+            few_least = xp.partition(block, few - 1, axis=1)[:, :few]
+            both = np.concatenate([least[part], host_array(few_least)], axis=1)
+            least[part] = np.partition(both, count - 1, axis=1)[:, :count]
+    return least
