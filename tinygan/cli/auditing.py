@@ -140,7 +140,7 @@ def picture(
     ):
         axes = figure.add_subplot(parts[2, column])
         values = [getattr(x, attribute) / scale for x in (found.fake, found.real)]
-        bins = np.linspace(0, float(max(x.max() for x in values)) or 1.0, 50)
+        bins = np.linspace(0, float(max(x.max() for x in values)) or 1.0, 50).tolist()
         for x, name, colour in zip(values, ("samples", compared), ("C1", "C0"), strict=True):
             weights = np.full(len(x), 1 / len(x))
             axes.hist(x, bins, weights=weights, alpha=0.55, color=colour, label=name)

@@ -97,7 +97,7 @@ def read_picture(path: str | os.PathLike[str]) -> tuple[list[np.ndarray], dict[s
         with Image.open(path) as image:
             image.load()
             format = image.format or ""
-            found: dict[str, Any] = dict(image.info)
+            found: dict[Any, Any] = dict(image.info)
             frames = [
                 np.asarray(frame.convert("L" if frame.mode in ("1", "L", "LA") else "RGB"))
                 for frame in ImageSequence.Iterator(image)
