@@ -36,8 +36,9 @@ def save_picture(
     pixels = pixels if mark is None else marked(pixels, mark)
     fields = (origin or Origin()).fields(pixels)
     if isinstance(fp, (str, os.PathLike)):
+        format = format or _format(fp)
         with replacing(fp) as temporary:
-            _encode([pixels], temporary, format or _format(fp), fields)
+            _encode([pixels], temporary, format, fields)
     else:
         _encode([pixels], fp, format or "PNG", fields)
 
