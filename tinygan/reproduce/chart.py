@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tinygan.backend.files import replacing
+from tinygan.data import save_figure
 from tinygan.reproduce.results import Document, summary, values_of
 from tinygan.train.pictures import picture
 
@@ -42,8 +42,7 @@ def draw_figures(document: Document, path: Path) -> None:
     dotted = any(quantity["perfect"] is not None for quantity in quantities)
     figure.supxlabel(label + "   dotted: a perfect sampler" * dotted, fontsize=8)
     figure.suptitle(document["title"], fontsize=10)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, path)
 
 
 def _draw_line(
@@ -77,8 +76,7 @@ def draw_samples(
         axes.set_title(name, fontsize=9)
         (panel or draw_panel)(axes, samples[name])
     figure.suptitle(document["title"], fontsize=10)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, path)
 
 
 def draw_panel(axes: Any, samples: np.ndarray) -> None:
