@@ -2,11 +2,13 @@
 //
 // The threads of a block are fibers that run in turns, from one barrier to the next; blocks run one
 // after the other: the first one first, or, with TINYGAN_CUDA_ON_HOST=backwards, the last one. What
-// depends on that lacks a barrier. Barriers that not all threads reach end the program with a
-// message. What this cannot show: speed, and the rounding of the device's own functions.
+// depends on that lacks a barrier. With BLOCKS_TOGETHER several blocks run at a time, each on a
+// thread of the host. Barriers that not all threads reach end the program with a message. What this
+// cannot show: speed, and the rounding of the device's own functions.
 #pragma once
 #include <ucontext.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -14,20 +16,30 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
+#ifdef BLOCKS_TOGETHER
+#define OF_BLOCK static thread_local
+#else
+#define OF_BLOCK static
+#endif
 #define __global__
 #define __device__
 #define __host__
 #define __constant__ static const
-#define __shared__ static
+#define __shared__ OF_BLOCK
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __align__(n) alignas(n)
 #define CUDA_ON_HOST 1
+#define ENTRY extern "C" __attribute__((visibility("default")))
 
 struct dim3 { unsigned x = 1, y = 1, z = 1; };
 struct alignas(8) float2 { float x, y; };
@@ -36,7 +48,8 @@ struct alignas(16) double2 { double x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
-static dim3 threadIdx, blockIdx, blockDim, gridDim;
+OF_BLOCK dim3 threadIdx, blockIdx;
+static dim3 blockDim, gridDim;
 static const int warpSize = 32;
 
 namespace host {
@@ -47,12 +60,12 @@ struct Fiber {
     dim3 index;
     std::vector<char> stack;
 };
-static std::vector<Fiber> fibers;
-static ucontext_t scheduler;
-static int current;
+OF_BLOCK std::vector<Fiber> fibers;
+OF_BLOCK ucontext_t scheduler;
+OF_BLOCK int current;
 static void (*body)(void*);
 static void* given;
-static unsigned long long slots[32][32];  // of warps, by lane
+OF_BLOCK unsigned long long slots[32][32];  // of warps, by lane
 
 inline void yield(State state) {
     Fiber& own = fibers[current];
@@ -60,7 +73,8 @@ inline void yield(State state) {
     swapcontext(&own.context, &scheduler);
 }
 struct Trap {};
-static bool trapped, backwards;
+OF_BLOCK bool trapped;
+static bool backwards;
 static char printed[512];  // by a kernel, since its launch
 inline void start() {
     try {
@@ -93,6 +107,9 @@ inline void run_block() {
     for (int t = 0; t < count; t++) {
         Fiber& f = fibers[t];
         f.stack.resize(1 << 16);
+#if defined(__SANITIZE_ADDRESS__)  // a fiber does not return: its frames would stay forbidden
+        ASAN_UNPOISON_MEMORY_REGION(f.stack.data(), f.stack.size());
+#endif
         getcontext(&f.context);
         f.context.uc_stack.ss_sp = f.stack.data();
         f.context.uc_stack.ss_size = f.stack.size();
@@ -153,7 +170,7 @@ inline float to_tf32(float x) {
 }
 // mma.sync.m16n8k8: d (16, 8) += a (16, 8) b (8, 8), each thread having 4, 4 and 2 numbers
 inline void mma_m16n8k8(float* d, const float* a, const float* b) {
-    static float given[32][32][6];
+    OF_BLOCK float given[32][32][6];
     auto& warp = given[current / 32];
     int own = lane();
     std::memcpy(warp[own], a, 16);
@@ -174,7 +191,6 @@ template <typename... A>  // gives what was printed if it trapped, else null
 const char* launch(
     void (*kernel)(A...), const unsigned* grid, const unsigned* block, void** arguments
 ) {
-    trapped = false;
     printed[0] = 0;
     const char* order = std::getenv("TINYGAN_CUDA_ON_HOST");
     backwards = order && !std::strcmp(order, "backwards");
@@ -186,15 +202,27 @@ const char* launch(
         auto& own = *(decltype(job)*)p;
         call(own.first, own.second, std::index_sequence_for<A...>{});
     };
-    for (unsigned z = 0; z < gridDim.z; z++)
-        for (unsigned y = 0; y < gridDim.y; y++)
-            for (unsigned x = 0; x < gridDim.x; x++) {
-                blockIdx = {x, y, z};
-                if (backwards)
-                    blockIdx = {gridDim.x - 1 - x, gridDim.y - 1 - y, gridDim.z - 1 - z};
-                run_block();
-                if (trapped) return printed;
-            }
+    const size_t count = (size_t)gridDim.x * gridDim.y * gridDim.z;
+    std::atomic<size_t> next{0};
+    std::atomic<bool> stopped{false};
+    auto run = [&] {
+        trapped = false;
+        for (size_t n = next++; n < count && !stopped; n = next++) {
+            const size_t i = backwards ? count - 1 - n : n, line = i / gridDim.x;
+            blockIdx = {unsigned(i % gridDim.x), unsigned(line % gridDim.y),
+                        unsigned(line / gridDim.y)};
+            run_block();
+            if (trapped) stopped = true;
+        }
+    };
+#ifdef BLOCKS_TOGETHER
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; t++) threads.emplace_back(run);
+    for (std::thread& thread : threads) thread.join();
+#else
+    run();
+#endif
+    if (stopped) return printed;
     return nullptr;
 }
 // of each parameter p (a pointer), f (a floating-point number), s (a structure) or i, and its size
@@ -230,15 +258,27 @@ inline unsigned __ballot_sync(unsigned, bool value) {
     return bits;
 }
 inline int __ffs(int bits) { return __builtin_ffs(bits); }
-inline void __threadfence() {}
+// a pause, so that blocks that run together overtake each other
+inline void __threadfence() {
+#ifdef BLOCKS_TOGETHER
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const std::chrono::microseconds pause(std::rand() % 50);
+    if (host::current % 61 == 0) std::this_thread::sleep_for(pause);
+#endif
+}
 inline long long clock64() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 [[noreturn]] inline void __trap() { throw host::Trap(); }
 using std::rint;
 #define printf host::print
 template <typename T> T __ldg(const T* p) { return *p; }
 template <typename T> T __ldcg(const T* p) { return *p; }
-template <typename T> T atomicAdd(T* p, T v) { T old = *p; *p += v; return old; }
-template <typename T> T atomicMax(T* p, T v) { T old = *p; *p = old < v ? v : old; return old; }
+template <typename T> T atomicAdd(T* p, T v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }
+template <typename T> T atomicMax(T* p, T v) {
+    T old = *p;
+    while (old < v && !__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_SEQ_CST,
+                                                   __ATOMIC_SEQ_CST)) {}
+    return old;
+}
 inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
 inline float __uint_as_float(unsigned a) { float b; std::memcpy(&b, &a, 4); return b; }
 inline unsigned __float_as_uint(float a) { unsigned b; std::memcpy(&b, &a, 4); return b; }

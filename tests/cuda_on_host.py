@@ -26,7 +26,15 @@ from tinygan.backend import backend_for
 
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 HERE = Path(__file__).parent
-FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-ffp-contract=off")
+FLAGS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-ffp-contract=off"]
+FLAGS += ["-fvisibility=hidden"]  # else libraries would share the static variables of templates
+# "address,alignment" finds what is read or written out of bounds, or moved as a vector from where
+# it must not be; libasan.so, libubsan.so and libstdc++.so are to be in LD_PRELOAD then
+if SANITIZERS := os.environ.get("TINYGAN_CUDA_SANITIZERS"):
+    FLAGS += [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all"]
+TOGETHER = ["-DBLOCKS_TOGETHER", "-pthread"]
+if os.environ.get("TINYGAN_CUDA_ON_HOST") == "together":
+    FLAGS += TOGETHER
 C_NAMES = {
     np.dtype(np.float32): "float",
     np.dtype(np.float64): "double",
@@ -251,9 +259,9 @@ class RawModule:
             f"#define {o[2:].replace('=', ' ')}\n" for o in options if o.startswith("-D")
         )
         entries = "".join(
-            f'extern "C" const char* launch_{i}(unsigned* g, unsigned* b, void** a)'
+            f"ENTRY const char* launch_{i}(unsigned* g, unsigned* b, void** a)"
             f" {{ return host::launch(&{name}, g, b, a); }}\n"
-            f'extern "C" const char* signature_{i}() {{ return host::signature(&{name}); }}\n'
+            f"ENTRY const char* signature_{i}() {{ return host::signature(&{name}); }}\n"
             for i, name in enumerate(name_expressions)
         )
         self._source = defines + code + entries
@@ -378,7 +386,7 @@ class ElementwiseKernel:
             f"static long long n;\n"
             f"static void run(void* given) {{\nvoid** arrays = (void**)given;\n"
             f"for (long long i = 0; i < n; i++) {{\n{reads}{self.operation};\n}}\n}}\n"
-            f'extern "C" const char* launch(void** arrays, long long count) '
+            f"ENTRY const char* launch(void** arrays, long long count) "
             f"{{ n = count; return host::stopped(run, arrays); }}\n"
         )
         launch = _library(source).launch
