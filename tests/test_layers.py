@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -197,6 +198,17 @@ def test_the_power_iteration_runs_in_training_only_and_is_not_in_the_graph():
     v = layer.weight_orig
     assert (v.grad * v.detach()).sum().item() == pytest.approx(0, abs=1e-4)
     assert v.grad.abs().max().item() > 0.01
+
+
+def test_the_power_iteration_goes_on_in_a_recorded_step(device):
+    layer = spectral_norm(nn.Linear(6, 4).to(device))
+    other = copy.deepcopy(layer)
+    replayed = torch.compile(lambda x: layer(x))
+    x = torch.randn(2, 6).to(device)
+    for _ in range(5):
+        expected = other(x).detach().cpu().numpy()
+        np.testing.assert_array_equal(replayed(x).detach().cpu().numpy(), expected)
+        assert torch.equal(layer.weight_u, other.weight_u)
 
 
 def test_spectral_norm_misused():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeVar
 
 from tinygan import ops
-from tinygan.autograd import Parameter, Tensor, no_grad, primitive, wrap
+from tinygan.autograd import Parameter, Tensor, no_grad, perform, wrap
 from tinygan.backend import backend_of
 from tinygan.nn.conv import ConvTranspose1d, ConvTranspose2d
 from tinygan.nn.module import Module
@@ -13,16 +14,20 @@ from tinygan.nn.module import Module
 M = TypeVar("M", bound=Module)
 
 
-@primitive
-def power_iteration(xp: Any, matrix: Any, u: Any, v: Any, *, count: int, eps: float) -> Any:
-    """v <- M^T u / |M^T u|, u <- M v / |M v|, `count` times in place; returns u.
+def power_iteration(matrix: Tensor, u: Tensor, v: Tensor, count: int, eps: float) -> None:
+    """v <- M^T u / |M^T u|, u <- M v / |M v|, `count` times in place.
 
-    The vectors tend to those of the largest singular value. No length is less than `eps`.
+    The vectors tend to those of the largest singular value, u^T M v to the value. No length is less
+    than `eps`.
     """
+    perform(partial(_iterate, count, eps), matrix.array, u.array, v.array, changed=[u, v])
+
+
+def _iterate(count: int, eps: float, matrix: Any, u: Any, v: Any) -> None:
+    xp = backend_of(matrix).xp
     for _ in range(count):
         v[...] = _unit(xp, matrix.T @ u, eps)
         u[...] = _unit(xp, matrix @ v, eps)
-    return u
 
 
 def _unit(xp: Any, x: Any, eps: float) -> Any:
@@ -55,9 +60,7 @@ class SpectralNorm:
         u, v = getattr(module, f"{self.name}_u"), getattr(module, f"{self.name}_v")
         matrix = self.matrix(original)
         if iterate:
-            power_iteration(matrix.detach(), u, v, count=self.n_power_iterations, eps=self.eps)
-            u.version[0] += 1
-            v.version[0] += 1
+            power_iteration(matrix, u, v, self.n_power_iterations, self.eps)
             u, v = u.clone(), v.clone()  # the next iteration is not to change this graph
         sigma = (u * ops.matmul(matrix, v)).sum()
         return original / sigma
