@@ -115,7 +115,7 @@ def test_data_describes_and_draws_a_contact_sheet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "train", "sample", "evaluate", "gradcheck", "info", "data"]
+    "command", ["", "train", "sample", "evaluate", "diagnose", "gradcheck", "info", "data"]
 )
 def test_help_says_what_it_does_with_an_example(command: str) -> None:
     text = tinygan(*command.split(), "--help")

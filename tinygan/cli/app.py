@@ -117,6 +117,16 @@ def train(
     ] = None,
     checkpoint_every: Annotated[int | None, _option("Steps between checkpoints. [250]")] = None,
     sample_every: Annotated[int | None, _option("Steps between samples. [50]")] = None,
+    diagnostics_every: Annotated[
+        int | None, _option("Steps between looks at logits, layers and units; 0: none. [50]")
+    ] = None,
+    stop_on: Annotated[
+        str | None,
+        _option(
+            "Stop when a detector speaks: any, or of discriminator_won, collapse, oscillation, "
+            "divergence, with commas between. [none]"
+        ),
+    ] = None,
 ) -> None:
     """Train a GAN and watch what it draws; Ctrl-C saves, --resume continues.
 
@@ -225,6 +235,22 @@ def reproduce(
 
     folder = None if data_dir is None else str(data_dir)
     reproduce(name, seeds, quick, variant or [], jobs, device, folder, out)
+
+
+@app.command()
+def diagnose(
+    run: RunPath,
+    json: Annotated[Path | None, typer.Option("--json", help="Also write JSON.")] = None,
+) -> None:
+    """Say what went wrong in a run, and what its logits, layers and units were like.
+
+    The detectors of `tinygan train` read its metrics again, from the first step on.
+
+    Example: tinygan diagnose runs/glyphs-dcgan
+    """
+    from tinygan.cli.diagnosing import diagnose
+
+    diagnose(run, json)
 
 
 @app.command()

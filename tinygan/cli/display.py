@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tinygan.backend.cpu.progress import on_compile
 from tinygan.cli.halfblock import can_show, half_blocks
+from tinygan.train.detectors import Event
 
 RECENT = 10  # reports that the speed is taken over: the first step compiles and tells little
 
@@ -35,6 +36,7 @@ class Display:
         )
         self.task = self.progress.add_task("train", total=steps, completed=start, rate=0.0)
         self.line = ""
+        self.events: list[Event] = []
         self.picture: Any = ""
         self.live: Live | None = None
         on_compile(self._compiling)
@@ -83,6 +85,10 @@ class Display:
             size = self.console.size
             self.picture = half_blocks(picture, size.width - 1, size.height - 6, self.tile)
             self.live.update(self._panel())
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+        self.console.print(f"step {event.step}: {event.says}", soft_wrap=True, highlight=False)
 
     def _compiling(self, name: str, seconds: float | None) -> None:
         if self.live is not None and seconds is None:

@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,18 +16,25 @@ from rich.console import Console
 
 from tinygan.backend import DeviceError, backend_for
 from tinygan.backend.errors import UserError
+from tinygan.backend.files import FileError
 from tinygan.cli.ahead import compile_part, compiling_ahead
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import Display, tell_of_compiling
 from tinygan.cli.together import agree, ending_together, join, same, share_cores
+from tinygan.data import Images
 from tinygan.distributed import Communicator, get_world_size
+from tinygan.metrics import Classifier, MetricError, load_classifier
+from tinygan.metrics.classifier import cached_at
 from tinygan.train.config import Config, config_from, read_toml
 from tinygan.train.finite import NonFiniteError
 from tinygan.train.loop import train as train_to_the_end
 from tinygan.train.run import Run, fitting
 from tinygan.train.state import Training
 
-CHANGEABLE = ("steps", "checkpoint_every", "sample_every", "device", "data_dir", "mark")
+CHANGEABLE = (
+    *("steps", "checkpoint_every", "sample_every", "diagnostics_every", "stop_on"),
+    *("device", "data_dir", "mark"),
+)
 
 
 def train(options: dict[str, Any]) -> None:
@@ -61,13 +68,14 @@ def _prepared(
     device = agree(ranks, lambda: choose_device(config.device))
     dataset = _loaded(config, device, ranks, console)
     out = options.get("out")
+    classifier = known_classifier(dataset) if config.diagnostics_every else None
     if run is None:
-        training = Training(config, dataset, device)
+        training = Training(config, dataset, device, classifier)
         path = Path(out) if out else _free_name(config)
         run = agree(ranks, lambda: Run.create(path, config, _notes(training)) if first else None)
         return training, run
     state = ranks.share(agree(ranks, lambda: _saved(run, dataset, ranks.size) if first else None))
-    training = Training(config, dataset, device)
+    training = Training(config, dataset, device, classifier)
 
     def restore(run: Run = run) -> None:
         with fitting(run.newest()):
@@ -173,14 +181,25 @@ def _play(console: Console, training: Training, run: Run | None) -> None:
             highlight=False,
             soft_wrap=True,
         )
-        sys.exit(130)
+        sys.exit(130 if interrupted() else 1)
     newest = max(run.samples.glob("step-??????.png"))
+    for event in display.events:
+        console.print(f"step {event.step}: {event.says}", highlight=False, soft_wrap=True)
     console.print(
         f"done: samples {newest}, {run.path}/samples.gif, {run.path}/curves.png\n"
         f"weights {training.fingerprint()[:16]}; draw more with\n  tinygan sample {run.path}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def known_classifier(dataset: Any) -> Classifier | None:
+    """The classifier of the data's labels, if `tinygan evaluate` has trained it before."""
+    if not isinstance(dataset, Images):
+        return None
+    with suppress(MetricError, FileError):
+        return load_classifier(cached_at(dataset), dataset)
+    return None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tinygan.losses import GAMES, PENALTIES, smoothed
 from tinygan.models import CONDITIONAL, MODELS
 from tinygan.models.augment import AUGMENTATIONS
 from tinygan.nn import MinibatchStd
+from tinygan.train.detectors import DETECTORS
 
 SCHEDULES = ("constant", "linear", "cosine")
 NORMALIZED = ("auto", "yes", "no")
@@ -39,6 +40,9 @@ class Config:
     to the samples it sees (color, translation, cutout, with commas between them), `instance_noise`
     is the spread of noise on them, which falls to zero, and `label_smoothing` s sets 1 - s as its
     target for real samples.
+
+    Every `diagnostics_every` steps, unless 0, a step is looked at: logits, layers, units, modes.
+    The run stops when a detector named in `stop_on` speaks (any: whichever).
 
     With `unroll` k the generator plays against the discriminator as it would be k updates later.
 
@@ -88,6 +92,8 @@ class Config:
     checkpoint_every: int = 250
     sample_every: int = 50
     mark: bool = False
+    diagnostics_every: int = 50
+    stop_on: str = "none"
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -105,8 +111,13 @@ class Config:
                      "packing", "codes", "checkpoint_every", "sample_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.unroll < 0:
-            raise UserError(f"unroll must be 0 or more, got {self.unroll}")
+        for name in ("unroll", "diagnostics_every"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if self.stop_on not in ("none", "any"):
+            for name in self.stop_on.split(","):
+                if name not in DETECTORS:
+                    raise UserError(unknown("stop_on", name, [*DETECTORS, "any", "none"]))
         for name in ("lr_g", "lr_d"):
             if not 0 < getattr(self, name) < inf:
                 raise UserError(f"{name} must be a positive number, got {getattr(self, name)}")

@@ -12,6 +12,8 @@ import numpy as np
 from tinygan.data import save_picture
 from tinygan.data.mark import KEY
 from tinygan.distributed import world
+from tinygan.train.detectors import Detectors, Event
+from tinygan.train.diagnostics import memory
 from tinygan.train.finite import NonFiniteError, locate
 from tinygan.train.metrics import Metrics
 from tinygan.train.pictures import animate, draw_curves, picture
@@ -26,6 +28,7 @@ class Watcher(Protocol):
 
     def metrics(self, record: dict[str, Any]) -> None: ...
     def samples(self, step: int, picture: np.ndarray) -> None: ...
+    def event(self, event: Event) -> None: ...
 
 
 def train(
@@ -35,9 +38,14 @@ def train(
 
     A checkpoint is left either way. Every loss and gradient norm is looked at before the next
     checkpoint is written, so what a checkpoint holds is finite. Of several ranks that train
-    together one has the run, the others None; they stop when one of them is asked to.
+    together one has the run, the others None; they stop when one of them is asked to, or when a
+    detector finds what the configuration says to stop on.
     """
     config = training.config
+    detectors = Detectors(config)
+    if run is not None:
+        for record in run.history():
+            detectors.update(record)
     if run is not None and training.step == 0:
         _sample(training, run, watcher)
         run.checkpoint(training.state_dict())
@@ -47,14 +55,14 @@ def train(
     while training.step < config.steps and not stopped:
         pending.append({**training.advance(), "time": time.time()})
         step = training.step
-        stopped = _any_rank(stop())
+        stopped = _any_rank(stop() or detectors.ask_to_stop)
         last = stopped or step == config.steps
         sampled, saved = step % config.sample_every == 0, step % config.checkpoint_every == 0
         if last or sampled or saved or len(pending) == FLUSH:
-            _show(training, run, watcher, coming, step - len(pending) - len(coming))
+            _show(training, run, watcher, detectors, coming, step - len(pending) - len(coming))
             coming, pending = Metrics(pending), []
         if last or sampled or saved:
-            _show(training, run, watcher, coming, step - len(coming))
+            _show(training, run, watcher, detectors, coming, step - len(coming))
             coming = Metrics([])
         if run is not None and (last or sampled):
             _sample(training, run, watcher)
@@ -73,17 +81,31 @@ def _any_rank(asked: bool) -> bool:
 
 
 def _show(
-    training: Training, run: Run | None, watcher: Watcher, metrics: Metrics, before: int
+    training: Training,
+    run: Run | None,
+    watcher: Watcher,
+    detectors: Detectors,
+    metrics: Metrics,
+    before: int,
 ) -> None:
     """Refuse metrics that are not finite, write and show the others; they begin after a step."""
     records: list[dict[str, Any]] = []
     for step, values in enumerate(metrics.arrived(), before + 1):
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        looked = values.get("diagnostics")
+        bad = [n for n, x in values.items() if isinstance(x, float) and not math.isfinite(x)]
         if bad:
             if run is not None:
                 run.append(records)
             _refuse(training, run, step, bad)
-        records.append({"step": step, **values})
+        if looked is not None:
+            looked["memory"] = memory(training.device)
+        record = {"step": step, **values}
+        records.append(record)
+        events = [] if run is None else detectors.update(record)
+        if events:
+            record["events"] = [event._asdict() for event in events]
+        for event in events:
+            watcher.event(event)
     if run is not None and records:
         run.append(records)
         watcher.metrics(records[-1])

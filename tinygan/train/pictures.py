@@ -43,11 +43,15 @@ def animate(frames: list[Path], path: Path, origin: Origin | None = None) -> Non
 
 
 def draw_curves(records: list[dict[str, Any]], path: Path, origin: Origin | None = None) -> None:
-    """Losses, D's opinion of real and fake images, and gradient norms over the steps."""
+    """Losses, D's opinion of real and fake images, and gradient norms over the steps.
+
+    A red line stands where a detector of failing training spoke.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 8), layout="constrained")
     steps = np.array([record["step"] for record in records])
+    failed = [record["step"] for record in records if "events" in record]
     panels = (
         ("loss", {"d_loss": "D", "g_loss": "G"}, "linear"),
         ("probability of being real", {"d_real": "D(x)", "d_fake": "D(G(z))"}, "linear"),
@@ -61,6 +65,8 @@ def draw_curves(records: list[dict[str, Any]], path: Path, origin: Origin | None
             if len(values) >= width:
                 smooth = np.convolve(values, np.ones(width) / width, "valid")
                 axes.plot(steps[width - 1 :], smooth, color=colour, label=label)
+        for step in failed:
+            axes.axvline(step, color="tab:red", linewidth=0.8)
         axes.set_ylabel(title)
         axes.set_yscale(scale)
         axes.grid(alpha=0.3)

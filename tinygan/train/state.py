@@ -31,6 +31,8 @@ from tinygan.ops import (
 from tinygan.optim import EMA, Adam, Optimizer
 from tinygan.optim.lr_scheduler import LambdaLR
 from tinygan.train.config import Config
+from tinygan.train.diagnostics import Diagnostics, Looked, Watch
+from tinygan.train.figures import judges_of
 from tinygan.train.networks import count_classes, make_game, make_networks
 from tinygan.train.step import gan_step
 
@@ -44,7 +46,10 @@ class Training:
     and every draw of random numbers a part of its own.
     """
 
-    def __init__(self, config: Config, dataset: Any, device: str) -> None:
+    def __init__(
+        self, config: Config, dataset: Any, device: str, classifier: Module | None = None
+    ) -> None:
+        """A `classifier` (N, C, H, W) -> (N, K) of the data counts the classes that G draws."""
         self.config = config
         self.device = device
         self.step = 0
@@ -83,6 +88,13 @@ class Training:
             self.penalty = lambda critic, real, fake: (
                 weight * penalty(lambda x: verdict(critic(x)), real, fake)
             )
+        self.diagnostics = Diagnostics(
+            self.generator,
+            self.discriminator,
+            self.game,
+            judges_of(dataset, classifier, device),
+            device,
+        )
         self.dataset = dataset
         self.loader = DataLoader(
             resident(dataset, device),
@@ -94,24 +106,38 @@ class Training:
             shard=(ranks.rank, ranks.size),
         )
         self.batches = self.loader.forever()
-        self._round = compile(self._play)
+        self._record()
         fixed = Generator(device=device).manual_seed(noise)
         self.fixed_noise = randn(SAMPLES, config.latent, generator=fixed, device=device)
         manual_seed(training)
         default_generator(device).share = (ranks.rank, ranks.size)
 
-    def advance(self) -> dict[str, Tensor]:
-        """One step of the game on the next batches; what happened, as tensors."""
+    def advance(self) -> dict[str, Any]:
+        """One step of the game on the next batches; what happened, as tensors.
+
+        Every so many steps it is looked at: what was seen is there as "diagnostics", a `Looked`.
+        """
         self._follow_schedules()
         batches = [next(self.batches) for _ in range(self.config.n_critic)]
         columns = zip(*batches, strict=True)
         samples = next(columns)
         labels = next(columns) if self.classes and self.config.conditional != "codes" else ()
-        metrics: dict[str, Tensor] = self._round(*samples, *labels)
+        every = self.config.diagnostics_every
+        metrics: dict[str, Any]
+        if every and (self.step + 1) % every == 0:
+            metrics, values = self._watched(*samples, *labels)
+            metrics["diagnostics"] = Looked(self.diagnostics.names, values)
+        else:
+            metrics = self._round(*samples, *labels)
         for scheduler in self.schedulers:
             scheduler.step()
         self.step += 1
         return metrics
+
+    def _record(self) -> None:
+        """Begin the records of a round, and of one that is looked at, anew."""
+        self._round = compile(self._play)
+        self._watched = compile(self._play_watched)
 
     def _follow_schedules(self) -> None:
         """Set the numbers that change from step to step, beside the learning rates.
@@ -131,7 +157,12 @@ class Training:
             if isinstance(self.discriminator, InstanceNoise):
                 self.discriminator.spread.fill_(config.instance_noise * (1 - progress))
 
-    def _play(self, *tensors: Tensor) -> dict[str, Tensor]:
+    def _play_watched(self, *tensors: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """A round, and what there was to see in it."""
+        with self.diagnostics.watch() as watch:
+            return self._play(*tensors, watch=watch), watch.finish()
+
+    def _play(self, *tensors: Tensor, watch: Watch | None = None) -> dict[str, Tensor]:
         """What `advance` records and replays: of all batches the samples, then the labels."""
         count = self.config.n_critic
         columns = [tensors[:count], tensors[count:]] if len(tensors) > count else [tensors]
@@ -146,8 +177,9 @@ class Training:
             zip(*columns, strict=True),
             self.config.latent,
             self.game,
-            self.penalty,
+            watch.weighed(self.penalty) if watch and self.penalty else self.penalty,
             self.config.unroll,
+            watch,
         )
         self.average.update()
         return metrics
@@ -168,6 +200,8 @@ class Training:
             "average": self.average,
             "loader": self.loader,
         }
+        if self.config.diagnostics_every:
+            parts["diagnostics"] = self.diagnostics
         return {**parts, "game": self.game} if self.game.state_dict() else parts
 
     def state_dict(self) -> dict[str, Any]:
@@ -176,9 +210,10 @@ class Training:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self.parts().items():
-            part.load_state_dict(state[name])
+            if name != "diagnostics" or name in state:  # runs did without once
+                part.load_state_dict(state[name])
         self.batches = self.loader.forever()
-        self._round = compile(self._play)  # on the memory of the loaded state
+        self._record()  # on the memory of the loaded state
         set_rng_state(state["random"], self.device)
         self.step = int(state["step"])
 

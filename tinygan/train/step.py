@@ -16,6 +16,7 @@ from tinygan.train.unrolled import full_loss, unrolled
 
 Penalty = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]
 Batch = Tensor | Sequence[Tensor]
+Watch = Callable[..., None]
 
 
 def gan_step(
@@ -29,6 +30,7 @@ def gan_step(
     penalty: Penalty | None = None,
     unroll: int = 0,
     reconstruction: Callable[[Tensor, Tensor], Tensor] | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """Update D once for every batch of `reals`, then G once; return what happened, as tensors.
 
@@ -41,7 +43,8 @@ def gan_step(
     A batch may also be (x, labels): then G(z, labels) and D(x, labels) are told them. Labels may be
     images, from which G is to make x; `reconstruction(x, G(z, labels))`, weighed already, is then
     added to G's loss. With `unroll` k G plays against D as it would be k updates later, and its
-    gradient goes through them.
+    gradient goes through them. `watch` is told what there was: the last batches, their logits, the
+    gradients of D and G.
     """
     for real, *labels in map(parts, reals):
         critic = told(discriminator, labels)
@@ -72,6 +75,8 @@ def gan_step(
 
     game.balance(real_logits, fake_logits)
     with no_grad():
+        if watch is not None:
+            watch(real, fake, real_logits, fake_logits, d_gradients, g_gradients)
         return {
             "d_loss": d_loss,
             "g_loss": g_loss.detach(),
