@@ -4,7 +4,7 @@
     python benchmarks/detectors.py cost                             # on an idle machine
     python benchmarks/detectors.py                                  # the Markdown from both
 
-`run` keeps what it has in benchmarks/results/detectors.json after every run, and goes on from there.
+`run` writes benchmarks/results/detectors.json after every run, and goes on from what is there.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ RESULTS = Path(__file__).parent / "results"
 RUNS, COST, PAGE = (RESULTS / f"detectors{end}" for end in (".json", "-cost.json", ".md"))
 
 
-def run(cases: Iterable[Case], seeds: int, data_dir: str | None) -> None:
+def run(cases: Iterable[Case], seeds: int, data_dir: str | None, out: Path) -> None:
     """The events of every case and seed."""
-    kept: dict[str, Any] = json.loads(RUNS.read_text()) if RUNS.exists() else {"runs": {}}
+    kept: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"runs": {}}
     kept["environment"] = environment()
     for case in cases:
         found = kept["runs"].setdefault(case.name, {})
@@ -46,7 +46,7 @@ def run(cases: Iterable[Case], seeds: int, data_dir: str | None) -> None:
             events = [e._asdict() for record in records for e in detectors.update(record)]
             found[str(seed)] = events
             print(case.name, seed, [(e["detector"], e["step"]) for e in events], flush=True)
-            RUNS.write_text(json.dumps(kept, indent=1) + "\n")
+            out.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 # -- what it costs ----------------------------------------------------------------------------
@@ -130,7 +130,13 @@ def page() -> str:
             f"| {case.failure} | {case.name} | {case.at} | {row['caught']} of {row['runs']} "
             f"| {delay} | {_counts(row['by'])} | {_counts(row['false'])} |"
         )
-    lines += ["", "## Healthy runs", "", "| run | steps | runs | false alarms |", "|---|---|---|---|"]
+    lines += [
+        "",
+        "## Healthy runs",
+        "",
+        "| run | steps | runs | false alarms |",
+        "|---|---|---|---|",
+    ]
     for case in CASES:
         if case.plant is None and not case.expected:
             row = found[case.name]
@@ -166,11 +172,12 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=["run", "cost", "page"], default="page")
     parser.add_argument("--data-dir")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=RUNS)
     parser.add_argument("--case", action="append", help="only this one; may be repeated")
     options = parser.parse_args()
     if options.what == "run":
         chosen = [case for case in CASES if not options.case or case.name in options.case]
-        run(chosen, options.seeds, options.data_dir)
+        run(chosen, options.seeds, options.data_dir, options.out)
     elif options.what == "cost":
         cost()
     else:

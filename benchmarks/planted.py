@@ -15,6 +15,7 @@ from tinygan.train import Config, Training
 from tinygan.train.metrics import Metrics
 
 FLUSH = 10
+ALONE = 300  # steps of D before a bad start
 
 Plant = Callable[[Training], None]
 
@@ -36,8 +37,10 @@ def steps(case: Case, seed: int, data_dir: str | None = None) -> Iterator[dict[s
     config = replace(case.config, seed=seed)
     training = Training(config, load(config.data, data_dir=data_dir, size=config.size), "cpu")
     pending: list[dict[str, Any]] = []
+    planted = False
     while training.step < config.steps:
-        if training.step == case.at and case.plant is not None:
+        if training.step == case.at and case.plant is not None and not planted:
+            planted = True
             case.plant(training)
             training._record()  # the steps recorded so far are without it
         pending.append({**training.advance(), "time": time.time()})
@@ -64,11 +67,20 @@ def without_noise(training: Training) -> None:
     )
 
 
-def far_start(training: Training) -> None:
-    """G begins where no data is: every number of its samples is moved by 8 before any tanh."""
+def bad_start(training: Training) -> None:
+    """G begins where no data is, and D has learnt that in 300 steps in which G stood still.
+
+    Every number of G's samples is moved by 8, before tanh if there is one.
+    """
     layers = [m for m in training.generator.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     with no_grad():
         layers[-1].bias += 8.0
+    scheduler = training.schedulers[0]
+    rates, scheduler.base_lrs = scheduler.base_lrs, [0.0]
+    training.generator_optimizer.param_groups[0]["lr"] = 0.0
+    for _ in range(ALONE):
+        training.advance()
+    scheduler.base_lrs = rates
 
 
 def tiny_generator(training: Training) -> None:
@@ -81,3 +93,59 @@ def tiny_generator(training: Training) -> None:
     for module in training.generator.modules():
         if isinstance(module, (nn.ReLU, nn.LeakyReLU)):
             module.register_forward_hook(silence)
+
+
+# -- the runs ---------------------------------------------------------------------------------
+
+TOY = Config(
+    data="ring", model="mlp", latent=16, width=64, batch_size=128, lr_g=1e-3, lr_d=1e-3,
+    penalty="r1", penalty_weight=0.5, steps=3000, schedule="constant",
+)  # fmt: skip
+GRID = replace(TOY, data="grid", game="relativistic", penalty_weight=0.1)
+DIGITS = Config(width=24)
+MNIST = Config(data="mnist", model="mlp", width=64, lr_g=2e-4, lr_d=2e-4)
+CRITIC = Config(
+    data="mnist", width=16, game="wasserstein", penalty="gradient_penalty", n_critic=3,
+    lr_g=5e-4, beta1=0.0, beta2=0.9, steps=600,
+)  # fmt: skip
+
+HEALTHY = [
+    Case("ring", TOY),
+    Case("grid", GRID),
+    Case("glyphs-dcgan", DIGITS),
+    Case("mnist-mlp", MNIST),
+    Case("mnist-wgan-gp", CRITIC),
+]
+
+FAST = "D's learning rate times 100"
+BAD = "saturating loss from a bad start"
+FIXED = "no noise"
+TINY = "a tiny G"
+LOST = ("divergence", "discriminator_won", "oscillation")
+
+FAILING = [
+    Case("ring-fast-d", TOY, fast_discriminator, 1500, LOST, FAST),
+    Case("glyphs-fast-d", DIGITS, fast_discriminator, 500, LOST, FAST),
+    Case("ring-bad-start", replace(TOY, game="minimax", penalty="none"), bad_start, 0, LOST, BAD),
+    Case("mnist-bad-start", replace(MNIST, game="minimax"), bad_start, 0, LOST, BAD),
+    Case("ring-no-noise", TOY, without_noise, 1500, ("collapse",), FIXED),
+    Case("glyphs-no-noise", DIGITS, without_noise, 500, ("collapse",), FIXED),
+    Case("grid-tiny-g", GRID, tiny_generator, 0, ("collapse",), TINY),
+    Case(
+        "ring-momentum",
+        replace(TOY, game="wasserstein", penalty="none", clip=0.1, beta1=0.9,
+                lr_g=5e-3, lr_d=5e-3),
+        None, 0, ("oscillation",), "momentum 0.9 and clipped weights",
+    ),
+]  # fmt: skip
+
+CASES = [*FAILING, *HEALTHY]
+
+COSTS = {
+    "points, mlp of 128": Config(data="ring", model="mlp", width=128, latent=2, batch_size=256),
+    "28 x 28, mlp of 128": Config(model="mlp", width=128),
+    "28 x 28, dcgan of 48": Config(),
+    "28 x 28, dcgan of 48, gradient penalty": Config(
+        game="wasserstein", penalty="gradient_penalty"
+    ),
+}

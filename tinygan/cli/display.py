@@ -36,6 +36,7 @@ class Display:
         )
         self.task = self.progress.add_task("train", total=steps, completed=start, rate=0.0)
         self.line = ""
+        self.looked = ""
         self.events: list[Event] = []
         self.picture: Any = ""
         self.live: Live | None = None
@@ -68,6 +69,8 @@ class Display:
             f"D(x) {record['d_real']:.2f}  D(G(z)) {record['d_fake']:.2f}   "
             f"gradient norm D {record['d_grad_norm']:.2g}  G {record['g_grad_norm']:.2g}"
         )
+        if "diagnostics" in record:
+            self.looked = looked_line(record["diagnostics"])
         if self.live is None:
             if step % max(1, self.steps // 20) == 0 or step == self.steps:
                 left = (self.steps - step) / rate
@@ -83,7 +86,7 @@ class Display:
     def samples(self, step: int, picture: np.ndarray) -> None:
         if self.live is not None and self.shows_pictures:
             size = self.console.size
-            self.picture = half_blocks(picture, size.width - 1, size.height - 6, self.tile)
+            self.picture = half_blocks(picture, size.width - 1, size.height - 7, self.tile)
             self.live.update(self._panel())
 
     def event(self, event: Event) -> None:
@@ -96,7 +99,24 @@ class Display:
             self.live.update(self._panel(), refresh=True)
 
     def _panel(self) -> Group:
-        return Group(self.progress, self.line, self.picture)
+        return Group(self.progress, self.line, self.looked, self.picture)
+
+
+def looked_line(look: dict[str, Any]) -> str:
+    """The figures of a look in a line; those that are not finite are left out."""
+    shown = {
+        "real_logit": "logit real {:.2g}",
+        "fake_logit": "generated {:.2g}",
+        "real_accuracy": "D right on real {:.0%}",
+        "fake_accuracy": "on generated {:.0%}",
+        "penalty": "penalty {:.2g}",
+        "spread": "spread {:.2f}",
+        "modes": "modes {:.0f}",
+        "classes": "classes {:.0f}",
+    }
+    return "  ".join(
+        text.format(look[name]) for name, text in shown.items() if look.get(name) is not None
+    )
 
 
 def tell_of_compiling(console: Console) -> None:

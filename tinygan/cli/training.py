@@ -68,7 +68,8 @@ def _prepared(
     device = agree(ranks, lambda: choose_device(config.device))
     dataset = _loaded(config, device, ranks, console)
     out = options.get("out")
-    classifier = known_classifier(dataset) if config.diagnostics_every else None
+    alone = ranks.size == 1  # others may have another cache, and must see the same figures
+    classifier = known_classifier(dataset) if config.diagnostics_every and alone else None
     if run is None:
         training = Training(config, dataset, device, classifier)
         path = Path(out) if out else _free_name(config)

@@ -42,6 +42,7 @@ class Detector:
     def __init__(self) -> None:
         self.rows: deque[tuple[int, bool]] = deque()
         self.count = 0
+        self.shown: Record = {}
         self.full = self.spoke = False
 
     def sign(self, record: Record) -> bool | None:
@@ -49,7 +50,7 @@ class Detector:
         raise NotImplementedError
 
     def says(self, record: Record, since: int) -> str:
-        """What has happened and what to do."""
+        """What has happened and what to do, from the last record that showed it."""
         raise NotImplementedError
 
     def update(self, record: Record) -> Event | None:
@@ -57,6 +58,8 @@ class Detector:
         shown = self.sign(record)
         if shown is None:
             return None
+        if shown:
+            self.shown = record
         rows, step = self.rows, record["step"]
         rows.append((step, shown))
         self.count += shown
@@ -69,7 +72,7 @@ class Detector:
         elif self.full and share >= LASTING:
             self.spoke = True
             since = next(t for t, shown in rows if shown)
-            return Event(self.name, step, since, self.says(record, since))
+            return Event(self.name, step, since, self.says(self.shown, since))
         return None
 
 
@@ -109,7 +112,8 @@ class DiscriminatorWon(Detector):
 class Collapse(Detector):
     """spread < 0.2, or fewer than half of the modes or classes, in the looks of 500 steps.
 
-    Modes and classes are counted beside what as many real samples show, where they are known.
+    Modes (the nearest of each sample) and classes are counted beside what as many real samples
+    show, where they are known.
     """
 
     name = "collapse"
@@ -122,9 +126,10 @@ class Collapse(Detector):
         return look["spread"] < self.SPREAD or self._kinds(look)[1] < self.SHARE
 
     def _kinds(self, look: Record) -> tuple[str, float]:
-        for name in ("modes", "classes"):
-            if name in look:
-                return name, look[name] / look[f"{name}_real"]
+        if "modes_near" in look:
+            return "modes", look["modes_near"] / look["modes_real"]
+        if "classes" in look:
+            return "classes", look["classes"] / look["classes_real"]
         return "", 1.0
 
     def says(self, record: Record, since: int) -> str:
@@ -162,29 +167,33 @@ class Divergence(Detector):
 
 
 class Oscillation(Detector):
-    """G's loss comes in waves: an autocorrelation above 0.5 behind its first zero.
+    """G's loss comes in waves: its autocorrelation falls and rises again, by 0.8 and more.
 
-    Every 100 steps x is G's loss over the last 1000, in means of 5 and less its straight line, and
-    r(k) its autocorrelation; the sign is that r is above 0.5 at a lag behind its first zero and
-    within a third of the window, and that x has a standard deviation of 0.1 or more.
+    Every 100 steps x is G's loss over the last 1000, in means of 5 and less its straight line. The
+    sign is that `wave` of x is above 0.4, and the standard deviation of x above a tenth of the
+    losses' sizes, |median of G's| + |median of D's|. Both hold at three times in a row.
     """
 
     name = "oscillation"
-    SPAN, WINDOW, EVERY, JOINED, PEAK, SWING = 300, 1000, 100, 5, 0.5, 0.1
+    SPAN, WINDOW, EVERY, JOINED, HEIGHT, SWING = 300, 1000, 100, 5, 0.4, 0.1
 
     def __init__(self) -> None:
         super().__init__()
-        self.losses: deque[float] = deque(maxlen=self.WINDOW)
+        self.losses: deque[tuple[float, float]] = deque(maxlen=self.WINDOW)
         self.period = 0
 
     def sign(self, record: Record) -> bool | None:
-        self.losses.append(record["g_loss"])
+        self.losses.append((record["g_loss"], record["d_loss"]))
         if record["step"] % self.EVERY or len(self.losses) < self.WINDOW:
             return None
-        x = np.array(self.losses).reshape(-1, self.JOINED).mean(1)
-        peak, period = wave(x)
+        losses = np.array(self.losses)
+        x = losses[:, 0].reshape(-1, self.JOINED).mean(1)
+        height, period = wave(x)
+        swing = detrended(x).std() / np.abs(np.median(losses, axis=0)).sum()
+        if height <= self.HEIGHT or not swing > self.SWING:
+            return False
         self.period = period * self.JOINED
-        return peak > self.PEAK and float(detrended(x).std()) > self.SWING
+        return True
 
     def says(self, record: Record, since: int) -> str:
         return (
@@ -201,10 +210,11 @@ def detrended(x: np.ndarray) -> np.ndarray:
 
 
 def wave(x: np.ndarray) -> tuple[float, int]:
-    """The highest autocorrelation of detrended x behind its first zero, and the period.
+    """(r's maximum behind its first zero - r's minimum before that) / 2, and the lag between them.
 
-    Lags are a third of x at most. The period is the first lag where it is nine tenths as high, for
-    a wave comes back after all multiples of it; (0, 0) where there is none.
+    r is the autocorrelation of detrended x, at lags up to a third of x: 1 of a sine, and near 0 of
+    noise. The lag is the first where r is nine tenths as high as at its maximum, for a wave comes
+    back after all multiples of its period. (0, 0) where r has no zero.
     """
     y = detrended(x)
     power = np.abs(np.fft.rfft(y, 2 * len(y))) ** 2
@@ -213,9 +223,10 @@ def wave(x: np.ndarray) -> tuple[float, int]:
     below = np.flatnonzero(r < 0)
     if r[0] <= 1e-12 * np.square(x).mean() or not len(below):
         return 0.0, 0
-    r = r[below[0] :] / r[0]
-    peak = r.max()
-    return float(peak), int(below[0] + (r >= 0.9 * peak).argmax())
+    behind = r[below[0] :] / r[0]
+    top = int(behind.argmax())
+    low = behind[: top + 1].min()
+    return float(behind[top] - low) / 2, int(below[0] + (behind >= 0.9 * behind[top]).argmax())
 
 
 DETECTORS = [d.name for d in (DiscriminatorWon, Collapse, Oscillation, Divergence)]

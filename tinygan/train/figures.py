@@ -69,24 +69,27 @@ def sample_figures(real: Tensor, fake: Tensor) -> Figures:
 
 
 class Modes:
-    """Which modes of a mixture of K round Gaussians a batch hits.
+    """Which of K modes of a mixture of round Gaussians the N samples x of a batch hit.
 
-    `modes` are the c_k with |x - c_k| < 3 sigma for some x of the batch, `high_quality` is the
-    share of such x, both as in `metrics.mode_scores`, and `modes_real` is what as many samples of
-    the mixture itself hit on average: K (1 - (1 - q / K)^N), q = 1 - e^-4.5.
+    `modes`: how many c_k have an x with |x - c_k| < 3 sigma; `high_quality`: the share of such x,
+    both as in `metrics.mode_scores`. `modes_near`: how many c_k are the nearest of some x, however
+    far it is, which tells samples that are few in kind from samples that are not sharp yet.
+    `modes_real` is what real samples have of these on average: K (1 - (1 - 1 / K)^N).
     """
 
     def __init__(self, centres: np.ndarray, sigma: float, device: str) -> None:
         self.centres = as_tensor(centres.astype(np.float32)).to(device)
         self.reach = REACH * sigma
-        self.share = (1 - float(np.exp(-(REACH**2) / 2))) / len(centres)
 
     def __call__(self, x: Tensor) -> Figures:
         squares = (x.unsqueeze(1) - self.centres).square().sum(2)
         hit = (squares < self.reach**2).to(x.dtype)
+        near = (squares == squares.amin(1, keepdim=True)).to(x.dtype)
+        count = len(self.centres)
         return {
             "modes": hit.amax(0).sum(),
-            "modes_real": _expected(self.share, len(self.centres), x),
+            "modes_near": near.amax(0).sum(),
+            "modes_real": _expected(np.full(count, 1 / count), x),
             "high_quality": hit.amax(1).mean(),
         }
 
@@ -105,7 +108,7 @@ class Classes:
     def __call__(self, x: Tensor) -> Figures:
         scores = self.classifier(x)
         seen = (scores == scores.amax(1, keepdim=True)).to(x.dtype)
-        return {"classes": seen.amax(0).sum(), "classes_real": _expected(self.shares, 1, x)}
+        return {"classes": seen.amax(0).sum(), "classes_real": _expected(self.shares, x)}
 
 
 def judges_of(
@@ -118,9 +121,9 @@ def judges_of(
     return [] if classifier is None else [Classes(classifier, dataset.labels, device)]
 
 
-def _expected(shares: Any, count: int, x: Tensor) -> Tensor:
-    """count times the sum of 1 - (1 - p)^N over shares p, for a batch x of N."""
-    value = float(count * np.sum(1 - (1 - shares) ** len(x)))
+def _expected(shares: np.ndarray, x: Tensor) -> Tensor:
+    """The sum of 1 - (1 - p)^N over shares p: how many kinds N samples show, N as of x."""
+    value = float(np.sum(1 - (1 - shares) ** len(x)))
     return full((), value, x.dtype, x.device)
 
 

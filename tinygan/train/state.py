@@ -125,8 +125,8 @@ class Training:
         every = self.config.diagnostics_every
         metrics: dict[str, Any]
         if every and (self.step + 1) % every == 0:
-            metrics, values = self._watched(*samples, *labels)
-            metrics["diagnostics"] = Looked(self.diagnostics.names, values)
+            seen, values = self._watched(*samples, *labels)
+            metrics = {**seen, "diagnostics": Looked(self.diagnostics.names, values)}
         else:
             metrics = self._round(*samples, *labels)
         for scheduler in self.schedulers:
