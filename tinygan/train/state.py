@@ -179,7 +179,7 @@ class Training:
             self.game,
             watch.weighed(self.penalty) if watch and self.penalty else self.penalty,
             self.config.unroll,
-            watch,
+            watch=watch,
         )
         self.average.update()
         return metrics
