@@ -27,6 +27,7 @@ LEVELS = {
     "models": 6,
     "train": 7,
     "metrics": 7,
+    "keras": 7,
     "utils": 7,
     "reproduce": 8,
     "cli": 9,
