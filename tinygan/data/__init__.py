@@ -11,6 +11,7 @@ from tinygan.data.named import NAMES, held_out, load
 from tinygan.data.origin import Origin
 from tinygan.data.pictures import save_figure, save_gif, save_picture, to_uint8
 from tinygan.data.published import CIFAR10, KMNIST, MNIST, FashionMNIST
+from tinygan.data.stacked import Stacked
 from tinygan.data.toys import Grid, Moons, Ring, SwissRoll, Toy
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Origin",
     "Points",
     "Ring",
+    "Stacked",
     "Subset",
     "SwissRoll",
     "TensorDataset",

@@ -19,6 +19,7 @@ from tinygan.metrics.memorisation import memorisation
 from tinygan.metrics.modes import mode_scores
 from tinygan.metrics.parzen import parzen_log_likelihood
 from tinygan.metrics.sliced import sliced_wasserstein
+from tinygan.metrics.stacked import stacked_scores
 
 __all__ = [
     "Classifier",
@@ -45,5 +46,6 @@ __all__ = [
     "reals",
     "sliced_wasserstein",
     "stacked_classes",
+    "stacked_scores",
     "train_classifier",
 ]
