@@ -35,7 +35,8 @@ def test_an_experiment_is_complete(name):
     assert found.name == name
     assert all(len(text) > 20 for text in (found.criterion, found.setup, found.differences))
     quantities = {quantity.name for quantity in found.quantities}
-    assert any(variant.published for variant in found.variants.values())
+    if name != "mnist-quality":  # which compares games with each other, and has a floor
+        assert any(variant.published for variant in found.variants.values())
     for row, variant in found.variants.items():
         assert set(variant.published) <= quantities, row
         assert bool(variant.table) == bool(variant.published), row

@@ -15,6 +15,8 @@ EXPERIMENTS = {
     "ring": "tinygan.reproduce.ring",
     "grid": "tinygan.reproduce.grid",
     "grid25": "tinygan.reproduce.grid25",
+    "stacked-mnist": "tinygan.reproduce.stacked_mnist",
+    "mnist-quality": "tinygan.reproduce.mnist_quality",
 }
 
 
