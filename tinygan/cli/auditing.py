@@ -16,7 +16,7 @@ from tinygan.data import Images, save_figure, to_uint8
 from tinygan.metrics.copies import Copies, copies
 from tinygan.train.run import Run, write_json
 
-SAMPLES = 2000
+HELD_OUT = 5000  # held-out images, or fewer where there are fewer
 SHOWN = 16  # pairs of each kind
 SUSPICIOUS = 1e-3
 
@@ -32,7 +32,7 @@ def audit(path: Path, n: int, seed: int, data_dir: str | None, out: Path, json: 
     if not isinstance(training, Images):
         raise UserError(f"{path} was trained on points; copies are looked for among images")
     fake = to_uint8(sampled(generator, config.latent, n, seed, run.notes().get("classes", 0)))
-    others = new.images[_spread(len(new), n)] if isinstance(new, Images) else None
+    others = new.images[_spread(len(new), HELD_OUT)] if isinstance(new, Images) else None
     with console.status(f"comparing with {len(training)} training images"):
         found = copies(fake, training.images, others)
     compared = "held-out" if others is not None else "training (each without itself)"
@@ -66,10 +66,11 @@ def _report(found: Copies, n: int, step: int, training: int, compared: str) -> d
         "median_relative_distance": [float(np.median(x.relative)) for x in (fake, real)],
         "exact_copies": int((fake.distances == 0).sum()),
         "threshold": found.threshold,
-        "near": len(found.found),
+        "near": len(found.near),
+        "certain": found.certain,
         "expected": found.expected * n,
         "chance": found.chance,
-        "suspicious": found.chance < SUSPICIOUS,
+        "suspicious": found.certain > 0 or found.chance < SUSPICIOUS,
         "nearest": [
             {
                 "sample": int(i),
@@ -91,19 +92,19 @@ def _told(report: dict[str, Any]) -> list[str]:
         f"  distance to the nearest one, median      samples {fake:.3f}  others {real:.3f}",
         f"  as a share of that to the nearest 50     samples {fake_relative:.3f}  "
         f"others {real_relative:.3f}",
-        f"  exact copies                             samples {report['exact_copies']}",
-        f"  as near as the nearest 1% of the others  samples {report['near']}  "
-        f"expected {report['expected']:.0f}",
+        f"  not half as far as the nearest other     samples {report['certain']}, "
+        f"{report['exact_copies']} of them exact copies",
+        f"  nearer than all but 1% of the others     samples {report['near']}  "
+        f"by chance {report['expected']:.0f}",
     ]
     if report["suspicious"]:
-        surplus = report["near"] - report["expected"]
         lines.append(
-            f"[bold]copies:[/] some {surplus:.0f} samples too many are that near; the probability "
-            f"that this is chance is {report['chance']:.1g}"
+            f"[bold]copies:[/] {report['certain']} samples are copies beyond doubt; so many near ones "
+            f"by chance have the probability {report['chance']:.1g}"
         )
     else:
         lines.append(
-            f"[bold]no sign of copying:[/] so many are that near by chance with probability "
+            f"[bold]no sign of copying:[/] so many near ones are there by chance with probability "
             f"{report['chance']:.2g}"
         )
     return lines
@@ -115,8 +116,8 @@ def picture(
     """The nearest pairs of samples and of others, and the distributions of both distances."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 9), layout="constrained")
-    parts = figure.add_gridspec(3, 2, height_ratios=[2, 2, 2.2])
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    parts = figure.add_gridspec(3, 2, height_ratios=[1, 1, 2.2])
     for row, (nearness, images, name) in enumerate(
         ((found.fake, fake, "samples"), (found.real, real, f"{compared} images"))
     ):
@@ -145,7 +146,7 @@ def picture(
             weights = np.full(len(x), 1 / len(x))
             axes.hist(x, bins, weights=weights, alpha=0.55, color=colour, label=name)
         if attribute == "relative":
-            axes.axvline(found.threshold, color="black", linewidth=1, label="nearest 1%")
+            axes.axvline(found.threshold, color="black", linewidth=1, label="nearest 1% of them")
         axes.set_xlabel(label)
         axes.set_ylabel("share of the images")
         axes.legend(fontsize=8)

@@ -37,9 +37,9 @@ def verify(path: Path, key: str, of: Path | None) -> int:
 
     console.print(f'\n[bold]mark[/] (in the pixels, key "{escape(key)}")')
     evidence, chance = found(frames, key)
+    least = "less than 1e-99" if chance < 1e-99 else f"at most {chance:.1g}"
     certainty = (
-        f"evidence {evidence:.1f}; pictures without it have as much with a chance of at most "
-        f"{chance:.1g}"
+        f"evidence {evidence:.1f}; a picture without it has as much with a chance of {least}"
     )
     if chance <= SURE:
         console.print(f"  [bold]found[/], as good as certain: {certainty}")

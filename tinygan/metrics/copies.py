@@ -12,7 +12,8 @@ from tinygan.metrics.errors import expect_enough
 from tinygan.metrics.matrices import PART, Samples, distance_blocks, nearest, pair, rows
 
 NEIGHBOURS = 50  # training images that a sample's nearest one is compared with
-QUANTILE = 0.01
+QUANTILES = (0.0, 0.001, 0.01)  # of new images; 0 is the nearest of them
+CERTAIN = 0.5  # of the relative distance of the nearest new image
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,18 @@ class Nearness:
 class Copies:
     """Samples that are nearer to a training image than new images ever or hardly are.
 
-    `threshold` is the relative distance below which a share `expected` of the new images lies,
-    `found` are the samples below it, nearest first, and `chance` is that of so many of them
-    where the samples are as new images are.
+    `near` are the samples whose relative distance is below `threshold`, that of the nearest
+    hundredth of the new images, nearest first; a share `expected` is there by chance. `certain` of
+    them are not half as far as the nearest of all new images. `chance` is the probability of so
+    many near ones where samples are as new images are.
     """
 
     fake: Nearness
     real: Nearness
     threshold: float
     expected: float
-    found: np.ndarray
+    near: np.ndarray
+    certain: int
     chance: float
 
 
@@ -63,9 +66,12 @@ def copies(fake: Samples, training: Samples, held_out: Samples | None = None) ->
     """The samples whose relative distance is within the least hundredth of that of new images.
 
     New images are the held-out ones or, without any, as many training images, each without
-    itself. Copies in the training data itself count on both sides. Source of the relative distance:
-    Carlini et al., "Extracting Training Data from Diffusion Models", 2023, section 4.2.1, here with
-    the distribution of new images in place of a fixed threshold.
+    itself. If the samples were new images too, all orders of both by distance would be equally
+    likely: that gives the chance of so many samples before the first, the nearest thousandth and
+    the nearest hundredth of the new images, the least of the three, times three. More new images
+    make it sharper. A copy that is moved by a pixel is far from its image, and not found. Source of
+    the relative distance: Carlini et al., "Extracting Training Data from Diffusion Models", 2023,
+    section 4.2, here with the distribution of new images in place of a fixed threshold.
     """
     expect_enough("audit", len(training), 2, "or there is no second image")
     if held_out is None:
@@ -74,25 +80,38 @@ def copies(fake: Samples, training: Samples, held_out: Samples | None = None) ->
     else:
         real = nearness(held_out, training)
     ours = nearness(fake, training)
-    threshold = float(np.quantile(real.relative, QUANTILE, method="inverted_cdf"))
-    expected = float((real.relative <= threshold).mean())
+    others = np.sort(real.relative)
+    chances = []
+    for share in QUANTILES:
+        place = max(1, round(share * len(others)))
+        before = int((ours.relative < others[place - 1]).sum())
+        chances.append(_first(before, place, len(ours.relative), len(others)))
+    threshold = float(others[place - 1])
     order = np.argsort(ours.relative, kind="stable")
-    found = order[ours.relative[order] <= threshold]
-    # the threshold is itself an estimate: of both sets together as many would lie below it
-    below = len(found) + round(expected * len(real.relative))
-    chance = _share(len(found), below, len(ours.relative), len(real.relative))
-    return Copies(ours, real, threshold, expected, found, chance)
+    return Copies(
+        fake=ours,
+        real=real,
+        threshold=threshold,
+        expected=place / len(others),
+        near=order[ours.relative[order] < threshold],
+        certain=int((ours.relative < CERTAIN * others[0]).sum()),
+        chance=min(1.0, len(QUANTILES) * min(chances)),
+    )
 
 
-def _share(found: int, below: int, ours: int, others: int) -> float:
-    """P(X >= found), X of `below` things drawn from `ours` + `others` without replacement."""
+def _first(before: int, place: int, ours: int, others: int) -> float:
+    """P(at least `before` of ours stand before the `place`-th of the others), in a random order.
+
+    Then of the first before + place - 1 at least `before` are ours.
+    """
+    first = before + place - 1
 
     def choose(n: int, k: int) -> float:
         return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
-    every = choose(ours + others, below)
-    terms = range(found, min(below, ours) + 1)
-    return min(1.0, sum(exp(choose(ours, k) + choose(others, below - k) - every) for k in terms))
+    every = choose(ours + others, first)
+    terms = range(max(before, first - others), min(first, ours) + 1)
+    return min(1.0, sum(exp(choose(ours, k) + choose(others, first - k) - every) for k in terms))
 
 
 def _least_squares(x: Samples, y: Samples, count: int, own: np.ndarray | None) -> np.ndarray:
