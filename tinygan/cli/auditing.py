@@ -99,8 +99,8 @@ def _told(report: dict[str, Any]) -> list[str]:
     ]
     if report["suspicious"]:
         lines.append(
-            f"[bold]copies:[/] {report['certain']} samples are copies beyond doubt; so many near ones "
-            f"by chance have the probability {report['chance']:.1g}"
+            f"[bold]copies:[/] {report['certain']} samples are copies beyond doubt; so many near "
+            f"ones by chance have the probability {report['chance']:.1g}"
         )
     else:
         lines.append(
