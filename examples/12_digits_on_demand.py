@@ -1,8 +1,8 @@
 """A conditional GAN draws the digits that are asked for, and a classifier reads them back.
 
-The generator is told the class by conditional batch normalisation, the discriminator by a product
-of the class's vector with its features (Miyato and Koyama, 2018). On the command line:
-    tinygan train --conditional projection --out runs/digits
+The generator is told the class beside the noise, and the discriminator has a classifier at its side
+that both networks want to be right (Odena, Olah and Shlens, 2017). On the command line:
+    tinygan train --conditional auxiliary --out runs/digits
     tinygan sample runs/digits --class 7
 
 Run: python examples/12_digits_on_demand.py --digits 20250707   (about two minutes)
@@ -24,11 +24,11 @@ arguments.add_argument("--digits", default="0123456789", help="the digits to dra
 arguments.add_argument("--out", default="digits_on_demand.png", help="the picture to write")
 options = arguments.parse_args()
 
-STEPS = 250 if options.quick else 1000
+STEPS = 400 if options.quick else 1000
 ROWS, JUDGED = 6, 100
 
 glyphs = load("glyphs")
-config = Config(conditional="projection", steps=STEPS, width=32)
+config = Config(conditional="auxiliary", steps=STEPS, width=32)
 training = Training(config, glyphs, "cpu")
 for step in range(1, STEPS + 1):
     measured = training.advance()
