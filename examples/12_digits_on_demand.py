@@ -5,7 +5,7 @@ that both networks want to be right (Odena, Olah and Shlens, 2017). On the comma
     tinygan train --conditional auxiliary --out runs/digits
     tinygan sample runs/digits --class 7
 
-Run: python examples/12_digits_on_demand.py --digits 20250707   (about two minutes)
+Run: python examples/12_digits_on_demand.py --digits 20250707   (about a minute)
      python examples/12_digits_on_demand.py --quick             (about half a minute)
 """
 

@@ -5,8 +5,8 @@ line would pass through shorter vectors than the generator has ever seen. On the
     tinygan train --data my/sprites --size 32 --out runs/sprites
     tinygan sample runs/sprites --interpolate walk.gif
 
-Run: python examples/13_latent_walk.py          (about three minutes)
-     python examples/13_latent_walk.py --quick  (about half a minute)
+Run: python examples/13_latent_walk.py          (about a minute)
+     python examples/13_latent_walk.py --quick  (about twenty seconds)
 """
 
 import argparse

@@ -5,8 +5,8 @@ Beside it the smoothest filling, which knows the border and nothing of digits. O
     tinygan train --out runs/glyphs
     tinygan inpaint runs/glyphs digit.png --mask 8,8,12,12 --sheet fills.png
 
-Run: python examples/14_inpainting.py          (about three minutes)
-     python examples/14_inpainting.py --quick  (about a minute)
+Run: python examples/14_inpainting.py          (about a minute)
+     python examples/14_inpainting.py --quick  (about twenty seconds)
 """
 
 import argparse
