@@ -17,6 +17,7 @@ from tinygan.train.detectors import (
     Detector,
     DiscriminatorWon,
     Divergence,
+    Jump,
     Oscillation,
     detrended,
     wave,
@@ -144,6 +145,21 @@ def test_the_autocorrelation_is_that_of_its_definition() -> None:
     assert wave(np.sin(np.arange(2000) / 4))[0] == pytest.approx(1, abs=0.01)
     assert abs(lag - 25) <= 3  # 8 pi
     assert wave(np.ones(60)) == (0.0, 0) and wave(np.arange(60.0)) == (0.0, 0)
+
+
+def test_weights_that_jump_are_told_by_their_singular_values() -> None:
+    def layers(at: int, factor: float) -> Any:
+        return lambda t: {
+            "D.head": {"singular_value": 2.0 * (factor if t >= at else 1)},
+            "G.layers.1": {"dead": 0.5},
+            "G.layers.2": {"singular_value": None},
+        }
+
+    (event,) = heard(Jump(), records(2000, every=50, layers=layers(1000, 9.0)))
+    assert event.step == 1000 and "D.head" in event.says and "9 times" in event.says
+    assert heard(Jump(), records(2000, every=50, layers=layers(1000, 3.5))) == []
+    assert heard(Jump(), records(2000, every=200, layers=layers(1000, 9.0))) == []  # too far apart
+    assert heard(Jump(), records(2000)) == []
 
 
 # -- together ---------------------------------------------------------------------------------

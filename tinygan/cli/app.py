@@ -124,7 +124,7 @@ def train(
         str | None,
         _option(
             "Stop when a detector speaks: any, or of discriminator_won, collapse, oscillation, "
-            "divergence, with commas between. [none]"
+            "divergence, jump, with commas between. [none]"
         ),
     ] = None,
 ) -> None:

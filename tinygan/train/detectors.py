@@ -166,6 +166,46 @@ class Divergence(Detector):
         )
 
 
+class Jump(Detector):
+    """A layer's largest singular value is more than 4 times what it was a look, of 50 steps, ago.
+
+    The weights have been thrown far off, though losses and gradients may calm down again. Looks
+    that are more than 100 steps apart are not compared.
+    """
+
+    name = "jump"
+    SPAN, GROWTH, APART = 1, 4.0, 100
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[str, float] = {}
+        self.looked = -self.APART
+
+    def sign(self, record: Record) -> bool | None:
+        if "diagnostics" not in record:
+            return None
+        now = {
+            layer: figures["singular_value"]
+            for layer, figures in record["diagnostics"].get("layers", {}).items()
+            if figures.get("singular_value") is not None
+        }
+        before, since = self.before, self.looked
+        self.before, self.looked = now, record["step"]
+        growth = {n: now[n] / before[n] for n in now if before.get(n)}
+        if record["step"] - since > self.APART or not growth:
+            return None
+        self.layer = max(growth, key=lambda name: growth[name])
+        self.growth = growth[self.layer]
+        return self.growth > self.GROWTH
+
+    def says(self, record: Record, since: int) -> str:
+        return (
+            f"the weights of {self.layer} jumped up to step {since}: their largest singular value "
+            f"is {self.growth:.3g} times that of the look before. Try a lower "
+            f"--lr-{self.layer[0].lower()} or --penalty r1."
+        )
+
+
 class Oscillation(Detector):
     """G's loss comes in waves: its autocorrelation falls and rises again, by 0.8 and more.
 
@@ -229,7 +269,7 @@ def wave(x: np.ndarray) -> tuple[float, int]:
     return float(behind[top] - low) / 2, int(below[0] + (behind >= 0.9 * behind[top]).argmax())
 
 
-DETECTORS = [d.name for d in (DiscriminatorWon, Collapse, Oscillation, Divergence)]
+DETECTORS = [d.name for d in (DiscriminatorWon, Collapse, Oscillation, Divergence, Jump)]
 
 
 class Detectors:
@@ -237,7 +277,7 @@ class Detectors:
 
     def __init__(self, config: Config) -> None:
         direct = config.game in ("minimax", "non_saturating") and not config.label_smoothing
-        self.detectors = [DiscriminatorWon(direct), Collapse(), Oscillation(), Divergence()]
+        self.detectors = [DiscriminatorWon(direct), Collapse(), Oscillation(), Divergence(), Jump()]
         self.stop_on = DETECTORS if config.stop_on == "any" else config.stop_on.split(",")
         self.ask_to_stop = False
 
