@@ -2,7 +2,7 @@
 
     python benchmarks/detectors.py run --data-dir DIR      # one case after the other
     python benchmarks/detectors.py cost                    # on an idle machine
-    python benchmarks/detectors.py                         # the Markdown from both
+    python benchmarks/detectors.py                         # the page and the README's table
 
 `run` writes benchmarks/results/detectors.json after every run, and goes on from what is there.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from planted import CASES, COSTS, Case, steps
+from planted import CASES, COSTS, FAILING, HEALTHY, Case, steps
 
 from tinygan.cli.bench.environment import environment
 from tinygan.data import load
@@ -29,6 +29,8 @@ from tinygan.train.detectors import DETECTORS
 from tinygan.train.metrics import Metrics
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- from benchmarks/detectors.py -->\n", "<!-- to here -->\n"
 RUNS, COST, PAGE = (RESULTS / f"detectors{end}" for end in (".json", "-cost.json", ".md"))
 
 
@@ -104,14 +106,14 @@ def _read(config: Config, stream: list[dict[str, Any]]) -> float:
 
 def summary(case: Case, found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Caught in how many runs, the delays in steps, and what spoke where nothing should."""
-    after = {seed: [e for e in events if e["step"] > case.at] for seed, events in found.items()}
+    after = {seed: [e for e in events if e["step"] > case.begun] for seed, events in found.items()}
     delays = [
-        min(e["step"] - case.at for e in events if e["detector"] in case.expected)
+        min(e["step"] - case.begun for e in events if e["detector"] in case.expected)
         for events in after.values()
         if any(e["detector"] in case.expected for e in events)
     ]
     names = [e["detector"] for events in after.values() for e in events]
-    early = [e["detector"] for events in found.values() for e in events if e["step"] <= case.at]
+    early = [e["detector"] for events in found.values() for e in events if e["step"] <= case.begun]
     return {
         "runs": len(found),
         "caught": len(delays),
@@ -121,57 +123,93 @@ def summary(case: Case, found: dict[str, list[dict[str, Any]]]) -> dict[str, Any
     }
 
 
-def page() -> str:
-    """The tables in Markdown."""
-    kept, costs = json.loads(RUNS.read_text()), json.loads(COST.read_text())
-    lines = ["# Detectors of failing training", "", "## Planted failures", ""]
-    lines += [
-        "| failure | run | planted at step | caught | delay in steps, median (least to most) "
-        "| who spoke | spoke before |",
+def table(kept: dict[str, Any]) -> list[str]:
+    """A line for every planted failure."""
+    lines = [
+        "| failure | run | begins at step | told in | delay in steps, median (least to most) "
+        "| who spoke after it | before it |",
         "|---|---|---|---|---|---|---|",
     ]
-    found = {case.name: summary(case, kept["runs"].get(case.name, {})) for case in CASES}
-    for case in CASES:
-        if case.plant is None and not case.expected:
-            continue
-        row = found[case.name]
+    for case in FAILING:
+        row = summary(case, kept["runs"].get(case.name, {}))
         delays = row["delays"]
         delay = f"{statistics.median(delays):.0f} ({delays[0]} to {delays[-1]})" if delays else "-"
         lines.append(
-            f"| {case.failure} | {case.name} | {case.at} | {row['caught']} of {row['runs']} "
-            f"| {delay} | {_counts(row['by'])} | {_counts(row['false'])} |"
+            f"| {case.failure} | {case.name} | {case.begun} "
+            f"| {row['caught']} of {row['runs']} runs | {delay} "
+            f"| {_counts(row['by'])} | {_counts(row['false'])} |"
         )
-    lines += [
-        "",
-        "## Healthy runs",
-        "",
-        "| run | steps | runs | false alarms |",
-        "|---|---|---|---|",
-    ]
-    for case in CASES:
-        if case.plant is None and not case.expected:
-            row = found[case.name]
-            lines.append(
-                f"| {case.name} | {case.config.steps} | {row['runs']} | {_counts(row['by'])} |"
-            )
-    lines += ["", "## Cost", "", f"A look every {Config().diagnostics_every} steps.", ""]
-    lines += [
-        "| step | ms | looked at, ms | detectors, us | share of the time |",
-        "|---|---|---|---|---|",
-    ]
+    return lines
+
+
+def alarms(kept: dict[str, Any]) -> list[str]:
+    """A line for every healthy run."""
+    lines = ["| run | steps | runs | false alarms |", "|---|---|---|---|"]
+    for case in HEALTHY:
+        row = summary(case, kept["runs"].get(case.name, {}))
+        false = _counts(row["by"])
+        lines.append(f"| {case.name} | {case.config.steps} | {row['runs']} | {false} |")
+    return lines
+
+
+def costs_table(costs: dict[str, Any]) -> list[str]:
+    """What looking every so many steps takes, as a share of a step."""
+    lines = ["| step | ms | looked at, ms | detectors, us | share of the time |"]
+    lines += ["|---|---|---|---|---|"]
     for name, row in costs["steps"].items():
         lines.append(
             f"| {name} | {1e3 * row['step']:.2f} | {1e3 * row['looked']:.2f} "
             f"| {1e6 * row['detectors']:.1f} | {row['share']:.1%} |"
         )
-    machine = costs["environment"]
+    return lines
+
+
+def page(kept: dict[str, Any], costs: dict[str, Any]) -> str:
+    """All tables in Markdown."""
+    machine, every = costs["environment"], Config().diagnostics_every
+    lines = ["# Detectors of failing training", "", "## Planted failures", "", *table(kept)]
+    lines += ["", f"A look every {every} steps. A failure counts as told when a detector speaks "]
+    lines[-1] += "that may name it (`expected` in `benchmarks/planted.py`)."
+    lines += ["", "## Healthy runs", "", *alarms(kept), "", "## Cost", "", *costs_table(costs), ""]
+    lines.append(
+        f"On one thread of a shared {machine['cpu']}, the least of many times each while others "
+        "took the rest of the machine. `python benchmarks/detectors.py` makes this page."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def short(kept: dict[str, Any], costs: dict[str, Any]) -> str:
+    """The README's table: a line for every kind of failure."""
+    lines = ["| failure | told in | delay in steps |", "|---|---|---|"]
+    for failure in dict.fromkeys(case.failure for case in FAILING):
+        rows = [
+            summary(case, kept["runs"].get(case.name, {}))
+            for case in FAILING
+            if case.failure == failure
+        ]
+        delays = sorted(delay for row in rows for delay in row["delays"])
+        told, runs = (sum(row[key] for row in rows) for key in ("caught", "runs"))
+        delay = f"{delays[0]} to {delays[-1]}" if delays else "-"
+        lines.append(f"| {failure} | {told} of {runs} runs | {delay} |")
+    healthy = [summary(case, kept["runs"].get(case.name, {})) for case in HEALTHY]
+    count = sum(sum(row["by"].values()) for row in healthy)
+    share = max(row["share"] for row in costs["steps"].values())
     lines += [
         "",
-        f"Measured on {machine['cores']} cores of an {machine['cpu']}. What each case is stands in "
-        "`benchmarks/planted.py`, the rules of the detectors in `tinygan/train/detectors.py`; "
-        "`python benchmarks/detectors.py` makes this page.",
+        f"False alarms in {sum(row['runs'] for row in healthy)} healthy runs of {len(HEALTHY)} "
+        f"kinds: {count}. Looks and detectors take up to {share:.1%} of the time of training. "
+        "More in [`detectors.md`](benchmarks/results/detectors.md).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def rewritten(readme: str, kept: dict[str, Any], costs: dict[str, Any]) -> str:
+    """The README with the table as the kept results have it."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"README.md: expected the lines {BEGIN!r} and {END!r}")
+    return f"{before}{begin}{short(kept, costs)}{end}{after}"
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -191,7 +229,9 @@ def main() -> None:
     elif options.what == "cost":
         cost()
     else:
-        PAGE.write_text(page())
+        results = json.loads(RUNS.read_text()), json.loads(COST.read_text())
+        PAGE.write_text(page(*results))
+        README.write_text(rewritten(README.read_text(), *results))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ class Case:
     failure: str = "none"
     seeds: int = 5
 
+    @property
+    def begun(self) -> int:
+        """The step after which the failure is there."""
+        return ALONE if self.plant is bad_start else self.at
+
 
 def steps(case: Case, seed: int, data_dir: str | None = None) -> Iterator[dict[str, Any]]:
     """The records of a run, as metrics.jsonl holds them."""

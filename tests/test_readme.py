@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
+import json
 import re
 from pathlib import Path
+
+import pytest
 
 from tinygan.cli.gradients import TABLE
 from tinygan.train import gan_step
@@ -55,3 +59,11 @@ def test_the_table_of_steps_is_made_from_the_results() -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert script.rewritten(README) == README
+
+
+def test_the_table_of_detectors_is_made_from_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = importlib.import_module("detectors")
+    results = [json.loads(path.read_text()) for path in (script.RUNS, script.COST)]
+    assert script.rewritten(README, *results) == README
+    assert script.PAGE.read_text() == script.page(*results)
