@@ -52,9 +52,13 @@ def diagnose(path: Path, out: Path | None) -> None:
 
 
 def speed(records: list[dict[str, Any]]) -> float | None:
-    """Steps per second: one over the median time from one step to the next, None of one step."""
-    times = np.array([record["time"] for record in records])
-    return None if len(times) < 2 else float(1 / max(np.median(np.diff(times)), 1e-9))
+    """Steps per second, without the longest hundredth of the waits (until it was resumed, say).
+
+    None of a single step.
+    """
+    waits = np.sort(np.diff([record["time"] for record in records]))
+    kept = waits[: len(waits) - len(waits) // 100]
+    return None if not len(kept) else float(len(kept) / max(kept.sum(), 1e-9))
 
 
 def _tell(console: Console, records: list[dict[str, Any]], events: list[Event]) -> None:
