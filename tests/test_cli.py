@@ -10,6 +10,8 @@ import pytest
 from command import tinygan, train
 from PIL import Image
 
+from tinygan.data.origin import read_picture
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -75,6 +77,12 @@ def test_a_conditional_run_is_sampled(tmp_path: Path) -> None:
     train(tmp_path / "run", *options)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["classes"] == 8
     tinygan("sample", tmp_path / "run", "-n", 5)
+    for label, name in ((None, "all"), (7, "last"), (0, "first")):
+        chosen = () if label is None else ("--class", label)
+        tinygan("sample", tmp_path / "run", "-n", 200, *chosen, "--out", tmp_path / f"{name}.png")
+    a, b, c = (read_picture(tmp_path / f"{name}.png")[0][0] for name in ("all", "last", "first"))
+    assert (a != b).any() and (b != c).any()
+    assert "has the classes 0 to 7" in tinygan("sample", tmp_path / "run", "--class", 8, code=2)
 
 
 def test_compiling_is_announced_once_in_one_line(

@@ -159,6 +159,8 @@ def test_the_classes_are_drawn_in_turn():
     y = training.draw(z).numpy()
     np.testing.assert_array_equal(y[:8], y[8:])
     assert len(np.unique(y[:8, 0])) == 8
+    third = draw(training.average.module, z, 8, 3).numpy()
+    np.testing.assert_array_equal(third, np.broadcast_to(y[3], third.shape))
     assert Training(small(conditional="codes", codes=3), load("ring"), "cpu").classes == 3
 
 

@@ -77,7 +77,8 @@ def inpaint(
     )
     if sheet is not None:
         save_picture(side_by_side(pixels, missing, fills[:SHOWN]), sheet, origin=origin, mark=mark)
-        console.print(f"the picture, what is known, and {SHOWN} fills, drawn and joined: {sheet}")
+        shown = min(SHOWN, len(fills))
+        console.print(f"the picture, what is known, and {shown} fills, drawn and joined: {sheet}")
 
 
 def read_mask(mask: str, size: int) -> np.ndarray:

@@ -59,7 +59,7 @@ def check_class(label: int | None, classes: int, run: Run) -> None:
     if not classes:
         raise UserError(
             f"--class {label}: {run.path} was trained without classes; train with --conditional "
-            "projection, say, on data that has them"
+            "auxiliary, say, on data that has them"
         )
     raise UserError(f"--class {label}: {run.path} has the classes 0 to {classes - 1}")
 
