@@ -6,9 +6,9 @@ Runs with and without it, several seeds each, are judged by the figures of `tiny
 part of the pictures is for training and the rest is held out. With labels (subfolders) the
 features are those of a classifier that is trained on all of the pictures.
 
-Run: python examples/15_little_data.py --data my/sprites --seeds 3 --steps 4000
-     python examples/15_little_data.py          (drawn sprites, one seed, under five minutes)
-     python examples/15_little_data.py --quick  (under two minutes)
+Run: python examples/15_little_data.py --data my/sprites --seeds 3 --steps 3000
+     python examples/15_little_data.py          (drawn sprites, one seed: two minutes)
+     python examples/15_little_data.py --quick  (about half a minute)
 """
 
 import argparse
