@@ -326,6 +326,24 @@ def test_neighbours_need_more_samples_than_neighbours():
         density_coverage(normal(9, 2), normal(5, 2))
 
 
+@pytest.mark.parametrize(
+    "metric",
+    [
+        frechet_distance,
+        kernel_distance,
+        precision_recall,
+        density_coverage,
+        sliced_wasserstein,
+        memorisation,
+    ],
+)
+def test_no_samples_are_refused_by_every_metric(metric):
+    some, none = normal(20, 3), np.zeros((0, 3), np.float32)
+    for pair in ((none, some), (some, none)):
+        with pytest.raises(MetricError, match=r"give \d or more"):
+            metric(*pair)
+
+
 # -- sliced Wasserstein -----------------------------------------------------------------------
 
 

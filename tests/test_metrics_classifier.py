@@ -114,6 +114,18 @@ def test_data_that_cannot_be_classified_is_refused():
         train_classifier(Images(data.images[:, :, :5], data.labels))
 
 
+def test_images_that_it_was_not_trained_for_are_refused():
+    classifier = module.Classifier((1, 8, 8), 3)
+    with pytest.raises(
+        MetricError, match=r"on images of shape \(1, 8, 8\), these have \(1, 6, 6\)"
+    ):
+        classify(classifier, corners(5, size=6))
+    with pytest.raises(MetricError, match="0 samples are too few; give 1 or more"):
+        classify(classifier, Images(np.zeros((0, 8, 8, 1), np.uint8)))
+    with pytest.raises(MetricError, match="0 samples are too few"):
+        stacked_classes(classifier, np.zeros((0, 8, 8, 3), np.uint8))
+
+
 def test_stacked_images_have_a_class_for_each_triple(cache):
     a, b, c = (corners(60, seed=seed) for seed in (5, 6, 7))
     classifier = train_classifier(corners())

@@ -44,6 +44,7 @@ class Classifier(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
+        self.shape = tuple(shape)
         channels, side = shape[0], shape[1]
         layers: list[nn.Module] = []
         for n in (16, 32, 64):
@@ -161,6 +162,12 @@ def labels_of(dataset: Images) -> np.ndarray:
 
 def classify(classifier: Classifier, images: Images) -> tuple[np.ndarray, np.ndarray]:
     """Features (N, 128) and classes (N,) of the images, in evaluation mode."""
+    expect_enough("classify", len(images), 1, "or there is nothing to look at")
+    if images.shape != classifier.shape:
+        raise MetricError(
+            f"classify: the classifier was trained on images of shape {classifier.shape}, these "
+            f"have {images.shape}; give images of that shape, or train one on images like these"
+        )
     features, classes = [], []
     with no_grad():
         for start in range(0, len(images), CHUNK):

@@ -21,6 +21,8 @@ Samples = Tensor | np.ndarray
 def rows(samples: Samples) -> Any:
     """Samples N ... as a float32 array N D on their device; refuses numbers that are not finite."""
     x = samples.array if isinstance(samples, Tensor) else samples
+    if x.ndim >= 2 and not len(x):
+        raise MetricError("there are no samples to judge; give 1 or more")
     if x.ndim < 2 or not x.size:
         raise MetricError(f"expected samples of shape N D or N C H W, got {x.shape}")
     x = x.reshape(len(x), -1).astype(np.float32)
