@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 
 from tinygan.backend.errors import UserError
+from tinygan.baselines import BASELINES
 from tinygan.cli.display import tell_of_compiling
 from tinygan.cli.sampling import check_class, load_generator
 from tinygan.data import save_picture, to_uint8
@@ -40,6 +41,8 @@ def inpaint(
     run = Run.open(path)
     config, notes = run.config(), run.notes()
     shape, classes = tuple(notes["shape"]), notes.get("classes", 0)
+    if config.model in BASELINES:
+        raise UserError(f"{path} holds a fitted {config.model}: its noise cannot be searched")
     if len(shape) != 3:
         raise UserError(f"{path} was trained on points; it cannot fill pictures")
     check_class(label, classes, run)

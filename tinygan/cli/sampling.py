@@ -7,12 +7,14 @@ from pathlib import Path
 
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import UserError
+from tinygan.baselines import BASELINES
 from tinygan.data import save_gif, save_picture
 from tinygan.data.mark import KEY
 from tinygan.nn import Module
 from tinygan.ops import Generator, cos, linspace, randn, sin
 from tinygan.optim import EMA
 from tinygan.train.config import Config
+from tinygan.train.fit import restore
 from tinygan.train.networks import make_networks
 from tinygan.train.pictures import picture
 from tinygan.train.run import Run, fitting
@@ -65,7 +67,9 @@ def check_class(label: int | None, classes: int, run: Run) -> None:
 
 
 def load_generator(run: Run, config: Config) -> tuple[Module, int]:
-    """The averaged generator of the newest checkpoint, and its step."""
+    """The averaged generator of the newest checkpoint, or the fitted one, and its step."""
+    if config.model in BASELINES:
+        return restore(run, config), 1
     notes = run.notes()
     generator, _ = make_networks(config, tuple(notes["shape"]), notes.get("classes", 0))
     average = EMA(generator, config.ema)

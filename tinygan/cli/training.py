@@ -17,9 +17,11 @@ from rich.console import Console
 from tinygan.backend import DeviceError, backend_for
 from tinygan.backend.errors import UserError
 from tinygan.backend.files import FileError
+from tinygan.baselines import BASELINES
 from tinygan.cli.ahead import compile_part, compiling_ahead
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import Display, tell_of_compiling
+from tinygan.cli.fitting import check_options, fit_model
 from tinygan.cli.together import agree, ending_together, join, same, share_cores
 from tinygan.data import Images
 from tinygan.distributed import Communicator, get_world_size
@@ -40,6 +42,9 @@ CHANGEABLE = (
 def train(options: dict[str, Any]) -> None:
     """Run or continue a training, with the options that were given on the command line."""
     options = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+    if _with_file(options).get("model") in BASELINES:
+        _fit(_with_file(options))
+        return
     distributed = options.pop("distributed", False)
     ranks = join(distributed, options.get("device", "auto"))
     with ending_together(ranks):
@@ -55,6 +60,15 @@ def train(options: dict[str, Any]) -> None:
             )
         training, run = _prepared(options, ranks, console)
         _play(console, training, run)
+
+
+def _fit(options: dict[str, Any]) -> None:
+    """Make the run of a model that is fitted."""
+    options.pop("config", None)
+    out = options.pop("out", None)
+    check_options(options, options["model"])
+    config = config_from(options, "the options")
+    fit_model(config, Path(out) if out else _free_name(config), _machine("cpu"))
 
 
 def _prepared(
@@ -241,6 +255,8 @@ def _continued(run: Run, options: dict[str, Any], out: str | None) -> Config:
     if out is not None:
         raise UserError("--out goes with a new run; --resume continues in its own directory")
     known = run.config().as_dict()
+    if known["model"] in BASELINES:
+        raise UserError(f"{run.path} holds a fitted {known['model']}: there is nothing to continue")
     for name, value in options.items():
         key = name.replace("-", "_")
         if key not in CHANGEABLE and known.get(key) != value:
@@ -262,7 +278,6 @@ def _free_name(config: Config) -> Path:
 
 def _notes(training: Training) -> dict[str, Any]:
     """What a run should say of itself beside its configuration."""
-    packages = ("tinygan", "numpy", "numba", "pillow", "safetensors")
     return {
         "data": training.dataset.checksum,
         "shape": list(training.dataset.shape),
@@ -271,7 +286,15 @@ def _notes(training: Training) -> dict[str, Any]:
             "generator": sum(p.numel() for p in training.generator.parameters()),
             "discriminator": sum(p.numel() for p in training.discriminator.parameters()),
         },
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        "machine": {"system": platform.platform(), "device": training.device},
+        **_machine(training.device),
         "ranks": get_world_size(),
+    }
+
+
+def _machine(device: str) -> dict[str, Any]:
+    """What a run was made with."""
+    packages = ("tinygan", "numpy", "numba", "pillow", "safetensors")
+    return {
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "machine": {"system": platform.platform(), "device": device},
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygan.backend.errors import UserError, unknown
+from tinygan.baselines import BASELINES
 from tinygan.losses import GAMES, PENALTIES, smoothed
 from tinygan.models import CONDITIONAL, MODELS
 from tinygan.models.augment import AUGMENTATIONS
@@ -97,7 +98,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, known in (
-            ("model", MODELS),
+            ("model", [*MODELS, *BASELINES]),
             ("game", GAMES),
             ("penalty", [*PENALTIES, "none"]),
             ("conditional", [*CONDITIONAL, "none"]),

@@ -62,18 +62,23 @@ class Run:
     @staticmethod
     def create(path: Path, config: Config, notes: dict[str, Any]) -> Run:
         """A new run in an empty or absent directory."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            what = "holds another run" if (path / "config.json").exists() else "is not empty"
-            raise UserError(
-                f"--out {path} {what}; choose another directory, or continue that run with "
-                f"--resume {path}"
-            )
+        Run.expect_empty(path)
         run = Run(path)
         with writing(path):
             run.samples.mkdir(parents=True)
             run.checkpoints.mkdir()
         write_json(path / "config.json", {"config": config.as_dict(), **notes})
         return run
+
+    @staticmethod
+    def expect_empty(path: Path) -> None:
+        """Refuse a directory for a new run that holds something."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            what = "holds another run" if (path / "config.json").exists() else "is not empty"
+            raise UserError(
+                f"--out {path} {what}; choose another directory, or continue that run with "
+                f"--resume {path}"
+            )
 
     @staticmethod
     def open(path: Path) -> Run:
