@@ -31,7 +31,10 @@ def train(
         str | None, _option("Data set, or a folder of images, .npz or .npy. [glyphs]", "NAME|PATH")
     ] = None,
     data_dir: DataDir = None,
-    model: Annotated[str | None, _option("dcgan, resnet or mlp. [dcgan]")] = None,
+    model: Annotated[
+        str | None,
+        _option("dcgan, resnet, mlp; or fitted: markov, texture, quilting, template. [dcgan]"),
+    ] = None,
     game: Annotated[
         str | None,
         _option(
@@ -363,11 +366,33 @@ def data(
     data_dir: DataDir = None,
     size: Annotated[int | None, _option("Side of the images, in pixels.")] = None,
     out: Annotated[Path | None, _option("Write a contact sheet to this PNG.")] = None,
+    collect: Annotated[
+        Path | None,
+        _option("Write what is neither broken nor there twice to this .npz."),
+    ] = None,
 ) -> None:
-    """Fetch a data set if need be, and describe it.
+    """Fetch a data set if need be, and report what it is made of.
 
-    Example: tinygan data fashion-mnist --out sheet.png
+    Of a folder: sizes, formats, broken files, and pictures that look alike.
+
+    Example: tinygan data photos --out sheet.png --collect photos.npz
     """
     from tinygan.cli.datasets import describe
 
-    describe(name, data_dir, size, out)
+    describe(name, data_dir, size, out, collect)
+
+
+@app.command()
+def features(
+    name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A data set with classes.")],
+    data_dir: DataDir = None,
+    size: Annotated[int | None, _option("Side of the images, in pixels.")] = None,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("features.png"),
+) -> None:
+    """Show what a classifier of the data sees: filters, activations, the space of its features.
+
+    Example: tinygan features mnist --out features.png
+    """
+    from tinygan.cli.featuring import features
+
+    features(name, data_dir, size, out)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import UserError
+from tinygan.cli.classifying import known_or_trained
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import tell_of_compiling
 from tinygan.cli.sampling import load_generator
@@ -20,13 +20,12 @@ from tinygan.data import DataError, Images, Points, held_out
 from tinygan.metrics import (
     Classifier,
     Figure,
-    classifier_for,
     classify,
     figures,
     most_samples,
     reals,
 )
-from tinygan.metrics.classifier import FEATURES, cached_at
+from tinygan.metrics.classifier import FEATURES
 from tinygan.nn import Module
 from tinygan.ops import Generator, cat, randn
 from tinygan.train.config import Config
@@ -115,23 +114,7 @@ def _classifier(
         why = f"{most} real images are too few" if labelled else "the data has no labels"
         console.print(f"{why}: no classifier, and no figures that need one", highlight=False)
         return None, None
-    with Progress(console=console, transient=True) as progress:
-        task = None
-
-        def show(done: int, steps: int) -> None:
-            nonlocal task
-            if task is None:
-                task = progress.add_task(f"training a classifier of {training.name}", total=steps)
-            progress.update(task, completed=done)
-
-        known = cached_at(training).is_file()
-        classifier = classifier_for(training, progress=show)
-    if not known:
-        console.print(
-            f"trained a classifier of {training.name}, kept as {cached_at(training)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    classifier = known_or_trained(training, console)
     if not isinstance(new, Images) or new.labels is None:
         return classifier, None
     return classifier, float((classify(classifier, new)[1] == new.labels).mean())

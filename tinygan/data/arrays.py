@@ -11,17 +11,25 @@ from tinygan.data.dataset import Images
 from tinygan.data.errors import DataError
 
 IMAGES = ("images", "x", "x_train", "data", "arr_0")
+Contents = tuple[np.ndarray, np.ndarray | None, list[str] | None]  # images, labels, classes
 LABELS = ("labels", "y", "y_train", "targets", "arr_1")
 
 
 def read_array(path: Path) -> Images:
-    """N H W, N H W C or N C H W; of an .npz the array `images`, and `labels` where there are any.
+    """N H W, N H W C or N C H W; of an .npz the array `images`, and `labels` where there are any
+    (`classes` names them).
 
     uint8 is taken as it is, integers must lie in 0..255, and floats in 0..1, -1..1 or 0..255.
     """
-    images, labels = _contents(path)
+    images, labels, classes = _contents(path)
     try:
-        return Images(as_bytes(channels_last(images)), labels, name=path.stem, source=str(path))
+        return Images(
+            as_bytes(channels_last(images)),
+            labels,
+            classes=classes,
+            name=path.stem,
+            source=str(path),
+        )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -65,14 +73,14 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(images, dtype=np.uint8)
 
 
-def _contents(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+def _contents(path: Path) -> Contents:
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
     try:
         with open(path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return loaded, None
+                return loaded, None, None
             with loaded as archive:
                 return _chosen(path, {name: archive[name] for name in archive.files})
     except DataError:
@@ -84,7 +92,7 @@ def _contents(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise DataError(f"{path} is truncated, corrupt or no NumPy file{hint}") from error
 
 
-def _chosen(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+def _chosen(path: Path, arrays: dict[str, np.ndarray]) -> Contents:
     large = [name for name, array in arrays.items() if array.ndim in (3, 4)]
     named = [name for name in IMAGES if name in large] or (large if len(large) == 1 else [])
     if not named:
@@ -96,5 +104,12 @@ def _chosen(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.n
     for name in LABELS:
         labels = arrays.get(name)
         if labels is not None and labels.shape == images.shape[:1] and labels.dtype.kind in "ui":
-            return images, labels
-    return images, None
+            return images, labels, _names(arrays.get("classes"), labels)
+    return images, None, None
+
+
+def _names(classes: np.ndarray | None, labels: np.ndarray) -> list[str] | None:
+    """The names of the labels, where the file has one for each."""
+    if classes is None or classes.dtype.kind != "U" or classes.ndim != 1:
+        return None
+    return classes.tolist() if labels.max(initial=-1) < len(classes) else None

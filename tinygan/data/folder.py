@@ -32,16 +32,17 @@ def read_folder(
     size: int | None = None,
     channels: int | None = None,
     background: Background = "black",
+    paths: list[Path] | None = None,
     progress: Progress | None = None,
 ) -> Images:
-    """All pictures in a folder and the folders in it, in the order of their paths.
+    """All pictures in a folder and the folders in it, in the order of their paths, or just `paths`.
 
     They are scaled and cropped to `size` x `size` (by default the commonest shorter side, at most
     64); `channels` is 1 where all are grey and 3 otherwise, unless given. If every picture lies in
     one of several subfolders, these are the classes. Raises DataError, which names the file.
     """
     folder = Path(folder)
-    paths = pictures_in(folder)
+    paths = pictures_in(folder) if paths is None else paths
     images = _decoded(folder, paths, size, channels, colour(background), progress)
     parts = [path.relative_to(folder).parts for path in paths]
     classes = sorted({part[0] for part in parts if len(part) > 1})
@@ -100,7 +101,7 @@ class ImageFolder(Dataset):
             return image, label
         assert self.transform is not None
         path, label = self.samples[index]
-        image = self.transform(_read(Path(path), self.background, None))
+        image = self.transform(read_picture(Path(path), self.background))
         return image, label if self.target_transform is None else self.target_transform(label)
 
     @property
@@ -194,10 +195,10 @@ def _decoded(
 
 def decode(path: Path, size: int, background: tuple[int, int, int]) -> np.ndarray:
     """One file (of an animation the first picture) as uint8 size size 3."""
-    return np.asarray(_read(path, background, size))
+    return np.asarray(read_picture(path, background, size))
 
 
-def _read(path: Path, background: tuple[int, int, int], size: int | None) -> Any:
+def read_picture(path: Path, background: tuple[int, int, int], size: int | None = None) -> Any:
     """A file as a PIL image in RGB, upright, and fitted to `size` where one is given."""
     from PIL import ImageOps
 

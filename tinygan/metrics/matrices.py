@@ -113,3 +113,15 @@ def neighbourhood(x: Any, k: int) -> Any:
         block[at - part.start, at] = -1  # itself comes first, whatever rounding says
         radii.append(xp.partition(block, k, axis=1)[:, k].copy())
     return xp.concatenate(radii)
+
+
+def principal(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (N, D) in their first principal directions (N, count); each one's share of the variance.
+
+    The directions are eigenvectors of the covariance, signed so that the largest entry is positive.
+    """
+    centred = x.astype(np.float64) - x.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred)  # in rising order
+    first = vectors[:, ::-1][:, :count]
+    first = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(count)])
+    return centred @ first, values[::-1][:count] / max(values.sum(), 1e-300)
