@@ -320,6 +320,29 @@ def test_a_convolutional_classifier() -> None:
     same_weights(models, rtol=1e-2, atol=2e-3)
 
 
+def test_weights_that_cost() -> None:
+    x, y = draw(24, 6, 6, 2), draw(24, 3)
+
+    def program(k: Any) -> Any:
+        both = k.regularizers.L1L2(0.01, 0.02)
+        layers = [
+            k.layers.Conv2D(4, 3, kernel_regularizer=k.regularizers.l2(0.05)),
+            k.layers.Flatten(),
+            k.layers.Dense(
+                3, kernel_regularizer="l1", bias_regularizer=both, bias_initializer="ones"
+            ),  # at 0 the derivative of |b| is not one number
+        ]
+        model = k.Sequential([k.Input((6, 6, 2)), *layers])
+        model.compile("sgd", "mse", metrics=["mse"])
+        return model
+
+    models = both(program)
+    alike(models)
+    keywords = {"epochs": 3, "shuffle": False, "verbose": 0, "validation_data": (x, y)}
+    same_history([m.fit(x, y, 8, **keywords) for m in models], rtol=1e-4)
+    same_weights(models, rtol=1e-3, atol=1e-5)
+
+
 def test_several_inputs_and_outputs() -> None:
     numbers, image = classes(40, 6), draw(40, 4, 4, 1)
     targets = {"kind": classes(40, 3, seed=7), "size": draw(40, 1, seed=8)}

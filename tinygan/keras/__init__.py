@@ -16,6 +16,7 @@ from tinygan.keras import (
     metrics,
     models,
     optimizers,
+    regularizers,
     utils,
 )
 from tinygan.keras.layers import Input, InputLayer, Layer
@@ -40,5 +41,6 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "regularizers",
     "utils",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from tinygan import ops
 from tinygan.autograd import Parameter, Tensor, no_grad, wrap
 from tinygan.backend import host_array
-from tinygan.keras import initializers, names
+from tinygan.keras import initializers, names, regularizers
 from tinygan.keras.configured import Configured
 from tinygan.keras.symbolic import KerasTensor, Node, Shape, flat, is_shape, over
 from tinygan.nn import Module
@@ -109,6 +109,7 @@ class Layer(Configured, Module):
         self.built = False
         self.nodes: list[Node] = []
         self.own_weights: list[Variable] = []
+        self.costs: list[tuple[str, Any]] = []  # names of weights, and their regularizers
         self._trainable = trainable
         self.input_shape_hint: Shape | None = (input_dim,) if input_dim is not None else None
         if input_shape is not None:
@@ -153,9 +154,13 @@ class Layer(Configured, Module):
         trainable: bool = True,
         name: str | None = None,
         *,
+        regularizer: Any = None,
         axes: Sequence[int] | None = None,
     ) -> Tensor:
-        """A weight of this shape, in Keras's layout; the tensor permuted by `axes` has it."""
+        """A weight of this shape, in Keras's layout; the tensor permuted by `axes` has it.
+
+        `regularizer`: what it costs, a term of the loss.
+        """
         name = f"variable_{len(self.own_weights)}" if name is None else name
         axes = tuple(range(len(shape))) if axes is None else tuple(axes)
         value = initializers.get(initializer)(tuple(shape)).permute(*np.argsort(axes).tolist())
@@ -166,6 +171,8 @@ class Layer(Configured, Module):
             self.register_buffer(f"_{name}", value)
         variable = Variable(self, name, axes, trainable)
         self.own_weights.append(variable)
+        if regularizer is not None:
+            self.costs.append((name, regularizers.get(regularizer)))
         return variable.tensor
 
     def weight_named(self, name: str) -> Variable:
@@ -210,6 +217,12 @@ class Layer(Configured, Module):
         self._trainable = bool(value)
         for layer in self.sublayers():
             layer.trainable = value
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """What the weights of this layer and of those in it cost, each a number."""
+        own = [cost(getattr(self, f"_{name}")) for name, cost in self.costs]
+        return own + [loss for layer in self.sublayers() for loss in layer.losses]
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights, laid out as Keras does it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import tinygan
 from tinygan.autograd import Tensor, grad, no_grad
@@ -118,7 +118,7 @@ class Stepper(Layer):
         with self._as_compiled():
             _, outputs = self._outputs(x, True)
         targets = self._targets(y, outputs)
-        loss = objective.value(targets, outputs, weight)
+        loss = self._loss(objective, targets, outputs, weight)
         if optimizer.inner is not None:
             optimizer.update(grad(loss, optimizer.learned, allow_unused=True))
         objective.note(loss, targets, outputs, weight)
@@ -128,7 +128,19 @@ class Stepper(Layer):
         objective, _ = self._compiled_parts()
         _, outputs = self._outputs(x, False)
         targets = self._targets(y, outputs)
-        objective.note(objective.value(targets, outputs, weight), targets, outputs, weight)
+        loss = self._loss(objective, targets, outputs, weight)
+        objective.note(loss, targets, outputs, weight)
+
+    def _loss(self, objective: Objective, ys: Any, outputs: Any, weight: Any) -> Tensor:
+        """What compile() named, and what the weights cost."""
+        loss = objective.value(ys, outputs, weight)
+        for cost in self.losses:
+            loss = loss + cost
+        return loss
+
+    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+        self._batch_steps = {}  # they were recorded on the memory where the weights were
+        return super()._apply(fn)
 
     def _begin_step(self) -> None:
         _, optimizer = self._compiled_parts()

@@ -68,9 +68,14 @@ class _Convolution(WithKernel):
         use_bias: bool,
         kernel_initializer: Any,
         bias_initializer: Any,
+        kernel_regularizer: Any,
+        bias_regularizer: Any,
         keywords: dict[str, Any],
     ) -> None:
-        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, keywords)
+        super().__init__(
+            *(activation, use_bias, kernel_initializer, bias_initializer),
+            *(kernel_regularizer, bias_regularizer, keywords),
+        )
         check_format(data_format)
         self.filters = filters
         self.kernel_size = pair("kernel_size", kernel_size)
@@ -110,11 +115,14 @@ class Conv2D(_Convolution):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             *(filters, kernel_size, strides, padding, data_format, dilation_rate, activation),
-            *(use_bias, kernel_initializer, bias_initializer, kwargs),
+            *(use_bias, kernel_initializer, bias_initializer),
+            *(kernel_regularizer, bias_regularizer, kwargs),
         )
         self.groups = groups
 
@@ -155,11 +163,14 @@ class Conv2DTranspose(_Convolution):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             *(filters, kernel_size, strides, padding, data_format, dilation_rate, activation),
-            *(use_bias, kernel_initializer, bias_initializer, kwargs),
+            *(use_bias, kernel_initializer, bias_initializer),
+            *(kernel_regularizer, bias_regularizer, kwargs),
         )
 
     def build(self, input_shape: Any) -> None:

@@ -23,18 +23,21 @@ class WithKernel(Layer):
         use_bias: bool,
         kernel_initializer: Any,
         bias_initializer: Any,
+        kernel_regularizer: Any,
+        bias_regularizer: Any,
         keywords: dict[str, Any],
     ) -> None:
         super().__init__(**keywords)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.initializers = (kernel_initializer, bias_initializer)
+        self.of_kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer}
+        self.of_bias = {"initializer": bias_initializer, "regularizer": bias_regularizer}
 
     def make_weights(self, kernel: tuple[int, ...], axes: tuple[int, ...], outputs: int) -> None:
         """A kernel of this shape in Keras's layout, which `axes` of the engine's are."""
-        self.add_weight(kernel, self.initializers[0], name="kernel", axes=axes)
+        self.add_weight(kernel, **self.of_kernel, name="kernel", axes=axes)
         if self.use_bias:
-            self.add_weight((outputs,), self.initializers[1], name="bias")
+            self.add_weight((outputs,), **self.of_bias, name="bias")
         else:
             self.register_parameter("_bias", None)
 
@@ -57,9 +60,14 @@ class Dense(WithKernel):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, kwargs)
+        super().__init__(
+            *(activation, use_bias, kernel_initializer, bias_initializer),
+            *(kernel_regularizer, bias_regularizer, kwargs),
+        )
         if not isinstance(units, int) or units < 1:
             raise ValueError(f"Dense: units is {units!r}, expected a positive integer")
         self.units = units
