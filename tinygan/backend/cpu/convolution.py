@@ -26,7 +26,6 @@ Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-SMALL = 1 << 15  # multiplications that are not worth a compiler
 PARALLEL = 1 << 19  # multiplications from which waking other threads costs less than it brings
 LARGE_PACK = 1 << 15  # the same for weights to be laid out
 FILLED = 0.8  # of the squares, from where the gradient by the weights gains by them
@@ -50,7 +49,7 @@ def conv2d(
     axes = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
     height, width = ((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
     work = x.shape[0] * height * width * w.size
-    if _small(work) or min(height, width) < 1 or not _suit(x, w, bias, out):
+    if not work or min(height, width) < 1 or not _suit(x, w, bias, out):
         return NotImplemented
     image = _channels_last(x)
     tables = plans.forward(
@@ -80,7 +79,7 @@ def conv2d_input_grad(
     activation: Activation = None,
 ) -> Any:
     work = g.shape[0] * g.shape[2] * g.shape[3] * w.size
-    if _small(work) or min(size) < 1 or not _suit(g, w, bias, out):
+    if not work or min(size) < 1 or not _suit(g, w, bias, out):
         return NotImplemented
     image = _channels_last(g)
     tables = plans.backward(
@@ -107,7 +106,7 @@ def conv2d_weight_grad(
 ) -> Any:
     o, c = g.shape[1], x.shape[1] // groups
     work = g.size * c * kernel[0] * kernel[1]
-    if _small(work) or not _suit(x, g, out):
+    if not work or not _suit(x, g, out):
         return NotImplemented
     image, right, exchanged = _channels_last(x), _channels_last(g), False
     kind = x.dtype
@@ -233,11 +232,6 @@ def _delivered(result: np.ndarray, out: Any) -> Any:
     if address(out) != address(result):
         copy(result, out)
     return out
-
-
-def _small(work: int) -> bool:
-    """Whether the reference is to do so many multiplications, which cannot be recorded."""
-    return not work or (work < SMALL and threads.recording.tape is None)
 
 
 def _pixels(g: Any) -> tuple[int, Pair]:
