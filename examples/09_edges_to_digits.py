@@ -1,7 +1,7 @@
 """Pix2pix on digits: a U-Net that fills outlines, judged patch by patch beside the outline.
 
-Run: python examples/05_edges_to_digits.py
-     python examples/05_edges_to_digits.py --quick
+Run: python examples/09_edges_to_digits.py
+     python examples/09_edges_to_digits.py --quick
 """
 
 import argparse
