@@ -104,7 +104,7 @@ def test_tiny_pictures_are_no_error() -> None:
 
 def test_frames_speak_together() -> None:
     frames = [grid(16 * i, 16, 4) for i in range(6)]
-    together = [mark.jpeg(mark._pushed(x, "k", 1.5), 50) for x in frames]
+    together = [mark.jpeg(mark._pushed(x, "k", 1.5, 32), 50) for x in frames]
     alone = max(mark.found([x], "k").evidence for x in together)
     assert mark.found(together, "k").evidence > alone
     assert mark.found(frames, "k").chance > 1e-3

@@ -70,7 +70,7 @@ def weights_checksum(network: Any) -> str:
     """sha256 of all arrays of a network's state, in its order."""
     digest = sha256()
     for x in network.state_dict().values():
-        digest.update(np.ascontiguousarray(host_array(x.array)).data)
+        digest.update(host_array(x.array).tobytes())
     return digest.hexdigest()
 
 
