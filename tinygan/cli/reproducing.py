@@ -157,7 +157,7 @@ def show(document: Document, console: Console) -> None:
         ("set-up", document["setup"]),
         ("differences", document["differences"]),
         *notes(document),
-        ("time", f"{total(document)} for all trials, on a thread each"),
+        ("time", f"{total(document)} by the clock for all trials, on a thread each"),
         *[("machine", line) for line in machines(document)],
     ]
     for name, text in parts:
