@@ -174,10 +174,10 @@ def test_a_trial_that_fails_is_named(variant, message):
 
 
 def test_closing_stops_those_that_run():
-    began = time.monotonic()
     with closing(events(("slow", 0), ("slow", 1))) as running:
         assert next(running).kind == "progress"
-    assert time.monotonic() - began < 30
+        began = time.monotonic()
+    assert time.monotonic() - began < 10  # each would take a minute
 
 
 # -- the Dirac-GAN ----------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def decayed(end: float, steps: int, step: int) -> float:
 THEIRS = {"game": "non_saturating", "gamma": 1.0, "gamma_end": 1.0, "lr_g": 2e-4, "lr_d": 2e-4,
           "lr_end": 1.0, "beta2": 0.99, "batch": 256, "latent": 64, "width": 256, "ema": 0.0,
           "steps": 20_000}  # fmt: skip
-OURS = {**THEIRS, "gamma_end": 0.003, "lr_g": 3e-3, "lr_d": 3e-3, "lr_end": 0.0, "ema": 0.999}
+OURS = {**THEIRS, "gamma_end": 0.1, "lr_g": 3e-3, "lr_d": 3e-3, "lr_end": 0.0, "ema": 0.999}
 QUICK = {"steps": 3000}
 
 
@@ -132,7 +132,7 @@ EXPERIMENT = Experiment(
             OURS,
             note=(
                 "GAN+R1+R2 with rates of 3e-3 in place of 2e-4 that fall to zero as a cosine does, "
-                "gamma falling from 1 to 0.003 in the same way, and an average of G's weights "
+                "gamma falling from 1 to 0.1 in the same way, and an average of G's weights "
                 "(decay 0.999) that draws the samples; all else as published"
             ),
             quick=QUICK,
