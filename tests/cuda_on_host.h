@@ -168,9 +168,45 @@ inline float to_tf32(float x) {
     std::memcpy(&x, &bits, 4);
     return x;
 }
-// mma.sync.m16n8k8: d (16, 8) += a (16, 8) b (8, 8), each thread having 4, 4 and 2 numbers
-inline void mma_m16n8k8(float* d, const float* a, const float* b) {
-    OF_BLOCK float given[32][32][6];
+// float16 (KIND 2) and bfloat16 (3) from and to float, ties to even
+template <int KIND> uint16_t to_half(float x) {
+    if (KIND == 2) {
+        _Float16 y = (_Float16)x;
+        uint16_t bits;
+        std::memcpy(&bits, &y, 2);
+        return bits;
+    }
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    return x == x ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : bits >> 16 | 64;
+}
+template <int KIND> float of_half(uint16_t half) {
+    if (KIND == 2) {
+        _Float16 x;
+        std::memcpy(&x, &half, 2);
+        return x;
+    }
+    uint32_t bits = (uint32_t)half << 16;
+    float x;
+    std::memcpy(&x, &bits, 4);
+    return x;
+}
+template <int KIND> unsigned halves(float low, float high) {
+    return to_half<KIND>(low) | (unsigned)to_half<KIND>(high) << 16;
+}
+template <int KIND> float product_of_words(unsigned a, unsigned b) {
+    if (KIND == 1) {
+        float x, y;
+        std::memcpy(&x, &a, 4);
+        std::memcpy(&y, &b, 4);
+        return x * y;
+    }
+    float low = of_half<KIND>(a & 0xffff) * of_half<KIND>(b & 0xffff);
+    return low + of_half<KIND>(a >> 16) * of_half<KIND>(b >> 16);
+}
+// mma.sync: d (16, 8) += a (16, 8 words) b (8 words, 8), each thread having 4, 4 and 2 of them
+template <int KIND> void mma_of_words(float* d, const unsigned* a, const unsigned* b) {
+    OF_BLOCK unsigned given[32][32][6];
     auto& warp = given[current / 32];
     int own = lane();
     std::memcpy(warp[own], a, 16);
@@ -179,7 +215,8 @@ inline void mma_m16n8k8(float* d, const float* a, const float* b) {
     for (int i = 0; i < 4; i++) {
         int row = own / 4, column = own % 4 * 2 + i % 2;
         for (int k = 0; k < 8; k++)
-            d[i] += warp[row * 4 + k % 4][k / 4 * 2 + i / 2] * warp[column * 4 + k % 4][4 + k / 4];
+            d[i] += product_of_words<KIND>(warp[row * 4 + k % 4][k / 4 * 2 + i / 2],
+                                           warp[column * 4 + k % 4][4 + k / 4]);
     }
     yield(AT_WARP);
 }

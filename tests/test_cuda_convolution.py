@@ -141,6 +141,14 @@ def test_factors_are_rounded_for_tensor_cores(case: Any, monkeypatch: pytest.Mon
         agree(name, arguments, static, result)
 
 
+@pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+@pytest.mark.parametrize("case", [CASES[0], CASES[3], CASES[9], CASES[14], CASES[16], CASES[19]])
+def test_factors_are_rounded_to_halves(case: Any, half: str) -> None:
+    for name, (arguments, static) in problem(np.float32, case).items():
+        agree(name, arguments, {**static, "precision": half})
+
+
 @pytest.mark.parametrize(
     "case", [(3, 40, 9, 8, 40, 3, 2, 1, 1, 40), (2, 16, 7, 7, 32, 3, 1, 1, 2, 8)]
 )

@@ -11,6 +11,7 @@ import pytest
 import tinygan
 from tinygan.backend import backend_for
 from tinygan.backend.cuda import product
+from tinygan.backend.rounding import rounded
 
 DEVICE = backend_for("cuda")
 random = np.random.default_rng(0)
@@ -228,37 +229,60 @@ def tf32() -> Any:
     assert not tinygan.allow_tf32(False)
 
 
-def rounded(x: np.ndarray) -> np.ndarray:
+def to_tf32(x: np.ndarray) -> np.ndarray:
     """To 10 bits, ties away from zero."""
     return ((x.view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
 
 
+PRECISIONS = [None, "float16", "bfloat16"]  # None: TF32, which is allowed where these are run
+
+
+def factor(x: np.ndarray, precision: str | None) -> np.ndarray:
+    return to_tf32(x) if precision is None else rounded(np, x, precision)
+
+
 @pytest.mark.usefixtures("cut", "tf32")
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_factors_are_rounded_for_tensor_cores(shape: tuple[int, int, int]) -> None:
+def test_factors_are_rounded_for_tensor_cores(
+    shape: tuple[int, int, int], precision: str | None
+) -> None:
     m, k, n = shape
     x, w, bias = (normal(np.float32, *shape) for shape in ((m, k), (n, k), (n,)))
+    expected = factor(x, precision) @ factor(w, precision).T
     for left, right in (("rows", "columns"), ("columns", "rows"), ("moved", "gaps")):
-        y = product.matmul(device(x, left), device(w.T, right))
-        close(y, rounded(x) @ rounded(w).T, np.float32)
-    plain = product.linear(device(x), device(w), device(bias))
-    close(plain, rounded(x) @ rounded(w).T + bias, np.float32)
+        y = product.matmul(device(x, left), device(w.T, right), precision=precision)
+        close(y, expected, np.float32)
+    given = device(x), device(w), device(bias)
+    plain = product.linear(*given, precision=precision)
+    close(plain, expected + bias, np.float32)
     for activation, function in ACTIVATIONS.items():
-        y = product.linear(device(x), device(w), device(bias), activation=activation)
+        y = product.linear(*given, activation=activation, precision=precision)
         exact = activation is None or activation[0].endswith("relu")
         rtol = 0 if exact else 5e-6
         np.testing.assert_allclose(DEVICE.to_host(y), function(DEVICE.to_host(plain)), rtol)
 
 
 @pytest.mark.usefixtures("cut", "tf32")
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_tensor_cores_keep_nan_and_infinity(value: float) -> None:
+def test_tensor_cores_keep_nan_and_infinity(value: float, precision: str | None) -> None:
     x, w = normal(np.float32, 20, 70), normal(np.float32, 70, 40)
     x[3, 4] = w[5, 6] = value
-    y = DEVICE.to_host(product.matmul(device(x), device(w)))
+    y = DEVICE.to_host(product.matmul(device(x), device(w), precision=precision))
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(np.isnan(y), np.isnan(x @ w))
         np.testing.assert_array_equal(np.isinf(y), np.isinf(x @ w))
+
+
+@pytest.mark.usefixtures("cut")
+def test_the_range_of_float16_ends() -> None:
+    only = np.diag(np.full(8, 1, np.float32))
+    numbers = np.array([65519, -65519, 65504, 2.0**-24, 2.0**-26, -(2.0**-25), 3e-8, 1], np.float32)
+    y = DEVICE.to_host(product.matmul(device(only), device(np.diag(numbers)), precision="float16"))
+    np.testing.assert_array_equal(np.diag(y), numbers.astype(np.float16).astype(np.float32))
+    y = product.matmul(device(numbers[:1, None] + 1), device(only[:1, :1]), precision="float16")
+    assert np.isposinf(DEVICE.to_host(y)).all()
 
 
 @pytest.mark.usefixtures("tf32")

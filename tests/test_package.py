@@ -23,6 +23,7 @@ LEVELS = {
     "losses": 4,
     "nn": 5,
     "optim": 5,
+    "amp": 6,
     "baselines": 6,
     "data": 6,
     "models": 6,

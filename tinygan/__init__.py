@@ -8,9 +8,11 @@ from tinygan.autograd import (
     Parameter,
     Size,
     Tensor,
+    autocast,
     compile,
     enable_grad,
     inference_mode,
+    is_autocast_enabled,
     is_grad_enabled,
     no_grad,
     set_grad_enabled,
@@ -19,8 +21,8 @@ from tinygan.backend import Device as device
 from tinygan.backend import cuda
 from tinygan.backend.cpu.threads import get_num_threads, set_num_threads
 from tinygan.backend.cuda.precision import allow_tf32
-from tinygan.backend.dtypes import bool_ as bool
 from tinygan.backend.dtypes import (
+    bfloat16,
     double,
     float16,
     float32,
@@ -36,6 +38,7 @@ from tinygan.backend.dtypes import (
     short,
     uint8,
 )
+from tinygan.backend.dtypes import bool_ as bool
 from tinygan.backend.dtypes import float32 as float
 from tinygan.backend.dtypes import int32 as int
 from tinygan.ops import *
@@ -45,11 +48,11 @@ __version__ = "0.1.0"
 
 
 if _TYPE_CHECKING:
-    from tinygan import data, losses, nn, optim, utils
+    from tinygan import amp, data, losses, nn, optim, utils
 
 
 def __getattr__(name: str) -> object:
     """The packages above the ops, loaded at first use: the command line's help needs none."""
-    if name in ("data", "losses", "nn", "optim", "utils"):
+    if name in ("amp", "data", "losses", "nn", "optim", "utils"):
         return _importlib.import_module(f"tinygan.{name}")
     raise AttributeError(f"module 'tinygan' has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """The engine: Tensor, Primitive, grad, and gradients verified numerically."""
 
+from tinygan.autograd.autocast import autocast, is_autocast_enabled
 from tinygan.autograd.gradcheck import GradcheckError, GradcheckReport, check, gradcheck
 from tinygan.autograd.graph import backward, grad
 from tinygan.autograd.memory import change, may_change
@@ -15,10 +16,11 @@ from tinygan.autograd.node import Node
 from tinygan.autograd.primitive import REGISTRY, Primitive, primitive
 from tinygan.autograd.replay import compile
 from tinygan.autograd.tensor import Parameter, Size, Tensor, Variable, wrap
-from tinygan.autograd.trace import add_to, before_replay, perform
+from tinygan.autograd.trace import Change, add_to, before_replay, perform
 
 __all__ = [
     "REGISTRY",
+    "Change",
     "GradcheckError",
     "GradcheckReport",
     "Node",
@@ -28,6 +30,7 @@ __all__ = [
     "Tensor",
     "Variable",
     "add_to",
+    "autocast",
     "backward",
     "before_replay",
     "change",
@@ -37,6 +40,7 @@ __all__ = [
     "grad",
     "gradcheck",
     "inference_mode",
+    "is_autocast_enabled",
     "is_grad_enabled",
     "may_change",
     "no_grad",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+from tinygan.autograd.autocast import products
 from tinygan.autograd.mode import set_grad_enabled
 from tinygan.autograd.node import Node
 from tinygan.autograd.tensor import Tensor, wrap
@@ -112,7 +113,7 @@ def _walk(
             needed.add(node)
             run.add(node)
     found: dict[Node, Tensor | None] = {n: None for n in order if n in wanted}
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), products() as set_precision:
         for node in reversed(order):
             g = grads.pop(node, None)
             if g is None:
@@ -126,6 +127,7 @@ def _walk(
                     f"{node.op}: the graph was walked before and its saved arrays are freed; pass "
                     "retain_graph=True to the first backward() or grad()"
                 )
+            set_precision(node.static.get("precision"))  # as in the forward pass
             asked = [source is not None and source in needed for source in node.inputs]
             for source, g_input in zip(
                 node.inputs, node.op.input_gradients(node, g, asked), strict=True

@@ -1,11 +1,11 @@
-"""Whether operations are recorded, and who watches them. Both belong to the thread."""
+"""Whether operations are recorded, how products are rounded, who watches: all by thread."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ class _State(threading.local):
     recording: bool = True
     observer: Callable[[Any, Any], None] | None = None
     trace: Trace | None = None
+    precisions: Mapping[str, str | None] = MappingProxyType({})  # of products, by device
 
 
 state = _State()

@@ -27,7 +27,7 @@ from tinygan.autograd.mode import state
 from tinygan.autograd.node import Node, _counter
 from tinygan.autograd.tensor import Tensor, wrap
 from tinygan.backend import Backend, DeviceError, backend_of
-from tinygan.backend.dtypes import promote
+from tinygan.backend.dtypes import float32, promote
 from tinygan.backend.kernels import Kernels
 
 REGISTRY: dict[str, Primitive] = {}
@@ -89,6 +89,7 @@ class Primitive:
         real: bool = False,
         view: bool = False,
         changes_inputs: bool = False,
+        product: bool = False,
     ) -> None:
         self.reference = reference
         self.name = self.__name__ = reference.__name__.strip("_")
@@ -103,7 +104,7 @@ class Primitive:
         self.statics = [p.name for p in keywords]
         self.defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         self.elementwise, self.real, self.view = elementwise, real, view
-        self.changes_inputs = changes_inputs
+        self.changes_inputs, self.product = changes_inputs, product
         self.rules: dict[int, Rule] = {}
         self.joint: Rule | None = None
         self.saves: frozenset[int] = frozenset()
@@ -163,6 +164,9 @@ class Primitive:
                 arrays.append(self._constant(x))
         if self.statics:
             static = {**self.defaults, **static} if static else self.defaults
+            if self.product and state.precisions and getattr(arrays[0], "dtype", None) == float32:
+                where = backend_of(arrays[0]).device.type
+                static = {**static, "precision": state.precisions.get(where)}
         y = self.compute(arrays, static)
         if state.observer is not None:
             state.observer(self, y)
@@ -328,6 +332,7 @@ def primitive(
     real: bool = False,
     view: bool = False,
     changes_inputs: bool = False,
+    product: bool = False,
 ) -> Callable[[Callable[..., Any]], Primitive]: ...
 
 
@@ -336,7 +341,8 @@ def primitive(reference: Callable[..., Any] | None = None, **kind: bool) -> Any:
 
     `elementwise`: its inputs are cast to their common type, as PyTorch does. `real`: integers
     become the default floating-point type first. `view`: the result may share the memory of the
-    first input. `changes_inputs`: it is called for what it does to their memory.
+    first input. `changes_inputs`: it is called for what it does to their memory. `product`: it has
+    a static `precision`, which `autocast` sets.
     """
     if reference is None:
         return lambda function: Primitive(function, **kind)

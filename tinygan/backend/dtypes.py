@@ -16,6 +16,16 @@ int32 = np.dtype(np.int32)
 int64 = long = np.dtype(np.int64)
 bool_ = np.dtype(np.bool_)
 
+
+class _BFloat16:
+    """The name of a precision, for `autocast`; arrays of it there are none."""
+
+    def __repr__(self) -> str:
+        return "bfloat16"
+
+
+bfloat16 = _BFloat16()
+
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 _default = float32
 

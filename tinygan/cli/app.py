@@ -105,6 +105,9 @@ def train(
     tf32: Annotated[
         bool | None, typer.Option("--tf32", help="Faster products on a GPU.", show_default=False)
     ] = None,
+    precision: Annotated[
+        str | None, _option("Of products: float32, float16 or bfloat16. [float32]")
+    ] = None,
     out: Annotated[Path | None, _option("The run directory to make. [runs/DATA-MODEL]")] = None,
     resume: Annotated[Path | None, _option("Continue the run in this directory.")] = None,
     distributed: Annotated[

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygan.autograd import primitive
+from tinygan.backend.rounding import rounded
 from tinygan.ops.windows import Pads, Pair, columns, columns_to_image, window_count
 
 __all__: list[str] = []
@@ -24,7 +25,7 @@ __all__: list[str] = []
 COLUMNS = 1 << 22  # numbers in the windows of one part: caches want few, GPUs want many
 
 
-@primitive
+@primitive(product=True)
 def _conv2d(
     xp: Any,
     x: Any,
@@ -35,8 +36,10 @@ def _conv2d(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
 ) -> Any:
     """y[n,o,i,j] = bias[o] + sum_cab x[n, c, i sh + a dh - top, j sw + b dw - left] w[o,c,a,b]."""
+    x, w = rounded(xp, x, precision), rounded(xp, w, precision)
     kernel = w.shape[2:]
     axes = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
     height, width = (window_count(*axis) for axis in axes)
@@ -52,7 +55,7 @@ def _conv2d(
     return y.transpose(0, 3, 1, 2)
 
 
-@primitive
+@primitive(product=True)
 def _conv2d_input_grad(
     xp: Any,
     g: Any,
@@ -64,8 +67,10 @@ def _conv2d_input_grad(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
 ) -> Any:
     """The gradient of <g, conv2d(x, w)> by x of `size` (H, W), plus bias[c]."""
+    g, w = rounded(xp, g, precision), rounded(xp, w, precision)
     (height, width), (c, *kernel) = g.shape[2:], w.shape[1:]
     matrix, start = _matrix(w, groups), (padding[0][0], padding[1][0])
     parts = []
@@ -79,7 +84,7 @@ def _conv2d_input_grad(
     return x.transpose(0, 3, 1, 2)
 
 
-@primitive
+@primitive(product=True)
 def _conv2d_weight_grad(
     xp: Any,
     x: Any,
@@ -90,8 +95,10 @@ def _conv2d_weight_grad(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
 ) -> Any:
     """The gradient of <g, conv2d(x, w)> by w of `kernel` (kh, kw)."""
+    x, g = rounded(xp, x, precision), rounded(xp, g, precision)
     o, height, width = g.shape[1:]
     total: Any = 0
     for part in _parts(g.shape[0], height * width * kernel[0] * kernel[1] * x.shape[1]):
@@ -128,6 +135,7 @@ def _columns(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
 ) -> Any:
     """(N, C, H, W) -> (groups, N H' W', kh kw C/groups)."""
     start, channels = (padding[0][0], padding[1][0]), x.shape[1] // groups

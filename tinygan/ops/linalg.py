@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
+from tinygan.backend.rounding import rounded
 from tinygan.ops.shape import flatten, squeeze, transpose, unsqueeze
 
 __all__ = ["addmm", "baddbmm", "bmm", "dot", "linear", "matmul", "mm", "mv", "outer"]
@@ -23,8 +24,8 @@ def _mT(x: Tensor) -> Tensor:
     return transpose(x, -2, -1)
 
 
-@primitive
-def matmul(xp: Any, x: Any, w: Any) -> Any:
+@primitive(product=True)
+def matmul(xp: Any, x: Any, w: Any, *, precision: str | None = None) -> Any:
     """x (..., i, j) @ w (..., j, k) -> (..., i, k), batch dimensions broadcast.
 
     A 1-D x counts as a row, a 1-D w as a column, and the dimension so added is dropped again.
@@ -38,6 +39,7 @@ def matmul(xp: Any, x: Any, w: Any) -> Any:
             f"the last size of {x.shape} must equal the "
             f"{'second to last' if w.ndim > 1 else 'only'} size of {w.shape}"
         )
+    x, w = rounded(xp, x, precision), rounded(xp, w, precision)
     if x.ndim > 2 and w.ndim == 2 and x.size:  # one product instead of a batch of small ones
         return xp.matmul(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[1])
     return xp.matmul(x, w)
@@ -64,8 +66,8 @@ def _matmul_w(g: Tensor, x: Tensor, w_shape: tuple[int, ...]) -> Tensor:
 matmul.vjp(x=_matmul_x, w=_matmul_w)
 
 
-@primitive
-def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+@primitive(product=True)
+def linear(xp: Any, x: Any, weight: Any, bias: Any = None, *, precision: str | None = None) -> Any:
     """y = x w^T + b: x (..., in), weight (out, in), bias (out) or None -> (..., out)."""
     if x.dtype != weight.dtype:
         raise _two_dtypes(x, weight)
@@ -74,7 +76,7 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
             f"expected x (..., in) and weight (out, in), got {x.shape} and {weight.shape}"
         )
     flat = x.reshape(-1, x.shape[-1]) if x.ndim > 2 and x.size else x
-    y = xp.matmul(flat, weight.T)
+    y = xp.matmul(rounded(xp, flat, precision), rounded(xp, weight, precision).T)
     if bias is not None:
         if bias.shape != weight.shape[:1]:
             raise ValueError(f"expected bias ({weight.shape[0]},), got {bias.shape}")

@@ -38,6 +38,7 @@ class Optimizer:
         self._hyper: list[Numbers] = []
         self._updates: dict[Any, Update] = {}
         self._post_hooks: list[Callable[..., None]] = []
+        self.found_inf: Tensor | None = None  # set by a GradScaler: where it is not 0, no update
         given: list[Any] = list(params)
         if not given:
             raise ValueError("optimizer got an empty parameter list")
@@ -162,13 +163,14 @@ class Optimizer:
     ) -> None:
         """Apply the rule to parameters of one group that are on one device."""
         static = self._static(group)
-        key = (number, backend, *static.values())
+        guard = [] if self.found_inf is None else [self.found_inf.array]
+        key = (number, backend, bool(guard), *static.values())
         update = self._updates.get(key)
         if update is None:
-            update = self._updates[key] = self.rule.on(**static)
+            update = self._updates[key] = self.rule.on(bool(guard), **static)
         columns = map(list, zip(*[arguments for _, arguments in rows], strict=True))
         hyper = self._hyper[number].on(backend, self._numbers(group))
-        perform(update, *columns, hyper, changed=[p for p, _ in rows])
+        perform(update, *columns, hyper, *guard, changed=[p for p, _ in rows])
 
     def refresh(self) -> None:
         """Bring the arrays that the rules read up to date with `param_groups`.

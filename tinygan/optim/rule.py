@@ -19,12 +19,12 @@ changed nothing) the reference computes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygan.backend import Backend, backend_of
+from tinygan.backend import Backend, backend_of, is_array
 from tinygan.backend.kernels import Kernels, recording
 
 RULES: dict[str, Rule] = {}
@@ -46,9 +46,12 @@ class Rule:
         """Set a faster implementation for a backend: a function, or "module:function" to load."""
         self.kernels[backend] = kernel
 
-    def on(self, **static: Any) -> Update:
-        """The update of many parameters by this rule."""
-        return Update(self, static)
+    def on(self, guarded: bool = False, **static: Any) -> Update:
+        """The update of many parameters by this rule.
+
+        If `guarded` it takes one more array, last, and does nothing where a number in it is not 0.
+        """
+        return Update(self, static, guarded)
 
     def __repr__(self) -> str:
         return f"<update rule {self.name}>"
@@ -59,19 +62,39 @@ class Update:
 
     launches = True
 
-    def __init__(self, rule: Rule, static: dict[str, Any]) -> None:
-        self.rule, self.static = rule, static
+    def __init__(self, rule: Rule, static: dict[str, Any], guarded: bool) -> None:
+        self.rule, self.static, self.guarded = rule, static, guarded
         self.memory: dict[str, Any] = {}
 
     def __call__(self, *arguments: Any) -> Any:
+        found = None
+        if self.guarded:
+            *arguments, found = arguments  # type: ignore[assignment]
+            if backend_of(found).name == "cpu":  # whose values Python may read, in each replay anew
+                if recording.tape is not None:
+                    return NotImplemented
+                if found.any():
+                    return None
+                found = None
+        done = self._launch(arguments, found)
+        if done is NotImplemented and recording.tape is None:
+            self._compute(arguments, found)
+            return None
+        return done
+
+    def _launch(self, arguments: Sequence[Any], found: Any) -> Any:
+        kernel = self.rule.kernels.find(backend_of(arguments[0][0]).name)
+        if kernel is None:
+            return NotImplemented
+        static = self.static if found is None else {**self.static, "found": found}
+        return kernel(self.memory, *arguments, **static)
+
+    def _compute(self, arguments: Sequence[Any], found: Any) -> None:
         parameters = arguments[0]
-        backend = backend_of(parameters[0])
-        kernel = self.rule.kernels.find(backend.name)
-        done = NotImplemented
-        if kernel is not None:
-            done = kernel(self.memory, *arguments, **self.static)
-        if done is not NotImplemented or recording.tape is not None:
-            return done
+        xp = backend_of(parameters[0]).xp
+        others = [a for i, a in enumerate(arguments) if i != 1 and isinstance(a, list)]
+        changed = [x for a in others for x in a if is_array(x)]
+        before = [] if found is None else [x.copy() for x in changed]
         if self.rule.step is not None:
             steps = arguments[self.rule.step]
             for step in steps if isinstance(steps, list) else [steps]:
@@ -79,7 +102,9 @@ class Update:
         with np.errstate(all="ignore"):
             for i in range(len(parameters)):
                 one = [a[i] if isinstance(a, list) else a for a in arguments]
-                self.rule.reference(backend.xp, *one, **self.static)
+                self.rule.reference(xp, *one, **self.static)
+        for x, old in zip(changed, before, strict=False):  # what was not to be done is undone
+            x[...] = xp.where((found != 0).any(), old, x)
 
 
 def rule(reference: Callable[..., None]) -> Rule:

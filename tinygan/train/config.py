@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygan.backend.errors import UserError, unknown
+from tinygan.backend.rounding import PRECISIONS
 from tinygan.baselines import BASELINES
 from tinygan.losses import GAMES, PENALTIES, smoothed
 from tinygan.models import CONDITIONAL, MODELS
@@ -32,7 +33,8 @@ class Config:
     normalisation (auto: unless there is a penalty or the game is wasserstein). Of several
     processes that train together each has a batch of `batch_size`, and `sync_batch_norm` takes the
     moments of batch normalisation over all of them. `tf32` lets a GPU round the factors of matrix
-    products and convolutions.
+    products and convolutions, a `precision` of float16 or bfloat16 rounds them to that on every
+    device; with float16 the losses are scaled.
 
     `conditional` tells both networks the class of a sample (concatenation, projection, or
     auxiliary: D has a classifier at its side, whose loss is weighed by `class_weight`), or has them
@@ -90,6 +92,7 @@ class Config:
     seed: int = 0
     device: str = "auto"
     tf32: bool = False
+    precision: str = "float32"
     checkpoint_every: int = 250
     sample_every: int = 50
     mark: bool = False
@@ -105,6 +108,7 @@ class Config:
             ("schedule", SCHEDULES),
             ("normalize", NORMALIZED),
             ("device", ("auto", "cpu", "cuda")),
+            ("precision", ("float32", *PRECISIONS)),
         ):
             if getattr(self, name) not in known:
                 raise UserError(unknown(name, getattr(self, name), known))

@@ -20,6 +20,7 @@ from tinygan.train.pictures import animate, draw_curves, picture
 from tinygan.train.run import Run, writing
 from tinygan.train.state import Training
 
+LEAST_SCALE = 2.0**-14  # of losses: gradients that overflow here are not finite without one
 FLUSH = 10  # steps whose metrics are brought to the host together, and looked at as much later
 
 
@@ -93,6 +94,11 @@ def _show(
     for step, values in enumerate(metrics.arrived(), before + 1):
         looked = values.get("diagnostics")
         bad = [n for n, x in values.items() if isinstance(x, float) and not math.isfinite(x)]
+        bad += [
+            f"{name[0]}_grad_norm at every scale of the loss"
+            for name, value in values.items()
+            if name in ("d_scale", "g_scale") and value < LEAST_SCALE
+        ]
         if bad:
             if run is not None:
                 run.append(records)

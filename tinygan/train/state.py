@@ -7,8 +7,10 @@ from functools import partial
 from math import cos, pi
 from typing import Any
 
+from tinygan.amp import GradScaler, autocast
 from tinygan.autograd import Tensor, compile, no_grad
 from tinygan.backend.cuda.precision import allow_tf32
+from tinygan.backend.dtypes import bfloat16, float16
 from tinygan.data import DataLoader
 from tinygan.data.resident import resident
 from tinygan.distributed import broadcast, world
@@ -21,12 +23,14 @@ from tinygan.ops import (
     default_generator,
     full_like,
     get_rng_state,
+    isfinite,
     manual_seed,
     randint,
     randn,
     remainder,
     set_rng_state,
     tensor,
+    where,
 )
 from tinygan.optim import EMA, Adam, Optimizer
 from tinygan.optim.lr_scheduler import LambdaLR
@@ -79,6 +83,13 @@ class Training:
             keep = partial(keep_within, config.clip)
             self.discriminator_optimizer.register_step_post_hook(keep)
         self.average = EMA(self.generator, config.ema)
+        scaled = config.precision == "float16"
+        self.scalers = (GradScaler(device, enabled=scaled), GradScaler(device, enabled=scaled))
+        self.rounding = autocast(
+            device,
+            bfloat16 if config.precision == "bfloat16" else float16,
+            config.precision != "float32",
+        )
         self.game = make_game(config, device)
         self.penalty_weight = tensor(config.penalty_weight, device=device)
         self.penalty = None
@@ -169,19 +180,27 @@ class Training:
         if self.config.conditional == "codes":
             drawn = [randint(self.classes, (len(x),), device=x.device) for x in tensors]
             columns.append(tuple(drawn))
-        metrics = gan_step(
-            self.generator,
-            self.discriminator,
-            self.generator_optimizer,
-            self.discriminator_optimizer,
-            zip(*columns, strict=True),
-            self.config.latent,
-            self.game,
-            watch.weighed(self.penalty) if watch and self.penalty else self.penalty,
-            self.config.unroll,
-            watch=watch,
-        )
+        with self.rounding:
+            metrics = gan_step(
+                self.generator,
+                self.discriminator,
+                self.generator_optimizer,
+                self.discriminator_optimizer,
+                zip(*columns, strict=True),
+                self.config.latent,
+                self.game,
+                watch.weighed(self.penalty) if watch and self.penalty else self.penalty,
+                self.config.unroll,
+                scalers=self.scalers,
+                watch=watch,
+            )
         self.average.update()
+        with no_grad():
+            for player, scaler in zip("dg", self.scalers, strict=True):
+                if scaler.is_enabled():  # there is a norm only where there was an update
+                    norm = metrics[f"{player}_grad_norm"]
+                    metrics[f"{player}_grad_norm"] = where(isfinite(norm), norm, 0.0)
+                    metrics[f"{player}_scale"] = scaler.current.clone()
         return metrics
 
     def draw(self, noise: Tensor) -> Tensor:
@@ -202,6 +221,8 @@ class Training:
         }
         if self.config.diagnostics_every:
             parts["diagnostics"] = self.diagnostics
+        if self.scalers[0].is_enabled():
+            parts["discriminator_scaler"], parts["generator_scaler"] = self.scalers
         return {**parts, "game": self.game} if self.game.state_dict() else parts
 
     def state_dict(self) -> dict[str, Any]:

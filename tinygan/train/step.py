@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from tinygan.amp import GradScaler
 from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.distributed import averaged
 from tinygan.losses import BoundaryEquilibrium, Game, PairGame, verdict
@@ -17,6 +18,7 @@ from tinygan.train.unrolled import full_loss, unrolled
 Penalty = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]
 Batch = Tensor | Sequence[Tensor]
 Watch = Callable[..., None]
+UNSCALED = (GradScaler(enabled=False), GradScaler(enabled=False))
 
 
 def gan_step(
@@ -30,6 +32,7 @@ def gan_step(
     penalty: Penalty | None = None,
     unroll: int = 0,
     reconstruction: Callable[[Tensor, Tensor], Tensor] | None = None,
+    scalers: tuple[GradScaler, GradScaler] = UNSCALED,
     watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """Update D once for every batch of `reals`, then G once; return what happened, as tensors.
@@ -44,8 +47,9 @@ def gan_step(
     images, from which G is to make x; `reconstruction(x, G(z, labels))`, weighed already, is then
     added to G's loss. With `unroll` k G plays against D as it would be k updates later, and its
     gradient goes through them. `watch` is told what there was: the last batches, their logits, the
-    gradients of D and G.
+    gradients of D and G. The `scalers` of D's loss and of G's are for gradients in float16.
     """
+    d_scaler, g_scaler = scalers
     for real, *labels in map(parts, reals):
         critic = told(discriminator, labels)
         noise = randn(len(real), latent, device=real.device)  # sample
@@ -55,9 +59,10 @@ def gan_step(
         expect_logits(game, real_logits, len(real))
         d_loss = game.discriminator(real_logits, fake_logits)
         d_total = d_loss if penalty is None else d_loss + penalty(critic, real, fake)
+        d_total = d_scaler.scale(d_total)  # in float16 only
         d_gradients = grad(d_total, discriminator.parameters(), allow_unused=True)  # D gradient
         d_gradients = averaged(d_gradients)  # over the ranks, if there are several
-        discriminator_optimizer.update(d_gradients)  # D update
+        d_gradients = d_scaler.apply(discriminator_optimizer, d_gradients)  # D update
 
     noise = randn(len(real), latent, device=real.device)  # sample
     fake = generator(noise, *labels)
@@ -69,9 +74,9 @@ def gan_step(
         logits.insert(0, critic(real))
     g_loss = game.generator(*logits)
     g_total = g_loss if reconstruction is None else g_loss + reconstruction(real, fake)
-    g_gradients = grad(g_total, generator.parameters())  # G gradient
+    g_gradients = grad(g_scaler.scale(g_total), generator.parameters())  # G gradient
     g_gradients = averaged(g_gradients)
-    generator_optimizer.update(g_gradients)  # G update
+    g_gradients = g_scaler.apply(generator_optimizer, g_gradients)  # G update
 
     game.balance(real_logits, fake_logits)
     with no_grad():

@@ -20,6 +20,7 @@ from tinygan.backend.cpu import (
 from tinygan.backend.cpu.copy import copy, fits, ordered
 from tinygan.backend.cpu.epilogue import Activation, epilogue
 from tinygan.backend.cpu.memory import address, aligned, image_place, scratch
+from tinygan.backend.cpu.rounding import rounded
 from tinygan.backend.kernels import launches
 
 Pair = tuple[int, int]
@@ -43,6 +44,7 @@ def conv2d(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
     out: Any = None,
     activation: Activation = None,
 ) -> Any:
@@ -51,6 +53,7 @@ def conv2d(
     work = x.shape[0] * height * width * w.size
     if not work or min(height, width) < 1 or not _suit(x, w, bias, out):
         return NotImplemented
+    x, w = rounded(x, precision), rounded(w, precision)
     image = _channels_last(x)
     tables = plans.forward(
         image.shape, w.shape, (height, width), stride, _start(padding), dilation, groups, x.dtype
@@ -75,12 +78,14 @@ def conv2d_input_grad(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
     out: Any = None,
     activation: Activation = None,
 ) -> Any:
     work = g.shape[0] * g.shape[2] * g.shape[3] * w.size
     if not work or min(size) < 1 or not _suit(g, w, bias, out):
         return NotImplemented
+    g, w = rounded(g, precision), rounded(w, precision)
     image = _channels_last(g)
     tables = plans.backward(
         image.shape, w.shape, size, stride, _start(padding), dilation, groups, g.dtype
@@ -102,12 +107,14 @@ def conv2d_weight_grad(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
     out: Any = None,
 ) -> Any:
     o, c = g.shape[1], x.shape[1] // groups
     work = g.size * c * kernel[0] * kernel[1]
     if not work or not _suit(x, g, out):
         return NotImplemented
+    x, g = rounded(x, precision), rounded(g, precision)
     image, right, exchanged = _channels_last(x), _channels_last(g), False
     kind = x.dtype
     number = threads.get_num_threads() if work > PARALLEL else 1

@@ -13,6 +13,7 @@ from tinygan.backend.cpu.epilogue import Activation, epilogue
 from tinygan.backend.cpu.memory import address, scratch
 from tinygan.backend.cpu.product import PLAN, pack_panels, panels, product
 from tinygan.backend.cpu.product_tiles import ROWS
+from tinygan.backend.cpu.rounding import rounded
 from tinygan.backend.kernels import launches
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -25,9 +26,10 @@ CHUNKS = 32  # more than there are threads, so that a busy core takes fewer
 
 
 @launches
-def matmul(x: Any, w: Any, *, out: Any = None) -> Any:
+def matmul(x: Any, w: Any, *, precision: str | None = None, out: Any = None) -> Any:
     if x.ndim < 2 or w.ndim < 2 or x.shape[-1] != w.shape[-2]:
         return NotImplemented
+    x, w = rounded(x, precision), rounded(w, precision)
     if w.ndim == 2:
         return _rows(x, w, None, out, None)
     if x.ndim == w.ndim == 3 and len(x) == len(w):
@@ -41,6 +43,7 @@ def linear(
     weight: Any,
     bias: Any = None,
     *,
+    precision: str | None = None,
     out: Any = None,
     activation: Activation = None,
 ) -> Any:
@@ -48,7 +51,7 @@ def linear(
         return NotImplemented
     if bias is not None and (bias.dtype != x.dtype or bias.shape != weight.shape[:1]):
         return NotImplemented
-    return _rows(x, weight.T, bias, out, activation)
+    return _rows(rounded(x, precision), rounded(weight, precision).T, bias, out, activation)
 
 
 def _rows(x: Any, w: Any, bias: Any, out: Any, activation: Activation) -> Any:

@@ -35,7 +35,7 @@ convolution(const T* x, const T* w, T* y, const T* bias, int biased, int activat
         written = {positions, rows, columns};
         int last = min(first + Shape::rows, positions.count()) - 1;
         if (first <= last) positions.narrow(rows, columns, first, last);
-        Counter taps = counter(max(columns.taps, 1), read, DEPTH<T>);
+        Counter taps = counter(max(columns.taps, 1), read, PANEL<T, Shape, TENSOR>);
         const int *xs = g.x, *ws = g.w;
         const T *image = x + group * read * xs[1], *weights = w + group * ws[0];
         factors.left = {image, xs[0], xs[1], xs[2], xs[3], positions, rows, columns,
@@ -54,8 +54,8 @@ convolution(const T* x, const T* w, T* y, const T* bias, int biased, int activat
         aligned(to, g.y[1], g.y[0], g.y[2], g.y[3]),
         biased ? bias + group * width : nullptr, 0, 1, activation, slope};
     product_tile<T, Shape, TENSOR>(
-        factors, result, first, blockIdx.y * Shape::columns,
-        (depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, parts, sums, tile});
+        factors, result, first, blockIdx.y * Shape::columns, depth,
+        Parts<T>{part, parts, sums, tile});
 }
 
 // Where a tap by a channel is among the weights.
@@ -79,7 +79,7 @@ weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Geometry g
     int read = g.read, width = g.written, depth = g.images * rows.count * columns.count;
     __shared__ Factors<WindowsOfTaps<T>, Counted<T>> factors;
     if (threadIdx.x == 0) {
-        Counter positions = counter(rows.count, columns.count, DEPTH<T>);
+        Counter positions = counter(rows.count, columns.count, PANEL<T, Shape, TENSOR>);
         const int *xs = g.x, *ys = g.y;
         const T *image = x + group * read * xs[1], *gradient = y + group * width * ys[1];
         factors.left = {image, xs[0], xs[1], xs[2], xs[3], g.images, rows, columns, read,
@@ -93,6 +93,6 @@ weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Geometry g
         w + group * g.w[0], weight, g.w[1], rows.taps * columns.taps * read, width,
         false, nullptr, 0, 0, 0, T(0)};
     product_tile<T, Shape, TENSOR>(
-        factors, result, blockIdx.x * Shape::rows, blockIdx.y * Shape::columns,
-        (depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, parts, sums, tile});
+        factors, result, blockIdx.x * Shape::rows, blockIdx.y * Shape::columns, depth,
+        Parts<T>{part, parts, sums, tile});
 }

@@ -25,7 +25,7 @@ template <typename T> struct Windows {
                 x.start + at.column * x.stride};
     }
     __device__ Depth start(int k) const { return taps.digits(k); }
-    __device__ void advance(Depth& k) const { taps.add(k, taps.step); }
+    __device__ void advance(Depth& k, int) const { taps.add(k, taps.step); }
     __device__ void load(const Place& p, Depth k, T* quad) const {
         if (aligned) {
             int from = pixel(p, k);
@@ -69,7 +69,7 @@ template <typename T> struct WindowsOfTaps {
                 x.start + tap % x.taps * x.step};
     }
     __device__ Depth start(int k) const { return positions.digits(k); }
-    __device__ void advance(Depth& k) const { positions.add(k, positions.step); }
+    __device__ void advance(Depth& k, int) const { positions.add(k, positions.step); }
     __device__ void load(const Place& p, Depth k, T* quad) const {
         if (aligned) {
             int from = pixel(p, k);
@@ -105,7 +105,7 @@ template <typename T> struct Counted {
     __device__ bool along_depth() const { return false; }
     __device__ Place place(int i) const { return i; }
     __device__ Depth start(int k) const { return counter.digits(k); }
-    __device__ void advance(Depth& k) const { counter.add(k, counter.step); }
+    __device__ void advance(Depth& k, int) const { counter.add(k, counter.step); }
     __device__ void load(Place i, Depth k, T* quad) const {
         const T* from = numbers + k.high * high + k.middle * middle + k.low * low + i * step;
         int here = k.high < most ? size - i : 0;

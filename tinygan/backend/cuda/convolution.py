@@ -34,6 +34,7 @@ def conv2d(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
     out: Any = None,
     activation: Activation = None,
 ) -> Any:
@@ -41,7 +42,7 @@ def conv2d(
     height, width = ((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
     static = Static(stride, (padding[0][0], padding[1][0]), dilation, groups)
     shape = (x.shape[0], w.shape[0], height, width)
-    return _convolved(x, w, bias, shape, static, False, out, activation)
+    return _convolved(x, w, bias, shape, static, False, precision, out, activation)
 
 
 @launches
@@ -55,12 +56,13 @@ def conv2d_input_grad(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
     out: Any = None,
     activation: Activation = None,
 ) -> Any:
     static = Static(stride, (padding[0][0], padding[1][0]), dilation, groups)
     shape = (g.shape[0], w.shape[1] * groups, *size)
-    return _convolved(g, w, bias, shape, static, True, out, activation)
+    return _convolved(g, w, bias, shape, static, True, precision, out, activation)
 
 
 @launches
@@ -73,6 +75,7 @@ def conv2d_weight_grad(
     padding: Pads,
     dilation: Pair,
     groups: int,
+    precision: str | None = None,
     out: Any = None,
 ) -> Any:
     static = Static(stride, (padding[0][0], padding[1][0]), dilation, groups)
@@ -81,7 +84,7 @@ def conv2d_weight_grad(
         return NotImplemented
     w = backend_for("cuda").xp.empty(shape, x.dtype) if out is None else out
     steps = _weight_steps(w, groups, False)
-    tensor = on_tensor_cores(x.dtype)
+    tensor = on_tensor_cores(x.dtype, precision)
     plan = geometry.plan(
         "weights", _where(x), (shape, steps), _where(g), static, x.itemsize, tensor
     )
@@ -90,9 +93,9 @@ def conv2d_weight_grad(
     arguments = (x, g, w, plan.geometry, plan.sums(w), np.int32(plan.parts))
     if plan.tile is None:
         launch = GROUPED_WEIGHT_GRADIENT[x.dtype]
+        launch(plan.grid, plan.threads, (*arguments, np.int32(tensor)))
     else:
-        launch = WEIGHT_GRADIENT[x.dtype, plan.tile, tensor]
-    launch(plan.grid, plan.threads, arguments)
+        WEIGHT_GRADIENT[x.dtype, plan.tile, tensor](plan.grid, plan.threads, arguments)
     return w
 
 
@@ -103,6 +106,7 @@ def _convolved(
     shape: tuple[int, ...],
     static: Static,
     transposed: bool,
+    precision: str | None,
     out: Any,
     activation: Activation,
 ) -> Any:
@@ -117,7 +121,7 @@ def _convolved(
     tiles = not geometry.narrow(groups, x.shape[1] // groups, channels // groups)
     if tiles and steps[1] != kind.itemsize and w.size > SMALL:
         given, steps = _laid_out(w, groups, transposed)
-    what, tensor = "transposed" if transposed else "forward", on_tensor_cores(kind)
+    what, tensor = "transposed" if transposed else "forward", on_tensor_cores(kind, precision)
     plan = geometry.plan(
         what, _where(x), (w.shape, steps), _where(y), static, kind.itemsize, tensor
     )  # fmt: skip
@@ -129,7 +133,7 @@ def _convolved(
         plan.geometry,
     )
     if plan.tile is None:
-        GROUPED[kind](plan.grid, plan.threads, arguments)
+        GROUPED[kind](plan.grid, plan.threads, (*arguments, np.int32(tensor)))
     else:
         launch = CONVOLUTION[kind, plan.tile, tensor]
         launch(plan.grid, plan.threads, (*arguments, plan.sums(y), np.int32(plan.parts)))

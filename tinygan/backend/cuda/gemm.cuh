@@ -5,7 +5,7 @@
 // into a second panel, so that each step needs one barrier only.
 //
 // A factor is read through a Source: load reads a quad of numbers (zeros beyond the ends) from a
-// place, which is a row (or a column), and a depth, which advance moves on by DEPTH. Quads run the
+// place, which is a row (or a column), and a depth, which advance moves on by a panel. Quads run the
 // way that along_depth() says. A thread's quads are at one depth if they run along it, else at one
 // place: a Source that is sure says so (one_depth, one_place), which spares registers.
 #pragma once
@@ -25,7 +25,7 @@ template <typename T> struct Matrix {
     __device__ bool along_depth() const { return along; }
     __device__ Place place(int i) const { return i; }
     __device__ Depth start(int k) const { return k; }
-    __device__ void advance(Depth& k) const { k += DEPTH<T>; }
+    __device__ void advance(Depth& k, int panel) const { k += panel; }
     __device__ void load(Place i, Depth k, T* quad) const {
         const T* from = numbers + i * step + k * depth_step;
         int here = along ? (i < size ? depth - k : 0) : (k < depth ? size - i : 0);
@@ -72,8 +72,9 @@ template <typename T, class Rows> struct Result {
 };
 
 // A thread's quads of each panel of a factor, on their way.
-template <typename T, int SIZE, int THREADS, class Source> struct Quads {
-    static constexpr int total = SIZE * DEPTH<T> / 4, share = (total + THREADS - 1) / THREADS;
+template <typename T, class Sums, int SIZE, int THREADS, class Source> struct Quads {
+    static constexpr int deep = Sums::depth;
+    static constexpr int total = SIZE * deep / 4, share = (total + THREADS - 1) / THREADS;
     static constexpr int spots = Source::one_place ? 1 : share;
     static constexpr int depths = Source::one_depth ? 1 : share;
     typename Source::Place places[spots];
@@ -83,7 +84,7 @@ template <typename T, int SIZE, int THREADS, class Source> struct Quads {
     struct Spot { int i, k; };
     static __device__ Spot spot(const Source& source, int q) {
         int t = threadIdx.x + q * THREADS;
-        if (source.along_depth()) return {t / (DEPTH<T> / 4), t % (DEPTH<T> / 4) * 4};
+        if (source.along_depth()) return {t / (deep / 4), t % (deep / 4) * 4};
         return {t % (SIZE / 4) * 4, t / (SIZE / 4)};
     }
     static __device__ bool exists(int q) {
@@ -102,22 +103,14 @@ template <typename T, int SIZE, int THREADS, class Source> struct Quads {
         for (int q = 0; q < share; q++)
             if (exists(q)) source.load(places[q % spots], depth[q % depths], numbers[q]);
 #pragma unroll
-        for (int q = 0; q < depths; q++) source.advance(depth[q]);
+        for (int q = 0; q < depths; q++) source.advance(depth[q], deep);
     }
-    template <class Sums> __device__ void keep(const Source& source, T* panel) {
+    __device__ void keep(const Source& source, typename Sums::Word* panel) {
 #pragma unroll
         for (int q = 0; q < share; q++)
             if (exists(q)) {
                 Spot s = spot(source, q);
-#pragma unroll
-                for (int v = 0; v < 4; v++) numbers[q][v] = Sums::kept(numbers[q][v]);
-                if (source.along_depth()) {
-#pragma unroll
-                    for (int v = 0; v < 4; v++)
-                        panel[Panel<T, SIZE>::at(s.k + v, s.i)] = numbers[q][v];
-                } else {
-                    copy<4>(panel + Panel<T, SIZE>::at(s.k, s.i), numbers[q]);
-                }
+                Sums::template keep<SIZE>(panel, s.k, s.i, source.along_depth(), numbers[q]);
             }
     }
 };
@@ -173,30 +166,31 @@ template <class Left, class Right> struct Factors {
     Right right;
 };
 
-// The tile from a row and a column on; depth is a number of panels.
+// The tile from a row and a column on.
 template <typename T, class Tile, int TENSOR, class Left, class Right, class Y>
 __device__ void product_tile(const Factors<Left, Right>& factors, const Y& y, int row, int column,
                              int depth, const Parts<T>& parts) {
     typedef typename SumsOf<T, Tile, TENSOR>::type Sums;
     constexpr int L = Panel<T, Tile::rows>::length, R = Panel<T, Tile::columns>::length;
-    alignas(16) __shared__ T panels[2][L + R];
-    int begin = (long long)depth * parts.number / parts.count;
-    int end = (long long)depth * (parts.number + 1) / parts.count;
-    Quads<T, Tile::rows, Tile::threads, Left> lefts;
-    Quads<T, Tile::columns, Tile::threads, Right> rights;
+    alignas(16) __shared__ typename Sums::Word panels[2][L + R];
+    int steps = (depth + Sums::depth - 1) / Sums::depth;
+    int begin = (long long)steps * parts.number / parts.count;
+    int end = (long long)steps * (parts.number + 1) / parts.count;
+    Quads<T, Sums, Tile::rows, Tile::threads, Left> lefts;
+    Quads<T, Sums, Tile::columns, Tile::threads, Right> rights;
     Sums sums = {};
-    lefts.start(factors.left, row, begin * DEPTH<T>);
-    rights.start(factors.right, column, begin * DEPTH<T>);
+    lefts.start(factors.left, row, begin * Sums::depth);
+    rights.start(factors.right, column, begin * Sums::depth);
     for (int step = begin - 1; step < end; step++) {  // the first one only fetches
-        T* next = panels[(step + 1) & 1];
+        typename Sums::Word* next = panels[(step + 1) & 1];
         if (step + 1 < end) {
             lefts.load(factors.left);
             rights.load(factors.right);
         }
         if (step >= begin) sums.multiply(panels[step & 1], panels[step & 1] + L);
         if (step + 1 < end) {
-            lefts.template keep<Sums>(factors.left, next);
-            rights.template keep<Sums>(factors.right, next + L);
+            lefts.keep(factors.left, next);
+            rights.keep(factors.right, next + L);
         }
         __syncthreads();
     }

@@ -16,7 +16,7 @@ __device__ inline Axis axis_of(const Geometry& g, int d, int pixel) {
 template <typename T>
 __global__ void __launch_bounds__(256, 4)
 grouped(const T* x, const T* w, T* y, const T* bias, int biased, int activation, T slope,
-        const __grid_constant__ Geometry g) {
+        const __grid_constant__ Geometry g, int rounding) {
     int channels = g.groups * g.written;
     int i = blockIdx.x * blockDim.x + threadIdx.x, position = i / channels, channel = i % channels;
     if (position >= g.images * g.y_size[0] * g.y_size[1]) return;
@@ -32,7 +32,9 @@ grouped(const T* x, const T* w, T* y, const T* bias, int biased, int activation,
                             (columns.start + b * columns.step) * g.x[3];
             const T* weights = w + (rows.tap + a * rows.tap_apart) * g.w[3] +
                                (columns.tap + b * columns.tap_apart) * g.w[4];
-            for (int c = 0; c < g.read; c++) sum += from[c * g.x[1]] * weights[c * g.w[2]];
+            for (int c = 0; c < g.read; c++)
+                sum += as_factor(from[c * g.x[1]], rounding) *
+                       as_factor(weights[c * g.w[2]], rounding);
         }
     if (biased) sum += bias[channel];
     y[image * g.y[0] + channel * g.y[1] + row * g.y[2] + column * g.y[3]] =
@@ -49,7 +51,7 @@ template <typename T> struct OneSum {
 template <typename T>
 __global__ void __launch_bounds__(256, 4)
 grouped_weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Geometry g, T* sums,
-                        int parts) {
+                        int parts, int rounding) {
     int part = blockIdx.z % parts, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     int channel = blockIdx.x * 32 + lane, group = channel / g.written;
     int c = blockIdx.y % g.read, tap = blockIdx.y / g.read;
@@ -67,8 +69,9 @@ grouped_weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Ge
             int row = rows.start + at.middle * rows.stride + a * rows.step;
             int column = columns.start + at.low * columns.stride + b * columns.step;
             if (unsigned(row) < rows.size && unsigned(column) < columns.size)
-                sum.numbers[0] += x[at.high * g.x[0] + row * g.x[2] + column * g.x[3]] *
-                                  y[at.high * g.y[0] + at.middle * g.y[2] + at.low * g.y[3]];
+                sum.numbers[0] +=
+                    as_factor(x[at.high * g.x[0] + row * g.x[2] + column * g.x[3]], rounding) *
+                    as_factor(y[at.high * g.y[0] + at.middle * g.y[2] + at.low * g.y[3]], rounding);
         }
     }
     __shared__ T of_warps[8][32];

@@ -9,7 +9,13 @@ struct Row {
     void* arrays[5];
     float* step;
 };
-struct Table { Row rows[60]; };
+struct Table {
+    Row rows[60];
+    float* found;  // null, or not 0 where gradients were not finite: then nothing is updated
+};
+#define ARRAYS const __grid_constant__ Table table, int rows, int counted, int length
+
+__device__ inline bool skipped(const Table& table) { return table.found && *table.found != 0; }
 
 // The row that this block's chunk belongs to.
 __device__ inline const Row& own_row(const Table& table, int rows) {

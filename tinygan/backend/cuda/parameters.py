@@ -19,7 +19,7 @@ from tinygan.backend.cuda.source import C_NAMES, Kernel
 
 ROWS, COLUMNS = 60, 8
 CHUNK, SIZE, PARAMETER, GRADIENT, STATE, STEP = 0, 1, 2, 3, 4, 7  # columns
-TABLE = np.dtype([("rows", np.int64, (ROWS, COLUMNS))])
+TABLE = np.dtype([("rows", np.int64, (ROWS, COLUMNS)), ("found", np.int64)])
 THREADS = 256
 PIECE = 1024  # numbers that a block takes at least: a vector for each thread
 BLOCKS = 2048  # from which a block takes more
@@ -36,8 +36,12 @@ def over(
     step: Any,
     hyper: Any,
     choices: tuple[bool, ...],
+    found: Any = None,
 ) -> Any:
-    """Launch the kernel over all parameters; step: one for each, one for all, or None."""
+    """Launch the kernel over all parameters; step: one for each, one for all, or None.
+
+    Where there is something in `found`, rules update nothing.
+    """
     arrays = [p, *state, step if isinstance(step, list) else [step]]
     known = memory.get("table")
     if known is None or not _same(known[0], arrays):
@@ -58,6 +62,7 @@ def over(
     for i, (table, counted) in enumerate(zip(known[1], counts, strict=True)):
         there = placed[i * ROWS : (i + 1) * ROWS]
         table["rows"][: len(there), GRADIENT] = [x.data.ptr for x in there]
+        table["found"] = 0 if found is None else found.data.ptr
         start(launch, table, len(there), min(counted, len(there)), options)
     return None
 

@@ -40,6 +40,6 @@ product(const T* x, const T* w, T* y, const T* bias, int biased, int activation,
         aligned(y, at.y[2], at.y[1], at.y[0]), biased ? bias : nullptr, at.bias[0], at.bias[1],
         activation, slope};
     product_tile<T, Shape, TENSOR>(
-        factors, result, blockIdx.x * Shape::rows, blockIdx.y * Shape::columns,
-        (at.depth + DEPTH<T> - 1) / DEPTH<T>, Parts<T>{part, at.parts, sums, tile});
+        factors, result, blockIdx.x * Shape::rows, blockIdx.y * Shape::columns, at.depth,
+        Parts<T>{part, at.parts, sums, tile});
 }

@@ -43,6 +43,10 @@ TILES = (
 LARGEST = 0  # a thread has no registers for its part of it in double precision
 
 
+EXACT, TF32 = 0, 1  # how factors are rounded, and by what name; the same as in tensor_cores.cuh
+ROUNDED = {"float16": 2, "bfloat16": 3}
+
+
 class Tiled:
     """A kernel by tiles: of float32 exactly or on tensor cores, and of float64."""
 
@@ -50,18 +54,21 @@ class Tiled:
         single, double = FLOATS
         tiles = range(len(TILES))
         self._kernels = {
-            (single, 0): Kernel(source, name, (single,), tiles, (0,)),
-            (single, 1): Kernel(source, name, (single,), tiles, (1,)),
-            (double, 0): Kernel(source, name, (double,), tiles[LARGEST + 1 :], (0,)),
+            (single, tensor): Kernel(source, name, (single,), tiles, (tensor,))
+            for tensor in (EXACT, TF32, *ROUNDED.values())
         }
+        exact = Kernel(source, name, (double,), tiles[LARGEST + 1 :], (EXACT,))
+        self._kernels[double, EXACT] = exact
 
     def __getitem__(self, values: tuple[np.dtype[Any], int, int]) -> Launch:
         kind, tile, tensor = values
         return self._kernels[kind, tensor][kind, tile, tensor]
 
 
-def on_tensor_cores(kind: np.dtype[Any]) -> int:
-    return int(kind == np.float32 and allow_tf32())
+def on_tensor_cores(kind: np.dtype[Any], precision: str | None) -> int:
+    if kind != np.float32:
+        return EXACT
+    return (TF32 if allow_tf32() else EXACT) if precision is None else ROUNDED[precision]
 
 
 PRODUCT = Tiled("product.cu", "product")
@@ -75,19 +82,24 @@ LATENCY = 700  # clocks from one panel to the next, where nothing else is to be 
 STALLED = 2  # warps that wait, of those that are resident
 MEETING = 1200  # clocks of a meeting of parts, beside their sums
 BANDWIDTH = 32  # bytes a clock that a multiprocessor writes or reads of these
-TENSOR_RATE = 4  # times the rate of the tiles, by tensor cores
+TENSOR_RATE = (1, 4, 8, 8)  # times the rate of the tiles, by how factors are rounded
 MOST_PARTS = 64
 LEAST_PANELS = 2  # of a part
+
+
+def _panel(itemsize: int, tensor: int) -> int:
+    """How deep a panel is: so many words, each of which is two halves where factors are halves."""
+    return 64 // itemsize * (2 if tensor > TF32 else 1)
 
 
 def _clocks(tile: Tile, tiles: int, parts: int, steps: int, itemsize: int, tensor: int) -> float:
     """How long the busiest multiprocessor takes, roughly, for tiles in parts of so many steps."""
     blocks = -(-tiles * parts // MULTIPROCESSORS)
     warps = min(blocks, tile.resident) * tile.threads / 32
-    rate = tile.rate * warps / (warps + STALLED) * (TENSOR_RATE if tensor else 1)
+    rate = tile.rate * warps / (warps + STALLED) * TENSOR_RATE[tensor]
     size = tile.rows * tile.columns
     clocks = max(
-        blocks * steps * size * (64 // itemsize) / rate,
+        blocks * steps * size * _panel(itemsize, tensor) / rate,
         -(-blocks // tile.resident) * steps * LATENCY,
     )
     if parts > 1:
@@ -102,7 +114,7 @@ def tiling(batch: int, m: int, n: int, k: int, itemsize: int, tensor: int) -> tu
     They follow from shapes alone, as the order in which numbers are added must. The choice is the
     one with the shortest estimate of the time that the busiest multiprocessor needs.
     """
-    panels = -(-k * itemsize // 64)
+    panels = -(-k // _panel(itemsize, tensor))
     best: tuple[float, int, int] | None = None
     for number, tile in enumerate(TILES):
         if (tile.columns <= FEW) != (n <= FEW) or (number == LARGEST and itemsize == 8):
@@ -123,8 +135,8 @@ def parts_memory(size: int, parts: int, y: Any) -> Any:
 
 
 @launches
-def matmul(x: Any, w: Any, *, out: Any = None) -> Any:
-    return _matmul(x, w, (w.shape, w.strides), None, out, None)
+def matmul(x: Any, w: Any, *, precision: str | None = None, out: Any = None) -> Any:
+    return _matmul(x, w, (w.shape, w.strides), None, precision, out, None)
 
 
 @launches
@@ -133,6 +145,7 @@ def linear(
     weight: Any,
     bias: Any = None,
     *,
+    precision: str | None = None,
     out: Any = None,
     activation: Activation = None,
 ) -> Any:
@@ -141,10 +154,18 @@ def linear(
     if bias is not None and (bias.dtype != x.dtype or bias.shape != weight.shape[:1]):
         return NotImplemented
     transposed = (weight.shape[::-1], weight.strides[::-1])
-    return _matmul(x, weight, transposed, bias, out, activation)
+    return _matmul(x, weight, transposed, bias, precision, out, activation)
 
 
-def _matmul(x: Any, w: Any, w_where: Where, bias: Any, out: Any, activation: Activation) -> Any:
+def _matmul(
+    x: Any,
+    w: Any,
+    w_where: Where,
+    bias: Any,
+    precision: str | None,
+    out: Any,
+    activation: Activation,
+) -> Any:
     """f(x (..., m, k) @ w (..., k, n) + bias), either of them without its m or n."""
     kind, shape = x.dtype, _shape(x.shape, w_where[0])
     name, slope = activation or ("", 1.0)
@@ -152,7 +173,7 @@ def _matmul(x: Any, w: Any, w_where: Where, bias: Any, out: Any, activation: Act
         return NotImplemented
     if out is not None and (out.dtype != kind or out.shape != shape):
         return NotImplemented
-    xp, tensor = backend_for("cuda").xp, on_tensor_cores(kind)
+    xp, tensor = backend_for("cuda").xp, on_tensor_cores(kind, precision)
     y = xp.empty(shape, kind) if out is None else out
     bias_step = 0 if bias is None else bias.strides[0]
     y_where = (shape, y.strides)

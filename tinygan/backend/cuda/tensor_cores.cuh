@@ -1,50 +1,118 @@
-// A thread's part of a tile on tensor cores, of factors rounded to 10 bits (TF32); sums are float.
+// A thread's part of a tile on tensor cores. Factors are rounded on their way into the panels: to
+// TF32 (10 bits), float16 (10 bits, a small range) or bfloat16 (7 bits); sums are float. A word of a
+// panel is a number in TF32, or two halves that follow each other along the depth.
 #pragma once
 #include "tiles.cuh"
 
+constexpr int TF32 = 1, FLOAT16 = 2, BFLOAT16 = 3;  // the same as in product.py
+
 #if defined(CUDA_ON_HOST)
-#define TENSOR_CORES 1
-__device__ inline float to_tf32(float x) { return host::to_tf32(x); }
-__device__ inline void multiply_add(float* sums, const float* a, const float* b) {
-    host::mma_m16n8k8(sums, a, b);
+constexpr int MOST = BFLOAT16;
+template <int KIND> __device__ unsigned halves(float low, float high) {
+    return host::halves<KIND>(low, high);
+}
+__device__ inline unsigned tf32(float x) { return __float_as_uint(host::to_tf32(x)); }
+template <int KIND>
+__device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) {
+    host::mma_of_words<KIND>(sums, a, b);
 }
 #elif !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-#define TENSOR_CORES 1
-__device__ inline float to_tf32(float x) {
-    unsigned y;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
-    return __uint_as_float(y);
+constexpr int MOST = BFLOAT16;
+// Two numbers rounded, ties to even, beyond the range to infinity.
+template <int KIND> __device__ unsigned halves(float low, float high) {
+    unsigned word;
+    if (KIND == FLOAT16) asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    else asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    return word;
 }
-// sums (16, 8) += a (16, 8) b (8, 8), by all threads of a warp.
-__device__ inline void multiply_add(float* sums, const float* a, const float* b) {
-    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
-        : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
-          "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
+__device__ inline unsigned tf32(float x) {
+    unsigned word;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x));
+    return word;
 }
-#else
-#define TENSOR_CORES 0  // older ones do not take such numbers
+// sums (16, 8) += a (16, 8 words) b (8 words, 8), by all threads of a warp.
+#define MULTIPLY_ADD(KINDS)                                                                       \
+    asm volatile("mma.sync.aligned." KINDS                                                        \
+                 " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"               \
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])                              \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]))
+template <int KIND>
+__device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) {
+    if (KIND == TF32) MULTIPLY_ADD("m16n8k8.row.col.f32.tf32.tf32.f32");
+    if (KIND == FLOAT16) MULTIPLY_ADD("m16n8k16.row.col.f32.f16.f16.f32");
+    if (KIND == BFLOAT16) MULTIPLY_ADD("m16n8k16.row.col.f32.bf16.bf16.f32");
+}
+#else  // older tensor cores know float16 only; TF32 is not used then, bfloat16 refused
+constexpr int MOST = FLOAT16;
+template <int> __device__ unsigned halves(float low, float high) {
+    unsigned short a, b;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(a) : "f"(low));
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(b) : "f"(high));
+    return a | (unsigned)b << 16;
+}
+__device__ inline unsigned tf32(float x) { return __float_as_uint(x); }
+template <int>
+__device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) {
+#pragma unroll
+    for (int k = 0; k < 2; k++)
+        asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+                     "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+            : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+            : "r"(a[2 * k]), "r"(a[2 * k + 1]), "r"(b[k]));
+}
 #endif
 
-#if TENSOR_CORES
-template <class Tile> struct TensorSums {
+// A number as a factor that was rounded so, outside of tensor cores.
+template <typename T> __device__ T as_factor(T x, int) { return x; }
+template <> __device__ inline float as_factor(float x, int kind) {
+    if (kind == BFLOAT16) {
+        unsigned bits = __float_as_uint(x);
+        return x == x ? __uint_as_float((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000) : x;
+    }
+#if defined(CUDA_ON_HOST)
+    return kind == FLOAT16 ? host::of_half<FLOAT16>(host::to_half<FLOAT16>(x)) : x;
+#else
+    if (kind != FLOAT16) return x;
+    asm("{ .reg .b16 half; cvt.rn.f16.f32 half, %0; cvt.f32.f16 %0, half; }" : "+f"(x));
+    return x;
+#endif
+}
+
+template <class Tile, int KIND> struct TensorSums {
     static constexpr int high = Tile::warp_rows / 16, wide = Tile::warp_columns / 8;
     static constexpr int count = high * wide * 4;
     alignas(16) float numbers[count];  // of a piece (16, 8): two side by side, two 8 rows below
+
+    typedef unsigned Word;
+    static constexpr int words = DEPTH<Word>, depth = KIND == TF32 ? words : 2 * words;
 
     static __device__ int row(int i) {
         return Tile::warp_row() + i * 16 + threadIdx.x % 32 / 4;
     }
     static __device__ int column(int j) { return Tile::warp_column() + j * 8; }
-    static __device__ float kept(float x) { return to_tf32(x); }
-    __device__ void multiply(const float* left, const float* right) {
-        typedef Panel<float, Tile::rows> L;
-        typedef Panel<float, Tile::columns> R;
+    template <int SIZE>
+    static __device__ void keep(Word* panel, int k, int i, bool along, const float* quad) {
+        typedef Panel<Word, SIZE> P;
+        if (KIND == TF32) {
+            alignas(16) Word own[4] = {tf32(quad[0]), tf32(quad[1]), tf32(quad[2]), tf32(quad[3])};
+            Sums<Word, Tile>::template keep<SIZE>(panel, k, i, along, own);
+        } else if (along) {
+            panel[P::at(k / 2, i)] = halves<KIND>(quad[0], quad[1]);
+            panel[P::at(k / 2 + 1, i)] = halves<KIND>(quad[2], quad[3]);
+        } else {  // the other half of a word is another thread's
+#pragma unroll
+            for (int v = 0; v < 4; v++)
+                ((unsigned short*)(panel + P::at(k / 2, i + v)))[k % 2] =
+                    (unsigned short)halves<KIND>(quad[v], 0.0f);
+        }
+    }
+    __device__ void multiply(const Word* left, const Word* right) {
+        typedef Panel<Word, Tile::rows> L;
+        typedef Panel<Word, Tile::columns> R;
         int group = threadIdx.x % 32 / 4, k = threadIdx.x % 4;
 #pragma unroll
-        for (int first = 0; first < DEPTH<float>; first += 8, k += 8) {
-            float a[high][4], b[wide][2];
+        for (int first = 0; first < words; first += 8, k += 8) {
+            Word a[high][4], b[wide][2];
 #pragma unroll
             for (int n = 0; n < 4 * high; n++)
                 a[n / 4][n % 4] = left[L::at(k + n % 4 / 2 * 4, row(n / 4) + n % 2 * 8)];
@@ -53,7 +121,7 @@ template <class Tile> struct TensorSums {
                 b[n / 2][n % 2] = right[R::at(k + n % 2 * 4, column(n / 2) + group)];
 #pragma unroll
             for (int n = 0; n < high * wide; n++)
-                multiply_add(numbers + n * 4, a[n / wide], b[n % wide]);
+                multiply_add<KIND>(numbers + n * 4, a[n / wide], b[n % wide]);
         }
     }
     template <class Result> __device__ void store(const Result& y, int first_row, int first) {
@@ -65,10 +133,15 @@ template <class Tile> struct TensorSums {
         }
     }
 };
-#endif
 
 // What adds the products: the threads, or tensor cores where they are wanted and there are some.
-template <typename T, class Tile, int TENSOR> struct SumsOf { typedef Sums<T, Tile> type; };
-#if TENSOR_CORES
-template <class Tile> struct SumsOf<float, Tile, 1> { typedef TensorSums<Tile> type; };
-#endif
+template <int KIND>
+constexpr bool ON_TENSOR_CORES = KIND > 0 && KIND <= MOST && (KIND > TF32 || MOST > FLOAT16);
+template <typename T, class Tile, int KIND, bool = ON_TENSOR_CORES<KIND>> struct SumsOf {
+    typedef Sums<T, Tile> type;
+};
+template <typename T, class Tile, int KIND> struct SumsOf<T, Tile, KIND, true> {
+    typedef TensorSums<Tile, KIND> type;
+};
+template <typename T, class Tile, int KIND>
+constexpr int PANEL = SumsOf<T, Tile, KIND>::type::depth;  // numbers along the depth

@@ -22,7 +22,7 @@ template <> struct Tile<1> : TileOf<64, 64, 32, 32, 8, 4> {};
 template <> struct Tile<2> : TileOf<32, 32, 16, 16, 2, 4> {};
 template <> struct Tile<3> : TileOf<64, 8, 16, 8, 1, 4> {};
 
-template <typename T> constexpr int DEPTH = 64 / sizeof(T);  // of a panel
+template <typename T> constexpr int DEPTH = 64 / sizeof(T);  // of a panel, in words of this size
 
 // How many blocks a multiprocessor is to hold: it says how many registers a thread may have.
 template <typename T, class Tile> constexpr int RESIDENT =
@@ -86,7 +86,18 @@ template <typename T, class Tile> struct Sums {
     static __device__ int column(int j) {
         return Tile::warp_column() + threadIdx.x % across * 4 + j / 4 * (across * 4);
     }
-    static __device__ T kept(T x) { return x; }  // of a number, in a panel
+    typedef T Word;  // of a panel
+    static constexpr int depth = DEPTH<T>;  // of a panel, in numbers
+    // Four numbers into a panel: along the depth, or side by side.
+    template <int SIZE> static __device__ void keep(T* panel, int k, int i, bool along, T* quad) {
+        typedef Panel<T, SIZE> P;
+        if (along) {
+#pragma unroll
+            for (int v = 0; v < 4; v++) panel[P::at(k + v, i)] = quad[v];
+        } else {
+            copy<4>(panel + P::at(k, i), quad);
+        }
+    }
     __device__ void multiply(const T* left, const T* right) {
 #pragma unroll
         for (int k = 0; k < DEPTH<T>; k++) {

@@ -3,10 +3,9 @@
 #include "functions.cuh"
 #include "parameters.cuh"
 
-#define ARRAYS const __grid_constant__ Table table, int rows, int counted, int length
-
 template <typename T>
 __global__ void adam(ARRAYS, const double* hyper, int shrinks, int decays, int maximize) {
+    if (skipped(table)) return;
     __shared__ T correction, rate;
     const Row& row = own_row(table, rows);
     if (threadIdx.x == 0) correction = T(sqrt(1 - pow(hyper[2], update_number(row))));
@@ -31,6 +30,7 @@ __global__ void adam(ARRAYS, const double* hyper, int shrinks, int decays, int m
 
 template <typename T>
 __global__ void sgd(ARRAYS, const double* hyper, int decays, int nesterov, int maximize) {
+    if (skipped(table)) return;
     const Row& row = own_row(table, rows);
     const T lr = T(hyper[0]), momentum = T(hyper[1]), taken = T(1) - T(hyper[2]);
     const T weight_decay = T(hyper[3]);
@@ -48,6 +48,7 @@ __global__ void sgd(ARRAYS, const double* hyper, int decays, int nesterov, int m
 
 template <typename T>
 __global__ void rmsprop(ARRAYS, const double* hyper, int decays, int maximize) {
+    if (skipped(table)) return;
     const Row& row = own_row(table, rows);
     const T lr = T(hyper[0]), alpha = T(hyper[1]), taken = T(1 - hyper[1]), eps = T(hyper[2]);
     const T weight_decay = T(hyper[3]), momentum = T(hyper[4]);
@@ -70,6 +71,7 @@ __global__ void rmsprop(ARRAYS, const double* hyper, int decays, int maximize) {
 
 template <typename T>
 __global__ void adagrad(ARRAYS, const double* hyper, int decays, int maximize) {
+    if (skipped(table)) return;
     const Row& row = own_row(table, rows);
     const T rate = T(hyper[0] / (1 + (update_number(row) - 1) * hyper[1]));
     const T eps = T(hyper[2]), weight_decay = T(hyper[3]);

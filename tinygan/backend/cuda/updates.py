@@ -41,9 +41,10 @@ def adam(
     decay: bool,
     decoupled: bool,
     maximize: bool,
+    found: Any = None,
 ) -> Any:
     choices = (decay and decoupled, decay, maximize)
-    return over(_adam, memory, p, g, [m, v, v_max], step, hyper, choices)
+    return over(_adam, memory, p, g, [m, v, v_max], step, hyper, choices, found)
 
 
 @launches
@@ -58,10 +59,11 @@ def sgd(
     decay: bool,
     nesterov: bool,
     maximize: bool,
+    found: Any = None,
 ) -> Any:
     if any(first):
         return NotImplemented
-    return over(_sgd, memory, p, g, [buffer], None, hyper, (decay, nesterov, maximize))
+    return over(_sgd, memory, p, g, [buffer], None, hyper, (decay, nesterov, maximize), found)
 
 
 @launches
@@ -77,8 +79,10 @@ def rmsprop(
     *,
     decay: bool,
     maximize: bool,
+    found: Any = None,
 ) -> Any:
-    return over(_rmsprop, memory, p, g, [v, mean, buffer], step, hyper, (decay, maximize))
+    state = [v, mean, buffer]
+    return over(_rmsprop, memory, p, g, state, step, hyper, (decay, maximize), found)
 
 
 @launches
@@ -92,8 +96,9 @@ def adagrad(
     *,
     decay: bool,
     maximize: bool,
+    found: Any = None,
 ) -> Any:
-    return over(_adagrad, memory, p, g, [total], step, hyper, (decay, maximize))
+    return over(_adagrad, memory, p, g, [total], step, hyper, (decay, maximize), found)
 
 
 @launches
