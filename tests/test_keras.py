@@ -252,6 +252,36 @@ def test_models_of_ones_own() -> None:
     ]
 
 
+class Deep(Model):
+    """A model whose layers are in a list that grows, and in a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks: list[Any] = []
+        for _ in range(2):
+            self.blocks.append(Dense(4, activation="tanh"))
+        self.ends = {"last": Dense(1)}
+
+    def call(self, inputs: Any) -> Any:
+        for block in self.blocks:
+            inputs = block(inputs)
+        return self.ends["last"](inputs)
+
+
+def test_layers_in_lists_are_trained_and_moved() -> None:
+    model = Deep()
+    model.compile("sgd", "mse")
+    model.train_on_batch(draw(6, 3), draw(6, 1))
+    before = model.get_weights()
+    assert len(before) == 6
+    model.train_on_batch(draw(6, 3), draw(6, 1))
+    for a, b in zip(before, model.get_weights(), strict=True):
+        assert (a != b).any()
+    model.trainable = False
+    assert model.trainable_weights == [] and not model.blocks[0].trainable
+    assert {w.tensor.device.type for w in model.to("cuda").weights} == {"cuda"}
+
+
 def test_batches_from_a_generator() -> None:
     model = classifier()
 

@@ -64,7 +64,10 @@ class Stepper(Layer):
         return self.objective, self.optimizer
 
     def _every_layer(self) -> list[Layer]:
-        return [module for module in self.modules() if isinstance(module, Layer)]
+        found: list[Layer] = [self]
+        for layer in found:  # which grows
+            found += [inner for inner in layer.sublayers() if inner not in found]
+        return found
 
     @contextmanager
     def _as_compiled(self) -> Iterator[None]:
@@ -139,6 +142,7 @@ class Stepper(Layer):
         return loss
 
     def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+        self._every_layer()  # those in lists too
         self._batch_steps = {}  # they were recorded on the memory where the weights were
         return super()._apply(fn)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tinygan.keras.symbolic import Node, flat, over
 
 if TYPE_CHECKING:
-    from tinygan.keras.layer import Layer, Variable
+    from tinygan.keras.layer import Layer
     from tinygan.keras.model import Model
+    from tinygan.keras.variable import Variable
 
 STRAIGHT = (88, (0.45, 0.80, 1.0))  # the width of the table, and where the columns end
 BRANCHED = (108, (0.3, 0.56, 0.74, 1.0))

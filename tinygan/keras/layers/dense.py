@@ -6,8 +6,9 @@ from typing import Any
 
 from tinygan.autograd import Tensor
 from tinygan.keras import activations
-from tinygan.keras.layer import Layer, Variable
+from tinygan.keras.layer import Layer
 from tinygan.keras.symbolic import Shape
+from tinygan.keras.variable import Variable
 from tinygan.nn import functional as F
 
 
