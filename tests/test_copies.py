@@ -46,6 +46,7 @@ def test_new_images_are_no_copies() -> None:
     for seed in range(60):
         found = copies(draws(200, 3 * seed), draws(300, 3 * seed + 1), draws(200, 3 * seed + 2))
         assert found.expected == pytest.approx(0.01) and found.certain == 0
+        assert found.nearer == pytest.approx(0.5, abs=0.12)
         chances.append(found.chance)
     assert np.mean(np.array(chances) < 0.05) <= 0.1
     assert min(chances) > 1e-4
@@ -88,6 +89,14 @@ def test_plain_samples_are_near_to_many_and_no_copies() -> None:
     found = copies(plain, training, new)
     assert np.median(found.fake.distances) < 0.8 * np.median(found.real.distances)
     assert found.chance > 0.01 and found.certain == 0
+
+
+def test_samples_drawn_towards_training_images_show_as_a_whole() -> None:
+    training, new, samples = draws(1000, 0), draws(500, 1), draws(500, 2)
+    drawn = samples + 0.35 * (training[nearness(samples, training).indices] - samples)
+    found = copies(drawn, training, new)
+    assert found.nearer > 0.8 and found.certain == 0
+    assert copies(samples, training, new).nearer == pytest.approx(0.5, abs=0.08)
 
 
 def test_copies_within_the_training_data_count_on_both_sides() -> None:

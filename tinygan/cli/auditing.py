@@ -19,6 +19,7 @@ from tinygan.train.run import Run, write_json
 HELD_OUT = 5000  # held-out images, or fewer where there are fewer
 SHOWN = 16  # pairs of each kind
 SUSPICIOUS = 1e-3
+DRAWN = 0.6  # P(nearer) from which all samples together look drawn to training images
 
 
 def audit(path: Path, n: int, seed: int, data_dir: str | None, out: Path, json: Path | None) -> int:
@@ -70,6 +71,7 @@ def _report(found: Copies, n: int, step: int, training: int, compared: str) -> d
         "certain": found.certain,
         "expected": found.expected * n,
         "chance": found.chance,
+        "nearer": found.nearer,
         "suspicious": found.certain > 0 or found.chance < SUSPICIOUS,
         "nearest": [
             {
@@ -92,6 +94,8 @@ def _told(report: dict[str, Any]) -> list[str]:
         f"  distance to the nearest one, median      samples {fake:.3f}  others {real:.3f}",
         f"  as a share of that to the nearest 50     samples {fake_relative:.3f}  "
         f"others {real_relative:.3f}",
+        f"  share of the others that are less near   samples {report['nearer']:.2f}  "
+        "by chance 0.50",
         f"  not half as far as the nearest other     samples {report['certain']}, "
         f"{report['exact_copies']} of them exact copies",
         f"  nearer than all but 1% of the others     samples {report['near']}  "
@@ -101,6 +105,12 @@ def _told(report: dict[str, Any]) -> list[str]:
         lines.append(
             f"[bold]copies:[/] {report['certain']} samples are copies beyond doubt; so many near "
             f"ones by chance have the probability {report['chance']:.1g}"
+        )
+    elif report["nearer"] >= DRAWN:
+        lines.append(
+            "[bold]no single copies, but samples as a whole are nearer to training images than new "
+            "images are:[/] the generator begins to learn them by heart, or draws simple kinds too "
+            "often"
         )
     else:
         lines.append(

@@ -10,6 +10,7 @@ import numpy as np
 from tinygan.backend import backend_of, host_array
 from tinygan.metrics.errors import expect_enough
 from tinygan.metrics.matrices import PART, Samples, distance_blocks, nearest, pair, rows
+from tinygan.metrics.memorisation import share_below
 
 NEIGHBOURS = 50  # training images that a sample's nearest one is compared with
 QUANTILES = (0.0, 0.001, 0.01)  # of new images; 0 is the nearest of them
@@ -36,7 +37,9 @@ class Copies:
     `near` are the samples whose relative distance is below `threshold`, that of the nearest
     hundredth of the new images, nearest first; a share `expected` is there by chance. `certain` of
     them are not half as far as the nearest of all new images. `chance` is the probability of so
-    many near ones where samples are as new images are.
+    many near ones where samples are as new images are. `nearer` is P(r(sample) < r(new image)), r
+    the relative distance: above 1/2 where samples are drawn towards training images, though none
+    of them stands out.
     """
 
     fake: Nearness
@@ -46,6 +49,7 @@ class Copies:
     near: np.ndarray
     certain: int
     chance: float
+    nearer: float
 
 
 def nearness(images: Samples, training: Samples, own: np.ndarray | None = None) -> Nearness:
@@ -96,6 +100,7 @@ def copies(fake: Samples, training: Samples, held_out: Samples | None = None) ->
         near=order[ours.relative[order] < threshold],
         certain=int((ours.relative < CERTAIN * others[0]).sum()),
         chance=min(1.0, len(QUANTILES) * min(chances)),
+        nearer=share_below(ours.relative, others),
     )
 
 

@@ -36,9 +36,14 @@ def memorisation(fake: Samples, training: Samples, held_out: Samples | None = No
         _, real = nearest(training[own], training, own)
     else:
         _, real = nearest(held_out, training)
-    order = np.sort(real)
-    above = len(order) - np.searchsorted(order, generated, side="right")
-    below = np.searchsorted(order, generated, side="left")
-    ties = len(order) - above - below
-    nearer = float((above + ties / 2).mean()) / len(order)
+    nearer = share_below(generated, real)
     return Memorisation(float(np.median(generated)), float(np.median(real)), nearer, indices)
+
+
+def share_below(x: np.ndarray, y: np.ndarray) -> float:
+    """P(x_i < y_j) over all pairs of numbers of two sets, ties counting half."""
+    order = np.sort(y)
+    above = len(order) - np.searchsorted(order, x, side="right")
+    below = np.searchsorted(order, x, side="left")
+    ties = len(order) - above - below
+    return float((above + ties / 2).mean()) / len(order)
