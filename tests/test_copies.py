@@ -146,9 +146,18 @@ def test_audit_finds_a_generator_that_learnt_by_heart(
 
     monkeypatch.setattr(auditing, "sampled", remembered)
     out = tmp_path / "audit.png"
-    assert auditing.audit(run, 100, 0, None, out, tmp_path / "audit.json") == 1
+    assert auditing.audit(run, 100, 0, None, None, out, tmp_path / "audit.json") == 1
     report = json.loads((tmp_path / "audit.json").read_text())
     assert report["suspicious"] and report["certain"] > 90 and out.is_file()
+
+
+def test_audit_against_images_that_are_given(run: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "new.npy", load("glyphs").images[400:700])
+    text = tinygan("audit", run, "-n", 50, "--others", tmp_path / "new.npy")
+    assert "300 held-out images" in text
+    np.save(tmp_path / "colour.npy", np.zeros((20, 28, 28, 3), np.uint8))
+    refused = tinygan("audit", run, "-n", 50, "--others", tmp_path / "colour.npy", code=2)
+    assert "images of shape (3, 28, 28)" in refused
 
 
 def test_audit_refuses_points(tmp_path: Path) -> None:

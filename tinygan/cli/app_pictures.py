@@ -44,6 +44,14 @@ def audit(
     n: Annotated[int, typer.Option("-n", help="How many samples.", min=10)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     data_dir: DataDir = None,
+    others: Annotated[
+        str | None,
+        typer.Option(
+            help="Images of the same kind that it was not trained on. [those held out, if any]",
+            metavar="NAME|PATH",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The picture to write. [RUN/audit.png]", show_default=False)
     ] = None,
@@ -59,7 +67,7 @@ def audit(
     from tinygan.cli.auditing import audit
 
     where = None if data_dir is None else str(data_dir)
-    raise typer.Exit(audit(run, n, seed, where, out or run / "audit.png", json))
+    raise typer.Exit(audit(run, n, seed, where, others, out or run / "audit.png", json))
 
 
 def inpaint(

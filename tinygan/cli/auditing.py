@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from tinygan.backend.errors import UserError
+from tinygan.cli.datasets import load_data
 from tinygan.cli.display import tell_of_compiling
 from tinygan.cli.evaluating import data_of, sampled
 from tinygan.cli.sampling import load_generator
@@ -22,7 +23,15 @@ SUSPICIOUS = 1e-3
 DRAWN = 0.6  # P(nearer) from which all samples together look drawn to training images
 
 
-def audit(path: Path, n: int, seed: int, data_dir: str | None, out: Path, json: Path | None) -> int:
+def audit(
+    path: Path,
+    n: int,
+    seed: int,
+    data_dir: str | None,
+    others: str | None,
+    out: Path,
+    json: Path | None,
+) -> int:
     """Print what was found and draw it; 1 if there are more copies than chance explains."""
     console = Console(highlight=False, soft_wrap=True)
     tell_of_compiling(console)
@@ -33,17 +42,22 @@ def audit(path: Path, n: int, seed: int, data_dir: str | None, out: Path, json: 
     if not isinstance(training, Images):
         raise UserError(f"{path} was trained on points; copies are looked for among images")
     fake = to_uint8(sampled(generator, config.latent, n, seed, run.notes().get("classes", 0)))
-    others = new.images[_spread(len(new), HELD_OUT)] if isinstance(new, Images) else None
+    if others is not None:
+        new = load_data(others, data_dir or config.data_dir, config.size, console)
+        if new.shape != training.shape:
+            raise UserError(
+                f"--others {others}: images of shape {new.shape}, and {config.data} has "
+                f"{training.shape}"
+            )
+    held_out = new.images[_spread(len(new), HELD_OUT)] if isinstance(new, Images) else None
     with console.status(f"comparing with {len(training)} training images"):
-        found = copies(fake, training.images, others)
-    compared = "held-out" if others is not None else "training (each without itself)"
+        found = copies(fake, training.images, held_out)
+    compared = "held-out" if held_out is not None else "training (each without itself)"
     report = _report(found, n, step, len(training), compared)
     for line in _told(report):
         console.print(line)
-    shown_as_real = others
-    if shown_as_real is None:
-        shown_as_real = training.images[_spread(len(training), n)]
-    figure = picture(found, fake, shown_as_real, training.images, compared)
+    real = training.images[_spread(len(training), n)] if held_out is None else held_out
+    figure = picture(found, fake, real, training.images, compared)
     save_figure(figure, out, origin=run.origin(seed, step, generator))
     console.print(f"pairs and distances: {out}")
     if json is not None:
@@ -103,8 +117,8 @@ def _told(report: dict[str, Any]) -> list[str]:
     ]
     if report["suspicious"]:
         lines.append(
-            f"[bold]copies:[/] {report['certain']} samples are copies beyond doubt; so many near "
-            f"ones by chance have the probability {report['chance']:.1g}"
+            f"[bold]copies:[/] so many near samples are there by chance with probability "
+            f"{report['chance']:.1g}; {report['certain']} are copies beyond doubt"
         )
     elif report["nearer"] >= DRAWN:
         lines.append(
