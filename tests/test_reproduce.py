@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import planted
 import pytest
+import told_trials
 from command import tinygan
 from PIL import Image
 
@@ -53,7 +53,7 @@ def test_an_unknown_name_is_told_with_the_nearest():
 # -- results ----------------------------------------------------------------------------------
 
 
-def results(directory, experiment=planted.EXPERIMENT, quick=False, machine=MACHINE):
+def results(directory, experiment=told_trials.EXPERIMENT, quick=False, machine=MACHINE):
     return Results(experiment, quick, directory, machine)
 
 
@@ -77,9 +77,9 @@ def test_trials_are_kept_one_by_one_and_not_run_again(tmp_path):
 
 def test_a_changed_setting_is_not_taken_for_the_old_one(tmp_path):
     results(tmp_path).add("good", 0, trial(1.0), "cpu")
-    changed = planted.variant(value=7.0)
-    variants = {**planted.EXPERIMENT.variants, "good": changed}
-    other = dataclasses.replace(planted.EXPERIMENT, variants=variants)
+    changed = told_trials.variant(value=7.0)
+    variants = {**told_trials.EXPERIMENT.variants, "good": changed}
+    other = dataclasses.replace(told_trials.EXPERIMENT, variants=variants)
     new = results(tmp_path, other)
     assert new.missing({"good": 1}) == [("good", 0)]
     assert new.samples == {}
@@ -145,7 +145,7 @@ def test_the_pictures(tmp_path):
 
 
 def events(*todo, jobs=2, quick=False):
-    return trials("planted", todo, quick, "cpu", None, jobs)
+    return trials("told_trials", todo, quick, "cpu", None, jobs)
 
 
 def test_trials_run_in_processes_and_tell_how_far_they_are():
