@@ -56,21 +56,6 @@ def warped(template: np.ndarray, at: np.ndarray, height: int, width: int) -> np.
     return result
 
 
-def spread(images: np.ndarray, at: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The template that warping takes to the images (N, H W, C): their mean, each carried back.
-
-    T(q) = sum w I(p) / sum w over all p whose p + v(p) lies next to q, w being the bilinear weight.
-    """
-    total = np.zeros((height * width, images.shape[2]))
-    weights = np.full(height * width, 1e-6)
-    for pixel, weight in corners(at, height, width):
-        flat, w = pixel.reshape(-1), weight.reshape(-1)
-        weights += np.bincount(flat, w, len(weights))
-        for c in range(images.shape[2]):
-            total[:, c] += np.bincount(flat, w * images[..., c].reshape(-1), len(weights))
-    return (total / weights[:, None]).astype(np.float32)
-
-
 def register(
     images: np.ndarray,
     template: np.ndarray,
