@@ -13,6 +13,7 @@ from tinygan.baselines import exemplars
 from tinygan.baselines.fitted import Fitted, some, uniform
 
 EXAMPLES = 1000  # images that are copied from
+LOOKED_AT = 400  # of them where every pixel is looked up: 784 times an image of 28 x 28
 TOLERANCE = 0.1  # what is chosen from differs by at most 1 + this times the least error
 REACH = 1  # pixels: pictures of one kind of thing, which lies at the same place in each
 ANYWHERE = 1 << 20
@@ -22,6 +23,7 @@ class Copying(Fitted):
     """The examples (E, H, W, C), and how far from its place something may be taken from."""
 
     examples: Tensor
+    kept = EXAMPLES
 
     def __init__(self, shape: tuple[int, ...], latent: int, examples: Tensor, reach: int) -> None:
         super().__init__(shape, latent, examples=examples)
@@ -36,12 +38,12 @@ class Copying(Fitted):
         labels: np.ndarray | None = None,
         seed: int = 0,
         *,
-        count: int = EXAMPLES,
+        count: int | None = None,
         **settings: int,
     ) -> Self:
         """Keep `count` of the images N H W C, uint8, at random."""
         height, width, channels = images.shape[1:]
-        examples = wrap(np.ascontiguousarray(images[some(images, count, seed)]))
+        examples = wrap(np.ascontiguousarray(images[some(images, count or cls.kept, seed)]))
         return cls((channels, height, width), examples, **settings)  # type: ignore[arg-type]
 
 
@@ -57,6 +59,8 @@ class Texture(Copying):
     here pixels are filled in the order of reading. `reach` is in pixels: one for textures is
     ANYWHERE.
     """
+
+    kept = LOOKED_AT
 
     def __init__(
         self, shape: tuple[int, ...], examples: Tensor, *, window: int = 7, reach: int = REACH
