@@ -193,6 +193,16 @@ def test_a_recorded_step_stays_rounded(device: str) -> None:
         np.testing.assert_array_equal(recorded(x).cpu().numpy(), step(x).cpu().numpy())
 
 
+def test_what_is_recorded_within_is_not_replayed_outside(device: str) -> None:
+    x, w = (tinygan.tensor(normal(8, 8), device=device) for _ in "12")
+    product = tinygan.compile(lambda x: x @ w)
+    exact = (x @ w).cpu().numpy()
+    for _ in range(3):
+        np.testing.assert_array_equal(product(x).cpu().numpy(), exact)
+        with tinygan.autocast(device):
+            assert not np.array_equal(product(x).cpu().numpy(), exact)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_other_types_are_refused(dtype: Any) -> None:
     with pytest.raises(ValueError, match="expected float16 or bfloat16"):

@@ -53,7 +53,8 @@ class _Compiled:
         arrays = [x.array for x in tensors]
         if self.refused or state.observer is not None:
             return self.function(*args, **keywords)
-        key = (form, *[(type(a), a.shape, a.strides, a.dtype) for a in arrays])
+        kinds = [(type(a), a.shape, a.strides, a.dtype) for a in arrays]
+        key = (form, tuple(state.precisions.items()), *kinds)
         if key not in self.programs:
             self.programs[key] = None
             return self.function(*args, **keywords)
