@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def draw_samples(
     for axes, name in zip(panels, names, strict=False):
         axes.set_title(name, fontsize=9)
         (panel or draw_panel)(axes, samples[name])
-    figure.suptitle(document["title"], fontsize=10)
+    figure.suptitle(textwrap.fill(document["title"], 40 * columns), fontsize=10)
     save_figure(figure, path)
 
 
