@@ -127,7 +127,7 @@ EXPERIMENT = Experiment(
     name="mnist-quality",
     title="MNIST and Fashion-MNIST: five games with the same networks",
     source=(
-        "nobody's table; the comparison is that of Lucic et al., Are GANs created equal? (2018), "
+        "No published table is made again; the comparison is that of Lucic et al., Are GANs created equal? (2018), "
         "table of best distances"
     ),
     criterion=(
