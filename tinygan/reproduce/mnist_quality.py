@@ -127,8 +127,8 @@ EXPERIMENT = Experiment(
     name="mnist-quality",
     title="MNIST and Fashion-MNIST: five games with the same networks",
     source=(
-        "No published table is made again; the comparison is that of Lucic et al., Are GANs created equal? (2018), "
-        "table of best distances"
+        "No published table is made again; the comparison is that of Lucic et al., Are GANs "
+        "created equal? (2018), table of best distances"
     ),
     criterion=(
         "Frechet distance, precision and recall (k = 3) of 10,000 samples beside the 10,000 test "
@@ -151,7 +151,7 @@ EXPERIMENT = Experiment(
         "cannot be compared with these, which are of other features"
     ),
     quantities=(
-        Quantity(DISTANCE, "lower", ".3f", 0.0),
+        Quantity(DISTANCE, "lower", ".3f"),
         Quantity(PRECISION, "higher", ".3f"),
         Quantity(RECALL, "higher", ".3f"),
     ),
