@@ -62,8 +62,9 @@ def total(document: Document) -> str:
 
 
 def notes(document: Document) -> list[tuple[str, str]]:
-    """The variants that say something of themselves, and what."""
-    return [(v["name"], v["note"]) for v in document["variants"] if v["note"]]
+    """The variants that were run and say something of themselves, and what."""
+    ran = {trial["variant"] for trial in document["trials"]}
+    return [(v["name"], v["note"]) for v in document["variants"] if v["note"] and v["name"] in ran]
 
 
 def machines(document: Document) -> list[str]:
