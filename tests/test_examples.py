@@ -65,3 +65,19 @@ def test_the_value_function(tmp_path: Path) -> None:
         assert best - 0.01 < trained <= best
         assert of_samples == pytest.approx(trained, abs=0.02)
     picture(tmp_path / "value_function.png")
+
+
+def test_the_context_encoder(tmp_path: Path) -> None:
+    printed = run("11_context_encoder.py", tmp_path)
+    found = {
+        name: [float(x) for x in (error, distance, grey)]
+        for name, error, distance, grey in re.findall(
+            r"^  (.*?) +([\d.]+) +([\d.]+) +([\d.]+)%$", printed, re.MULTILINE
+        )
+    }
+    assert len(found) == 5
+    assert found["L2"][0] < 0.6 * found["smoothest"][0]
+    assert found["L2 and D"][0] < 0.6 * found["smoothest"][0]
+    assert found["L2 and D"][1] < found["L2"][1]  # nearer to real holes, and less grey
+    assert found["the digits themselves"][2] < found["L2 and D"][2] < found["L2"][2]
+    picture(tmp_path / "context_encoder.png")

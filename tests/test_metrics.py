@@ -18,6 +18,7 @@ from tinygan.metrics import (
     frechet_distance,
     histogram_kl,
     histogram_kl_floor,
+    intersection_over_union,
     kernel_distance,
     matrices,
     memorisation,
@@ -427,3 +428,39 @@ def test_parzen_finds_the_width_and_the_likelihood_of_a_known_density():
 def test_parzen_wants_pixels_from_0_to_1():
     with pytest.raises(MetricError, match=r"\(x \+ 1\) / 2"):
         parzen_log_likelihood(normal(9, 4), normal(9, 4), normal(9, 4))
+
+
+# -- maps of classes --------------------------------------------------------------------------
+
+
+def test_two_squares_that_overlap_by_a_corner():
+    truth, predicted = np.zeros((2, 1, 6, 6), np.int64)
+    truth[0, :3, :3] = predicted[0, 1:4, 1:4] = 2
+    found = intersection_over_union(predicted, truth, 4)
+    # background: 36 less the 14 of either square, of 36 less the 4 of both
+    assert found[:3] == pytest.approx([22 / 32, np.nan, 4 / 14], nan_ok=True)
+    assert np.isnan(found[3])
+    assert np.array_equal(found, intersection_over_union(truth, predicted, 4), equal_nan=True)
+
+
+def test_every_planted_mistake_counts_once_in_the_union(device):
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 3, (4, 8, 8))
+    assert list(intersection_over_union(on(device, truth), on(device, truth), 3)) == [1, 1, 1]
+    predicted = truth.copy()
+    ones = np.argwhere(truth == 1)[:10]
+    predicted[tuple(ones.T)] = 2
+    n = np.bincount(truth.reshape(-1))
+    found = intersection_over_union(on(device, predicted), on(device, truth), 3)
+    assert found == pytest.approx([1, (n[1] - 10) / n[1], n[2] / (n[2] + 10)])
+
+
+def test_maps_that_cannot_be_compared_are_refused():
+    maps = np.zeros((2, 4, 4), np.int64)
+    with pytest.raises(MetricError, match=r"of logits \(N, C, H, W\) take argmax"):
+        intersection_over_union(maps[:, None], maps, 3)
+    with pytest.raises(MetricError, match="expected classes as integers, got float64"):
+        intersection_over_union(maps * 1.0, maps, 3)
+    with pytest.raises(MetricError, match="expected classes 0 to 2, got 0 to 255"):
+        maps[0, 0, 0] = 255
+        intersection_over_union(maps, maps, 3)

@@ -9,8 +9,8 @@ import tinygan
 from tinygan import optim
 from tinygan.autograd import grad, wrap
 from tinygan.backend.errors import UserError
-from tinygan.losses import GAMES, game, gradient_penalty, l1_loss, r1, with_classes
-from tinygan.models import PatchDiscriminator, UNetGenerator, build_conditional
+from tinygan.losses import GAMES, cross_entropy, game, gradient_penalty, l1_loss, r1, with_classes
+from tinygan.models import PatchDiscriminator, UNet, UNetGenerator, build_conditional
 from tinygan.train import gan_step
 
 
@@ -26,11 +26,26 @@ def test_the_result_is_as_large_as_what_is_given(size, channels, given):
 def test_the_smallest_map_and_every_skip_reach_the_result():
     tinygan.manual_seed(0)
     generator = UNetGenerator((1, 28, 28), 1, 5, 4)
-    assert [step[0].weight.shape[0] for step in generator.down] == [4, 8, 16]
-    assert [step[0].weight.shape[:2] for step in generator.up] == [(16, 8), (16, 4), (8, 1)]
+    assert [step[0].weight.shape[0] for step in generator.unet.down] == [4, 8, 16]
+    assert [step[0].weight.shape[:2] for step in generator.unet.up] == [(16, 8), (16, 4), (8, 1)]
     z, x = tinygan.randn(2, 5).requires_grad_(), tinygan.randn(2, 1, 28, 28)
     found = grad(generator(z, x).square().sum(), [z, *generator.parameters()])
     assert all(np.abs(g.numpy()).max() > 0 for g in found)
+
+
+def test_maps_of_classes_are_not_bounded_and_need_no_noise():
+    tinygan.manual_seed(0)
+    unet = UNet((4, 30, 45), 3, 4)
+    maps = unet(tinygan.randn(2, 3, 30, 45))
+    assert maps.shape == (2, 4, 30, 45)
+    x, classes = tinygan.randn(8, 3, 8, 8), tinygan.randint(0, 4, (8, 8, 8))
+    small = UNet((4, 8, 8), 3, 16)
+    optimizer = optim.Adam(small.parameters(), 1e-2)
+    for _ in range(150):
+        loss = cross_entropy(small(x), classes)
+        optimizer.update(grad(loss, small.parameters()))
+    assert np.abs(small(x).detach().numpy()).max() > 1
+    assert loss.item() < 0.5 * np.log(4), "eight images of noise can be learnt by heart"
 
 
 @pytest.mark.parametrize("patch", [16, 34, 70])
@@ -48,7 +63,7 @@ def test_a_logit_judges_its_patch(patch):
 
 
 def test_what_they_cannot_draw_or_judge_is_refused():
-    with pytest.raises(UserError, match=r"of 4 pixels or more in both directions, not of .*3, 9"):
+    with pytest.raises(UserError, match=r"UNet draws .* 4 pixels or more in both .* not of .*3, 9"):
         UNetGenerator((1, 3, 9))
     with pytest.raises(UserError, match="of 16 judges images C x H x W of 6 pixels or more"):
         PatchDiscriminator((1, 5, 28))

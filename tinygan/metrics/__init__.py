@@ -17,6 +17,7 @@ from tinygan.metrics.kernel import kernel_distance
 from tinygan.metrics.manifold import density_coverage, expected_coverage, precision_recall
 from tinygan.metrics.memorisation import memorisation
 from tinygan.metrics.modes import mode_scores
+from tinygan.metrics.overlap import intersection_over_union
 from tinygan.metrics.parzen import parzen_log_likelihood
 from tinygan.metrics.sliced import sliced_wasserstein
 from tinygan.metrics.stacked import stacked_scores
@@ -35,6 +36,7 @@ __all__ = [
     "frechet_distance",
     "histogram_kl",
     "histogram_kl_floor",
+    "intersection_over_union",
     "kernel_distance",
     "load_classifier",
     "memorisation",

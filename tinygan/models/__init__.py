@@ -15,7 +15,7 @@ from tinygan.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tinygan.models.mlp import MLPDiscriminator, MLPGenerator
 from tinygan.models.packing import Packed, pack
 from tinygan.models.resnet import ResNetDiscriminator, ResNetGenerator
-from tinygan.models.unet import PatchDiscriminator, UNetGenerator
+from tinygan.models.unet import PatchDiscriminator, UNet, UNetGenerator
 from tinygan.nn import Module
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "ProjectionDiscriminator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "UNet",
     "UNetGenerator",
     "build",
     "build_conditional",

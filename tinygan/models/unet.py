@@ -29,54 +29,75 @@ def _normal(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-class UNetGenerator(nn.Module):
-    """G(z, x): noise (N, latent) and images (N, given, H, W) -> images (N, C, H, W) in (-1, 1).
+class UNet(nn.Module):
+    """U(x): images (N, given, H, W) -> maps (N, C, H, W), of any values; shape is C x H x W.
 
     Convolutions 4 x 4 of stride 2 halve x, from `width` channels on doubling them, until a side
     is 2 or 3; transposed ones go back, each reading the map of its own size on the way down
     beside its input. An uneven side is halved rounding down, and the way back adds the row that is
-    missing. Batch normalisation behind all but the first and the last. z is added to the smallest
-    map, by a linear map to its channels; the paper's noise is dropout alone.
+    missing. Batch normalisation behind all but the first and the last. A vector (N, `deepest`),
+    where given, is added to the smallest map at all its pixels.
+
+    Source of the shape: Ronneberger, Fischer and Brox, "U-Net", 2015; with a softmax over the C
+    maps it tells each pixel's class, as there.
+    """
+
+    def __init__(self, shape: tuple[int, ...], given: int = 1, width: int = 32) -> None:
+        super().__init__()
+        if len(shape) != 3 or min(shape[1:]) < 2 * LEAST:
+            raise UserError(
+                f"{type(self).__name__} draws images C x H x W of {2 * LEAST} pixels or more in "
+                f"both directions, not of shape {shape}"
+            )
+        sizes, channels = [shape[1:]], [given]
+        while min(sizes[-1]) >= 2 * LEAST:
+            channels.append(width * min(2 ** (len(channels) - 1), MOST))
+            sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+        self.deepest = channels[-1]
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for i, (n, wanted) in enumerate(pairwise(channels)):
+            layers: list[nn.Module] = [nn.Conv2d(n, wanted, 4, 2, 1, bias=i == 0)]
+            layers += [nn.BatchNorm2d(wanted)] if i else []
+            self.down.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
+        for i in reversed(range(len(self.down))):
+            n = channels[i + 1] * (2 if self.up else 1)  # the way down beside it
+            wanted = channels[i] if i else shape[0]
+            missing = (sizes[i][0] % 2, sizes[i][1] % 2)
+            layers = [nn.ConvTranspose2d(n, wanted, 4, 2, 1, missing, bias=i == 0)]
+            layers += [nn.BatchNorm2d(wanted), nn.ReLU()] if i else []
+            self.up.append(nn.Sequential(*layers))
+        self.apply(_normal)
+
+    def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
+        maps = []
+        for step in self.down:
+            x = step(x)
+            maps.append(x)
+        first, *others = self.up
+        smallest = maps.pop()
+        y: Tensor = first(smallest if vector is None else smallest + vector[:, :, None, None])
+        for step in others:
+            y = step(cat([y, maps.pop()], 1))
+        return y
+
+
+class UNetGenerator(nn.Module):
+    """G(z, x): noise (N, latent) and images (N, given, H, W) -> images (N, C, H, W) in (-1, 1).
+
+    tanh of a U-Net of x. z is added to the smallest map, by a linear map to its channels; the
+    paper's noise is dropout alone.
     """
 
     def __init__(
         self, shape: tuple[int, ...], given: int = 1, latent: int = 100, width: int = 32
     ) -> None:
         super().__init__()
-        if len(shape) != 3 or min(shape[1:]) < 2 * LEAST:
-            raise UserError(
-                f"UNetGenerator draws images C x H x W of {2 * LEAST} pixels or more in both "
-                f"directions, not of shape {shape}"
-            )
-        sizes, channels = [shape[1:]], [given]
-        while min(sizes[-1]) >= 2 * LEAST:
-            channels.append(width * min(2 ** (len(channels) - 1), MOST))
-            sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for i, (n, wanted) in enumerate(pairwise(channels)):
-            layers: list[nn.Module] = [nn.Conv2d(n, wanted, 4, 2, 1, bias=i == 0)]
-            layers += [nn.BatchNorm2d(wanted)] if i else []
-            self.down.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
-        self.noise = nn.Linear(latent, channels[-1])
-        for i in reversed(range(len(self.down))):
-            n = channels[i + 1] * (2 if self.up else 1)  # the way down beside it
-            wanted = channels[i] if i else shape[0]
-            missing = (sizes[i][0] % 2, sizes[i][1] % 2)
-            layers = [nn.ConvTranspose2d(n, wanted, 4, 2, 1, missing, bias=i == 0)]
-            layers += [nn.BatchNorm2d(wanted), nn.ReLU()] if i else [nn.Tanh()]
-            self.up.append(nn.Sequential(*layers))
-        self.apply(_normal)
+        self.unet = UNet(shape, given, width)
+        self.noise = nn.Linear(latent, self.unet.deepest)
 
     def forward(self, z: Tensor, x: Tensor) -> Tensor:
-        maps = []
-        for step in self.down:
-            x = step(x)
-            maps.append(x)
-        first, *others = self.up
-        y: Tensor = first(maps.pop() + self.noise(z)[:, :, None, None])
-        for step in others:
-            y = step(cat([y, maps.pop()], 1))
-        return y
+        y: Tensor = self.unet(x, self.noise(z))
+        return y.tanh()
 
 
 class PatchDiscriminator(nn.Module):
