@@ -199,11 +199,12 @@ EXPERIMENT = Experiment(
         f"The steps: {UNROLLED['steps']:,} at 20 times the rates where table 3 has 500,000, "
         f"{VEEGAN['steps']:,} where table 2 has 100,000, {RESNET['steps']:,} of 64 images where "
         "R3GAN has 10 million images in batches of 512, with networks of 20 million weights and a "
-        "rate of 2e-4 on 32 x 32 pixels. So few steps leave digits unfinished: rows of a table can "
-        "be compared with each other, and hardly with what was published. G's batch normalisation "
-        "takes its moments over all packs, and noise is drawn anew for G's steps; in table 2 "
-        "pixels are in [-1, 1], the program's in [0, 1], and no test digits are trained on. A "
-        "million stacks stand for ever new ones"
+        "rate of 2e-4 on 32 x 32 pixels. So few steps leave digits unfinished, and with the "
+        "smaller D nothing like digits is drawn: rows of a table can be compared with each other "
+        "where the samples show digits, and hardly with what was published. G's batch "
+        "normalisation takes its moments over all packs, and noise is drawn anew for G's steps; in "
+        "table 2 pixels are in [-1, 1], the program's in [0, 1], and no test digits are trained "
+        "on. A million stacks stand for ever new ones"
     ),
     quantities=(
         Quantity(MODES, "higher", ".1f", float(KINDS)),
