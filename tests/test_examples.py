@@ -81,3 +81,14 @@ def test_the_context_encoder(tmp_path: Path) -> None:
     assert found["L2 and D"][1] < found["L2"][1]  # nearer to real holes, and less grey
     assert found["the digits themselves"][2] < found["L2 and D"][2] < found["L2"][2]
     picture(tmp_path / "context_encoder.png")
+
+
+def test_the_segmentation(tmp_path: Path) -> None:
+    printed = run("10_segmentation.py", tmp_path)
+    rows = re.findall(r"^(.*?) +" + r" +".join([r"(\d\.\d+)"] * 5) + "$", printed, re.MULTILINE)
+    scores = {name: [float(x) for x in row] for name, *row in rows}
+    assert list(scores) == ["U-Net", "one convolution", "background everywhere"]
+    assert scores["background everywhere"][1:4] == [0, 0, 0]
+    assert scores["U-Net"][0] > 0.9 and min(scores["U-Net"][1:4]) > 0.2
+    assert scores["U-Net"][4] > 0.25 + max(scores[name][4] for name in list(scores)[1:])
+    picture(tmp_path / "segmentation.png")
