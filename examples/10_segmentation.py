@@ -4,8 +4,8 @@ Cross-entropy at every pixel (Ronneberger et al., 2015), judged on new images by
 over union of each class. Beside it, trained in the same way, a single convolution: what a window
 of 7 x 7 pixels tells by itself.
 
-Run: python examples/10_segmentation.py
-     python examples/10_segmentation.py --quick
+Run: python examples/10_segmentation.py          (about a minute)
+     python examples/10_segmentation.py --quick  (about half a minute)
 """
 
 import argparse

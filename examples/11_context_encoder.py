@@ -5,8 +5,8 @@ sees what is in the hole alone (section 3.2). The square by itself gives the mea
 would fit, which is grey; D asks for one of them. Both are trained here from the same weights and
 compared on new digits: the error in the hole, and how far the holes as a set are from real ones.
 
-Run: python examples/11_context_encoder.py
-     python examples/11_context_encoder.py --quick
+Run: python examples/11_context_encoder.py          (about a minute)
+     python examples/11_context_encoder.py --quick  (about a quarter of one)
 """
 
 import argparse
