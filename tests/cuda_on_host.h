@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -53,12 +54,13 @@ static dim3 blockDim, gridDim;
 static const int warpSize = 32;
 
 namespace host {
+static const size_t STACK = 1 << 16;  // bytes
 enum State { RUNS, AT_WARP, AT_BLOCK, DONE };
 struct Fiber {
     ucontext_t context;
     State state;
     dim3 index;
-    std::vector<char> stack;
+    std::unique_ptr<char[]> stack;
 };
 OF_BLOCK std::vector<Fiber> fibers;
 OF_BLOCK ucontext_t scheduler;
@@ -106,13 +108,13 @@ inline void run_block() {
     if ((int)fibers.size() < count) fibers.resize(count);
     for (int t = 0; t < count; t++) {
         Fiber& f = fibers[t];
-        f.stack.resize(1 << 16);
+        if (!f.stack) f.stack.reset(new char[STACK]);  // most of it is never touched
 #if defined(__SANITIZE_ADDRESS__)  // a fiber does not return: its frames would stay forbidden
-        ASAN_UNPOISON_MEMORY_REGION(f.stack.data(), f.stack.size());
+        ASAN_UNPOISON_MEMORY_REGION(f.stack.get(), STACK);
 #endif
         getcontext(&f.context);
-        f.context.uc_stack.ss_sp = f.stack.data();
-        f.context.uc_stack.ss_size = f.stack.size();
+        f.context.uc_stack.ss_sp = f.stack.get();
+        f.context.uc_stack.ss_size = STACK;
         f.context.uc_link = nullptr;
         f.index = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
         f.state = RUNS;
