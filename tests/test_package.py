@@ -13,6 +13,7 @@ import pytest
 import tinygan
 
 ROOT = Path(tinygan.__file__).parent
+HEAVY = ["numba", "llvmlite", "cupy", "matplotlib"]
 
 # a package imports from itself and from lower levels
 LEVELS = {
@@ -86,8 +87,14 @@ def test_pictures_are_written_in_one_place():
     assert wrong == ["tinygan/data/mark.py"], "use save_picture, save_gif or save_figure"
 
 
-def test_importing_tinygan_is_light():
-    heavy = ["numba", "llvmlite", "cupy", "matplotlib", "PIL", "rich", "typer", "safetensors"]
-    code = f"import sys, tinygan; print([m for m in {heavy} if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("tinygan", [*HEAVY, "PIL", "rich", "typer", "safetensors"]),
+        ("tinygan.cli.training", HEAVY),
+    ],
+)
+def test_importing_is_light(module, heavy):
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -9,7 +9,6 @@ import numpy as np
 
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend.errors import UserError
-from tinygan.baselines import exemplars
 from tinygan.baselines.fitted import Fitted, some, uniform
 
 EXAMPLES = 1000  # images that are copied from
@@ -75,6 +74,8 @@ class Texture(Copying):
         self.weights = np.exp(-square / (2 * (window / 6) ** 2)).astype(np.float32)
 
     def drawn(self, z: np.ndarray) -> np.ndarray:
+        from tinygan.baselines import exemplars  # Numba, not needed before
+
         u = uniform(z).reshape(len(z), *self.shape[1:])
         return exemplars.grow_textures(u, self.planes, self.weights, self.reach, TOLERANCE)
 
@@ -117,6 +118,8 @@ class Quilting(Copying):
 
     def quilted(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The images, and which example each pixel comes from, N H W."""
+        from tinygan.baselines import exemplars  # Numba, not needed before
+
         u = uniform(z).reshape(len(z), *self.grid)
         patch, overlap = self.settings["patch"], self.settings["overlap"]
         return exemplars.quilt(u, self.planes, patch, overlap, self.reach, TOLERANCE)

@@ -8,7 +8,6 @@ from typing import Self
 import numpy as np
 
 from tinygan.autograd import Tensor, wrap
-from tinygan.baselines import contexts
 from tinygan.baselines.fitted import Fitted, some, uniform
 
 GREYS, COLOURS = 4, 16  # symbols that pixels are quantised to
@@ -79,6 +78,8 @@ class Markov(Fitted):
             symbols = GREYS if channels == 1 else COLOURS
         palette = choose_palette(images, symbols)
         steps, bands = order(height, width, len(palette), reach, bool(places))
+        from tinygan.baselines import contexts  # Numba, not needed before
+
         branches, counts = contexts.grow(
             quantised(images, palette), steps, bands, len(palette), least
         )
@@ -86,6 +87,8 @@ class Markov(Fitted):
         return cls(shape, wrap(branches), wrap(counts), wrap(palette), reach=reach, places=places)
 
     def drawn(self, z: np.ndarray) -> np.ndarray:
+        from tinygan.baselines import contexts  # Numba, not needed before
+
         u = uniform(z).reshape(len(z), *self.shape[1:])
         symbols = contexts.draw(u, self.branches.array, self.counts.array, self.steps, self.bands)
         images: np.ndarray = self.palette.array[symbols]
@@ -93,6 +96,8 @@ class Markov(Fitted):
 
     def bits_per_pixel(self, images: np.ndarray) -> float:
         """-log2 p(x) / pixels, the mean over images N H W C, of their quantised pixels."""
+        from tinygan.baselines import contexts  # Numba, not needed before
+
         symbols = quantised(images, self.palette.array)
         total = contexts.log_likelihood(
             symbols, self.branches.array, self.counts.array, self.steps, self.bands
