@@ -9,7 +9,7 @@ from __future__ import annotations
 from tinygan import nn
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import UserError
-from tinygan.models.head import batch_norm, head
+from tinygan.models.head import batch_norm, head, logits
 
 START = {28: 7, 32: 4, 64: 4}  # side of the generator's smallest feature map, doubled from there
 
@@ -105,5 +105,4 @@ class DCGANDiscriminator(nn.Module):
         self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.head(self.layers(x))
-        return y.squeeze(1) if y.shape[1] == 1 else y
+        return logits(self.head(self.layers(x)))

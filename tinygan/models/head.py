@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tinygan import nn
+from tinygan.autograd import Tensor
 
 
 def head(features: int, outputs: int, varied: bool) -> nn.Module:
@@ -13,6 +14,11 @@ def head(features: int, outputs: int, varied: bool) -> nn.Module:
     if not varied:
         return nn.Linear(features, outputs)
     return nn.Sequential(nn.MinibatchStd(), nn.Linear(features + 1, outputs))
+
+
+def logits(y: Tensor) -> Tensor:
+    """(N, outputs) as it is, but (N,) where there is one output."""
+    return y.squeeze(1) if y.shape[1] == 1 else y
 
 
 def batch_norm(classes: int) -> tuple[Callable[[int], nn.Module], type[nn.Sequential]]:

@@ -6,7 +6,7 @@ from math import prod
 
 from tinygan import nn
 from tinygan.autograd import Tensor
-from tinygan.models.head import head
+from tinygan.models.head import head, logits
 
 
 class MLPGenerator(nn.Module):
@@ -64,5 +64,4 @@ class MLPDiscriminator(nn.Module):
         self.head = head(second, outputs, varied)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.head(self.layers(x))
-        return y.squeeze(1) if y.shape[1] == 1 else y
+        return logits(self.head(self.layers(x)))

@@ -14,7 +14,7 @@ from math import gcd
 from tinygan import nn
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import UserError
-from tinygan.models.head import head
+from tinygan.models.head import head, logits
 from tinygan.ops import randn
 
 SLOPE = 0.2  # of LeakyReLU
@@ -171,5 +171,4 @@ class ResNetDiscriminator(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.head(self.layers(x))
-        return y.squeeze(1) if y.shape[1] == 1 else y
+        return logits(self.head(self.layers(x)))

@@ -42,19 +42,24 @@ def rmsprop(
         g = -g
     if decay:
         g = g + scalar(weight_decay, p) * p
-    v *= scalar(alpha, p)
-    v += scalar(1 - alpha, p) * g * g
-    variance = v
-    if mean is not None:
-        mean *= scalar(alpha, p)
-        mean += scalar(1 - alpha, p) * g
-        variance = v - mean * mean
+    variance = moved(p, g, v, mean, alpha)
     g = g / (xp.sqrt(variance) + scalar(eps, p))
     if buffer is not None:
         buffer *= scalar(momentum, p)
         buffer += g
         g = buffer
     p -= scalar(lr, p) * g
+
+
+def moved(p: Any, g: Any, v: Any, mean: Any, alpha: Any) -> Any:
+    """Move v, and the mean if there is one, towards g^2 and g; what stands under the root."""
+    v *= scalar(alpha, p)
+    v += scalar(1 - alpha, p) * g * g
+    if mean is None:
+        return v
+    mean *= scalar(alpha, p)
+    mean += scalar(1 - alpha, p) * g
+    return v - mean * mean
 
 
 rmsprop.kernel("cpu", "tinygan.backend.cpu.updates:rmsprop")

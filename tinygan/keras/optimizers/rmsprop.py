@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygan import optim
+from tinygan.optim.rmsprop import moved
 from tinygan.optim.rule import rule, scalar
 
 
@@ -28,13 +29,7 @@ def root_inside(
     b <- mu b + lr g / ... and p <- p - b. `hyper` is (lr, alpha, eps, lambda, mu).
     """
     lr, alpha, eps, _, momentum = (hyper[i] for i in range(5))
-    v *= scalar(alpha, p)
-    v += scalar(1 - alpha, p) * g * g
-    variance = v
-    if mean is not None:
-        mean *= scalar(alpha, p)
-        mean += scalar(1 - alpha, p) * g
-        variance = v - mean * mean
+    variance = moved(p, g, v, mean, alpha)
     move = scalar(lr, p) * g / xp.sqrt(variance + scalar(eps, p))
     if buffer is not None:
         buffer *= scalar(momentum, p)
