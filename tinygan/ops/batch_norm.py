@@ -178,14 +178,14 @@ def _gradients(of_all: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
 _batch_norm.vjp_of_all(_gradients(lambda mean: mean))
 _sync_batch_norm.vjp_of_all(_gradients(mean_over_ranks))
 
-for _op in (
-    batch_moments,
-    move_running,
-    _batch_norm,
-    batch_norm_sums,
-    batch_norm_input_grad,
+for _op, _file in (
+    (batch_moments, "moments"),
+    (move_running, "moments"),
+    (_batch_norm, "normalization"),
+    (batch_norm_sums, "normalization"),
+    (batch_norm_input_grad, "normalization"),
 ):
-    _op.kernel("cpu", f"tinygan.backend.cpu.normalization:{_op.name}")
+    _op.kernel("cpu", f"tinygan.backend.cpu.{_file}:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.normalization:{_op.name}")
 _sync_batch_norm.kernel("cpu", "tinygan.backend.cpu.normalization:batch_norm")
 _sync_batch_norm.kernel("cuda", "tinygan.backend.cuda.normalization:batch_norm")
