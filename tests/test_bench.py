@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import anywhere
 import nvrtc
 import pytest
-from command import tinygan
+from command import start, tinygan
 
 from tinygan.cli.bench import calls, clocks, measure, op_times, ops, steps, workers
 from tinygan.cli.bench.ceilings import Ceilings
@@ -211,6 +213,22 @@ def test_a_worker_that_takes_too_long_is_ended() -> None:
     with pytest.raises(workers.WorkerError, match="not ready after 0 seconds"):
         worker.ready(0.0)
     assert worker.process.poll() is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_end_with_what_started_them() -> None:
+    process = start("bench", "step", "--workload", "toy", "--threads", 1)
+    family = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    asleep: list[Path] = []
+    while not asleep:
+        assert process.poll() is None
+        time.sleep(0.05)
+        found = [Path(f"/proc/{child}/stat") for child in family.read_text().split()]
+        asleep = [stat for stat in found if stat.exists() and ") T " in stat.read_text()]
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not any(stat.exists() for stat in asleep)
 
 
 def test_step_on_both_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

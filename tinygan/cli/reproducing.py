@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -85,7 +83,6 @@ def _run(
     if chosen.prepare is not None:
         tell_of_compiling(console)
         chosen.prepare(device, data_dir)
-    handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         module = EXPERIMENTS[chosen.name]
         events = trials(module, todo, quick, device, data_dir, min(jobs, len(todo)))
@@ -96,12 +93,6 @@ def _run(
             f"stopped; {len(results.document['trials'])} trials are kept in {results.path}, and "
             "the same command goes on from there"
         ) from None
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _watch(
