@@ -130,8 +130,8 @@ def conv2d_weight_grad(
         arguments = (depth.plan, memory, depth.taps, sums)
         threads.run(depthwise.depth_outer, depth.chunks, arguments, number)
         return _unpack(depth, sums, result, out)
-    if o < plans.lanes_of(kind) // 2 < c and groups == 1 and stride == dilation == (1, 1):
-        # with the sides exchanged the many channels are in the lanes; the taps are mirrored
+    if o < min(c, plans.lanes_of(kind) // 2) and groups == 1 and stride == dilation == (1, 1):
+        # with the sides exchanged the channels that are more fill the lanes; the taps are mirrored
         padding = tuple(  # type: ignore[assignment]
             (k - 1 - a, k - 1 - b) for k, (a, b) in zip(kernel, padding, strict=True)
         )
