@@ -39,8 +39,9 @@ def draw_figures(document: Document, path: Path) -> None:
             axes.spines[side].set_visible(False)
     panels[0].set_yticks(range(len(variants)), [variant["name"] for variant in variants])
     panels[0].set_ylim(len(variants) - 0.5, -0.5)
-    label = "red: published   blue: ours, each seed small   bars: standard errors"
+    red = any(variant["published"] for variant in variants)
     dotted = any(quantity["perfect"] is not None for quantity in quantities)
+    label = "red: published   " * red + "blue: ours, each seed small   bars: standard errors"
     figure.supxlabel(label + "   dotted: a perfect sampler" * dotted, fontsize=8)
     figure.suptitle(document["title"], fontsize=10)
     save_figure(figure, path)
