@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from command import tinygan, train
 from PIL import Image
 
 from tinygan.data.origin import read_picture
+from tinygan.train import Config
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +131,13 @@ def test_data_describes_and_draws_a_contact_sheet(tmp_path: Path) -> None:
 def test_help_says_what_it_does_with_an_example(command: str) -> None:
     text = tinygan(*command.split(), "--help")
     assert "Example: tinygan" in text
+
+
+def test_the_help_of_train_states_every_default() -> None:
+    rows = re.split(r"\n│ --", tinygan("train", "--help"))[1:]
+    options = {row.split()[0]: " ".join(re.sub("[│╰─╯]", " ", row).split()) for row in rows}
+    for field in fields(Config):
+        if isinstance(field.default, int | float | str) and field.type != "bool":
+            option = options[field.name.replace("_", "-")]
+            stated = option.rpartition("[")[2].removesuffix("]")
+            assert type(field.default)(stated) == field.default, option

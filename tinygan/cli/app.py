@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # "rich" takes [none] for a style and drops it
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train and study generative adversarial networks, from scratch on arrays.\n\n"
     "Example: tinygan train --data mnist --steps 1500",
@@ -50,7 +51,7 @@ def train(
         ),
     ] = None,
     penalty_weight: Annotated[float | None, _option("The penalty's weight. [10]")] = None,
-    clip: Annotated[float | None, _option("Keep D's weights in [-clip, clip]. [no]")] = None,
+    clip: Annotated[float | None, _option("Keep D's weights in [-clip, clip]; 0: no. [0]")] = None,
     conditional: Annotated[
         str | None, _option("none, concatenation, projection, auxiliary or codes. [none]")
     ] = None,
@@ -86,7 +87,9 @@ def train(
     ] = None,
     sync_batch_norm: Annotated[
         bool | None,
-        typer.Option("--sync-batch-norm", help="Moments over all processes.", show_default=False),
+        typer.Option(
+            "--sync-batch-norm", help="Batch moments over all processes.", show_default=False
+        ),
     ] = None,
     lr_g: Annotated[float | None, _option("G's learning rate. [1e-3]")] = None,
     lr_d: Annotated[float | None, _option("D's learning rate. [5e-4]")] = None,
@@ -104,7 +107,8 @@ def train(
     seed: Annotated[int | None, _option("Seed of all random numbers. [0]")] = None,
     device: Annotated[str | None, _option("auto, cpu or cuda. [auto]")] = None,
     tf32: Annotated[
-        bool | None, typer.Option("--tf32", help="Faster products on a GPU.", show_default=False)
+        bool | None,
+        typer.Option("--tf32", help="Faster, rounded products on a GPU.", show_default=False),
     ] = None,
     precision: Annotated[
         str | None, _option("Of products: float32, float16 or bfloat16. [float32]")
@@ -299,7 +303,9 @@ app.add_typer(bench, name="bench")
 def data(
     name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A data set, or a path.")],
     data_dir: DataDir = None,
-    size: Annotated[int | None, _option("Side of the images, in pixels.")] = None,
+    size: Annotated[
+        int | None, _option("Side of the images. [theirs; of a folder the commonest]")
+    ] = None,
     out: Annotated[Path | None, _option("Write a contact sheet to this PNG.")] = None,
     collect: Annotated[
         Path | None,
@@ -321,7 +327,9 @@ def data(
 def features(
     name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A data set with classes.")],
     data_dir: DataDir = None,
-    size: Annotated[int | None, _option("Side of the images, in pixels.")] = None,
+    size: Annotated[
+        int | None, _option("Side of the images. [theirs; of a folder the commonest]")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("features.png"),
 ) -> None:
     """Show what a classifier of the data sees: filters, activations, the space of its features.

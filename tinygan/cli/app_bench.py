@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-bench = typer.Typer(no_args_is_help=True, help="Measure operations and training steps.")
+bench = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Measure operations and training steps."
+)
 JsonPath = Annotated[Path | None, typer.Option("--json", help="Also write the results as JSON.")]
 ChartPath = Annotated[Path | None, typer.Option("--chart", help="Also draw them, into a PNG.")]
 Devices = Annotated[
@@ -43,10 +45,15 @@ def bench_ops(
 def bench_step(
     workload: Annotated[
         list[str] | None,
-        typer.Option(help="classifier, toy, mlp, dcgan28, wgan-gp or dcgan64; may be repeated."),
+        typer.Option(
+            help="classifier, toy, mlp, dcgan28, wgan-gp or dcgan64; may be repeated. [all]"
+        ),
     ] = None,
     compare: Annotated[
-        str, typer.Option(help="Frameworks to compare with, where installed.", metavar="torch,jax")
+        str,
+        typer.Option(
+            help="Frameworks to compare with, where installed. [none]", metavar="torch,jax"
+        ),
     ] = "",
     rounds: Annotated[int, typer.Option(help="Turns that each framework takes.")] = 5,
     seconds: Annotated[float, typer.Option(help="Seconds in a turn.")] = 1.0,

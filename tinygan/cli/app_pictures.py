@@ -11,7 +11,11 @@ KEY = "tinygan"  # as in tinygan.data.mark, which the help need not load
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 DataDir = Annotated[
-    Path | None, typer.Option(help="Where downloaded data sets lie.", show_default=False)
+    Path | None,
+    typer.Option(
+        help="Where downloaded data sets lie. [$TINYGAN_DATA, or the user's cache]",
+        show_default=False,
+    ),
 ]
 Marked = Annotated[
     bool, typer.Option("--mark", help="Mark it invisibly; survives JPEG 75 and resizing.")
