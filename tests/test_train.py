@@ -18,6 +18,7 @@ from tinygan.losses import non_saturating, r1
 from tinygan.models import build
 from tinygan.train import Config, Training, gan_step
 from tinygan.train.finite import locate
+from tinygan.train.run import Run
 
 
 def images(count: int = 64) -> Images:
@@ -105,6 +106,24 @@ def test_a_state_that_was_saved_goes_on_bit_for_bit(tmp_path: Path) -> None:
     for _ in range(3):
         two.advance()
     assert two.fingerprint() == one.fingerprint()
+
+
+def test_the_newest_checkpoint_is_that_of_the_last_step_beyond_a_million_too(
+    tmp_path: Path,
+) -> None:
+    run = Run.create(tmp_path / "run", SMALL, {})
+    (run.checkpoints / "step-copy.safetensors").touch()
+    for step in (999_750, 1_000_000, 1_000_250):
+        run.checkpoint({"step": step, "x": tinygan.ones(1)})
+        (run.samples / f"step-{step:06d}.png").touch()
+    newest = run.newest()
+    assert newest is not None and newest.name == "step-1000250.safetensors"
+    assert int(run.restore()["step"]) == 1_000_250
+    assert not (run.checkpoints / "step-999750.safetensors").exists()
+    names = ["step-999750.png", "step-1000000.png", "step-1000250.png"]
+    assert [path.name for path in run.pictures()] == names
+    run.rewind(1_000_000)
+    assert [path.name for path in run.pictures()] == names[:2]
 
 
 def test_a_non_finite_number_is_traced_to_its_layer() -> None:

@@ -197,7 +197,7 @@ def _play(console: Console, training: Training, run: Run | None) -> None:
             soft_wrap=True,
         )
         sys.exit(130 if interrupted() else 1)
-    newest = max(run.samples.glob("step-??????.png"))
+    newest = run.pictures()[-1]
     for event in display.events:
         console.print(f"step {event.step}: {event.says}", highlight=False, soft_wrap=True)
     console.print(

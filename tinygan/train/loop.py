@@ -145,7 +145,7 @@ def _summarise(training: Training, run: Run) -> None:
     """The animation and the curves, from what the run directory holds."""
     origin = run.origin(training.config.seed, training.step, training.average.module)
     with writing(run.path):
-        frames = sorted(run.samples.glob("step-??????.png"))
+        frames = run.pictures()
         if frames:
             animate(frames, run.path / "samples.gif", origin)
         records = run.history()

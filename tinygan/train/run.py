@@ -50,6 +50,17 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
+def step_of(path: Path) -> int:
+    """The step that a picture or a checkpoint is named by."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def by_step(directory: Path, suffix: str) -> list[Path]:
+    """What is named step-NNNNNN there; from a million on a name has more digits than before."""
+    named = directory.glob(f"step-*{suffix}")
+    return sorted((p for p in named if p.stem.removeprefix("step-").isdigit()), key=step_of)
+
+
 class Run:
     """A run directory that exists."""
 
@@ -132,9 +143,13 @@ class Run:
         kept = [record for record in self.history() if record["step"] <= step]
         with writing(self.metrics), replacing(self.metrics) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
-        for picture in self.samples.glob("step-*.png"):
-            if int(picture.stem.removeprefix("step-")) > step:
+        for picture in self.pictures():
+            if step_of(picture) > step:
                 picture.unlink()
+
+    def pictures(self) -> list[Path]:
+        """The samples, in the order of their steps."""
+        return by_step(self.samples, ".png")
 
     # -- checkpoints --------------------------------------------------------------------------
 
@@ -167,4 +182,4 @@ class Run:
         return saved[-1] if saved else None
 
     def _saved(self) -> list[Path]:
-        return sorted(self.checkpoints.glob("step-*.safetensors"))
+        return by_step(self.checkpoints, ".safetensors")
