@@ -216,3 +216,7 @@ def test_a_run_that_fails_says_so_and_stops_if_asked(tmp_path: Path) -> None:
     detectors = Detectors(Config(game="wasserstein"))
     again = [event._asdict() for record in kept for event in detectors.update(record)]
     assert again == events
+    # it was stopped for that once, and goes on when it is resumed
+    tinygan("train", "--resume", run, "--steps", kept[-1]["step"] + 30)
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, kept[-1]["step"] + 31))

@@ -47,6 +47,7 @@ def train(
     if run is not None:
         for record in run.history():
             detectors.update(record)
+        detectors.ask_to_stop = False  # for what was told before, the run has been stopped
     if run is not None and training.step == 0:
         _sample(training, run, watcher)
         run.checkpoint(training.state_dict())
