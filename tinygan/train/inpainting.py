@@ -63,7 +63,6 @@ def fill(
     optimizer = Adam([z], LEARNING_RATE, (0.9, 0.999))
     while isinstance(discriminator, (Augmented, InstanceNoise)):
         discriminator = discriminator.discriminator
-    judged = non_saturating if isinstance(game, PairGame) else game
     modes = generator.training, discriminator.training
     generator.eval()
     discriminator.eval()
@@ -72,11 +71,17 @@ def fill(
         """sum W |x - y| / sum W of each image, over its channels' mean."""
         return ((x - y).abs() * w).sum((1, 2, 3)) / (w.sum() * x.shape[1])
 
+    def prior(x: Tensor) -> Tensor:
+        """G's own loss; in a game of pairs, which needs real logits, the non-saturating one."""
+        y = discriminator(x, *told)
+        if isinstance(game, PairGame):
+            return non_saturating.generator(verdict(y))
+        return game.generator(y)
+
     @compile
     def step(z: Tensor) -> Tensor:
         x = generator(z, *told)
-        prior = judged.generator(verdict(discriminator(x, *told)))
-        loss = disagreement(x).sum() + PRIOR * starts * prior
+        loss = disagreement(x).sum() + PRIOR * starts * prior(x)
         optimizer.update(grad(loss, [z]))
         with no_grad():
             z.copy_(on_sphere(z))
