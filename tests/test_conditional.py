@@ -10,7 +10,7 @@ from tinygan import nn
 from tinygan.autograd import grad, gradcheck, wrap
 from tinygan.backend.errors import UserError
 from tinygan.data import load
-from tinygan.losses import game, verdict, with_classes
+from tinygan.losses import game, smoothed, verdict, with_classes
 from tinygan.models import (
     CONDITIONAL,
     AuxiliaryDiscriminator,
@@ -121,6 +121,14 @@ def test_a_classifier_adds_its_cross_entropy():
     np.testing.assert_allclose(slope.numpy()[:, 0], by_logit, rtol=1e-12)
     assert gradcheck(classed.discriminator, (real, fake))
     np.testing.assert_array_equal(verdict(real).detach().numpy(), real.detach().numpy()[:, 0])
+
+
+def test_targets_are_smoothed_before_the_classes_come_in():
+    real, fake = wrap(np.zeros((4, 2))), wrap(np.zeros((4, 2)))
+    g = with_classes(smoothed(game("non_saturating"), 0.1))
+    assert g.discriminator(real, fake).item() == pytest.approx(2 * np.log(2))
+    with pytest.raises(UserError, match=r"with_classes\(smoothed\(game, s\)\)"):
+        smoothed(with_classes(game("non_saturating")), 0.1)
 
 
 def test_a_game_of_pairs_stays_one():

@@ -30,6 +30,11 @@ def smoothed(game: Game | BoundaryEquilibrium, smoothing: float) -> Game:
         raise UserError(
             f"the game {game.name} has no target to smooth; {', '.join(SMOOTHED)} have one"
         )
+    if game.classed:
+        raise UserError(
+            f"the game {game.name} takes pairs (logit, log p) already; smooth it first, "
+            "with_classes(smoothed(game, s))"
+        )
     target = 1 - smoothing
     _, on_fake, generator = game.slopes
     if game.name != "least_squares":
