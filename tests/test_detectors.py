@@ -157,6 +157,8 @@ def test_weights_that_jump_are_told_by_their_singular_values() -> None:
 
     (event,) = heard(Jump(), records(2000, every=50, layers=layers(1000, 9.0)))
     assert event.step == 1000 and "D.head" in event.says and "9 times" in event.says
+    (event,) = heard(Jump(), records(200, every=50, layers=layers(100, 9.0)))
+    assert event.step == 100  # the first two looks are compared already
     assert heard(Jump(), records(2000, every=50, layers=layers(1000, 3.5))) == []
     assert heard(Jump(), records(2000, every=200, layers=layers(1000, 9.0))) == []  # too far apart
     assert heard(Jump(), records(2000)) == []

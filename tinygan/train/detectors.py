@@ -178,6 +178,7 @@ class Jump(Detector):
 
     def __init__(self) -> None:
         super().__init__()
+        self.full = True  # its span is one comparison, and the first of all is one
         self.before: dict[str, float] = {}
         self.looked = -self.APART
 
