@@ -107,6 +107,8 @@ def test_mean_and_standard_error_over_the_seeds(tmp_path):
     assert lines[0][:4] == ["good", "table 7", "1.5 ± 0.5", "-"]
     assert lines[1] == ["", "ours", "3.0 ± 1.5", "-", "3", "4", "2 s"]
     assert lines[-1][:3] == ["perfect sampler", "", "3.0"]
+    found.add("other", 1, trial(math.nan, 1), "cpu")  # a seed that failed does not hide
+    assert rows(found.document)[3][2] == "4.0 (1 of 2)"
 
 
 def test_machines_are_told_apart(tmp_path):

@@ -30,7 +30,7 @@ def rows(document: Document) -> list[list[str]]:
             lines.append([name, variant["table"], *cells, "", "", ""])
         trials = [trial for trial in document["trials"] if trial["variant"] == name]
         if trials:
-            cells = [written(q, *summary(document, name, q["name"])[:2]) for q in quantities]
+            cells = [over_seeds(document, name, q, len(trials)) for q in quantities]
             steps = " to ".join(f"{n:,}" for n in sorted({t["steps"] for t in trials}))
             time = duration(float(np.mean([trial["seconds"] for trial in trials])))
             first = "" if published else name
@@ -39,6 +39,13 @@ def rows(document: Document) -> list[list[str]]:
         cells = ["" if q["perfect"] is None else written(q, q["perfect"], None) for q in quantities]
         lines.append([PERFECT, "", *cells, "", "", ""])
     return lines
+
+
+def over_seeds(document: Document, variant: str, quantity: Mapping[str, Any], trials: int) -> str:
+    """The mean, and of how many seeds it is where some of them have no number."""
+    mean, error, count = summary(document, variant, quantity["name"])
+    cell = written(quantity, mean, error)
+    return cell if count in (0, trials) else f"{cell} ({count} of {trials})"
 
 
 def written(quantity: Mapping[str, Any], mean: float, error: float | None) -> str:
