@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from command import tinygan, train
 
+from tinygan import nn
 from tinygan.cli import evaluating
 from tinygan.data import DataError, Images, Points, held_out, load
 from tinygan.data.dataset import to_float
@@ -142,6 +143,16 @@ def run(tmp_path_factory) -> Path:
         patch.setenv("XDG_CACHE_HOME", str(path / "cache"))
         train(path / "run", "--data", path / "blobs.npz", "--size", 8, "--steps", 5)
         yield path
+
+
+@pytest.mark.parametrize("classes", [10, 26, 700])
+def test_all_classes_are_drawn_equally_often(classes: int) -> None:
+    class Labels(nn.Module):
+        def forward(self, z, y):
+            return y.reshape(-1, 1, 1, 1)
+
+    drawn = evaluating.sampled(Labels(), 2, 3 * classes + 1, 0, classes).numpy().reshape(-1)
+    assert np.bincount(drawn).tolist() == [4] + [3] * (classes - 1)
 
 
 def test_evaluate_prints_a_table_and_repeats_itself(run: Path) -> None:

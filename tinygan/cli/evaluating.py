@@ -78,7 +78,8 @@ def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Pa
 def sampled(generator: Module, latent: int, count: int, seed: int, classes: int = 0) -> Tensor:
     """So many samples of the noise of a seed, of all classes equally many."""
     random = Generator().manual_seed(seed)
-    sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
+    most = -(-CHUNK // classes) * classes if classes else CHUNK  # whole turns of the classes
+    sizes = [min(most, count - start) for start in range(0, count, most)]
     return cat([draw(generator, randn(size, latent, generator=random), classes) for size in sizes])
 
 
