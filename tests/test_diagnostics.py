@@ -219,6 +219,15 @@ def test_the_figures_of_layers(replayed: bool) -> None:
     assert found["diagnostics"]["penalty"] > 0
 
 
+def test_the_penalty_is_that_of_d_and_not_of_the_d_to_come() -> None:
+    options = {"penalty": "r1", "n_critic": 2, "lr_d": 0.1, "diagnostics_every": 1}
+    plain, unrolled = (
+        look(Training(Config(**{**RING.as_dict(), **options, "unroll": steps}), ring(), "cpu"))
+        for steps in (0, 3)
+    )
+    assert plain["penalty"] == unrolled["penalty"] > 0
+
+
 def test_power_iterations_go_on_from_look_to_look() -> None:
     training = Training(Config(**{**DCGAN.as_dict(), "steps": 200}), images(), "cpu")
     for _ in range(10):

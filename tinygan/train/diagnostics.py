@@ -128,12 +128,16 @@ class Watch:
 
         return look
 
-    def weighed(self, penalty: Penalty) -> Penalty:
-        """The penalty, whose value is kept."""
+    def weighed(self, penalty: Penalty, batches: int) -> Penalty:
+        """The penalty, whose value on D's last batch is kept; an unrolled D comes after it."""
+        left = batches
 
         def kept(*arguments: Any) -> Tensor:
+            nonlocal left
             value = penalty(*arguments)
-            self.found[("penalty",)] = value.detach()
+            left -= 1
+            if left == 0:
+                self.found[("penalty",)] = value.detach()
             return value
 
         return kept

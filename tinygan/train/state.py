@@ -189,7 +189,7 @@ class Training:
                 zip(*columns, strict=True),
                 self.config.latent,
                 self.game,
-                watch.weighed(self.penalty) if watch and self.penalty else self.penalty,
+                watch.weighed(self.penalty, count) if watch and self.penalty else self.penalty,
                 self.config.unroll,
                 scalers=self.scalers,
                 watch=watch,
@@ -231,7 +231,7 @@ class Training:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self.parts().items():
-            if name != "diagnostics" or name in state:  # runs did without once
+            if name != "diagnostics" or name in state:  # a run may have begun without
                 part.load_state_dict(state[name])
         self.batches = self.loader.forever()
         self._record()  # on the memory of the loaded state
