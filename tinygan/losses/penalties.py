@@ -59,7 +59,8 @@ def dragan(
 
     The standard deviation is that of all numbers of the batch, and u is drawn for each of them.
     Weight 10 in the paper: Kodali et al., "On Convergence and Stability of GANs", 2017, section
-    2.3; the noise is that of its authors' program. `generator` draws the u.
+    2.3, whose noise is normal. This one is from its authors' program, which goes only a random
+    part of the way to x + d, one for each sample. `generator` draws the u.
     """
     u = rand(real.shape, generator=generator, dtype=real.dtype, device=real.device)
     x = real.detach()
@@ -83,7 +84,7 @@ def _between(real: Tensor, fake: Tensor, generator: Any) -> Tensor:
     """e real + (1 - e) fake, e uniform in [0, 1] per sample."""
     if real.shape != fake.shape:
         raise ValueError(
-            f"gradient_penalty: the real batch has shape {tuple(real.shape)}, the generated one "
+            f"the penalty: the real batch has shape {tuple(real.shape)}, the generated one "
             f"{tuple(fake.shape)}; they are mixed sample by sample and must agree"
         )
     e = rand(

@@ -27,7 +27,7 @@ def stacked_scores(classifier: Classifier, images: np.ndarray) -> StackedModes:
 
     p is the histogram over the 1,000 triples of digits that the channels are taken for, and a mode
     is covered by a single image, as in `stacked_classes`. With 26,000 samples the floor is 0.0192;
-    MNIST's digits are not equally frequent, which adds 0.005 (Lin et al., "PacGAN" 2018, section
+    MNIST's digits are not equally frequent, which adds 0.004 (Lin et al., "PacGAN" 2018, section
     4.2, where 0.06 is the best value).
     """
     if images.ndim != 4 or images.shape[3] != 3:
