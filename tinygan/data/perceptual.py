@@ -15,7 +15,7 @@ sets are taken for one; the nearest are 1.2 times as far apart as ALIKE.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +25,10 @@ from tinygan.data.dataset import as_picture
 SIDE, LOW, SMALL = 32, 8, 12  # pixels that are transformed, frequencies kept, pixels compared
 NEUTRAL = 128.0  # the chroma of grey
 BITS = 8  # in which the hashes of a pair may differ, of 63
-ALIKE = 0.08  # what a pair may differ by, as a share of how much the pictures vary
+# |x - y| / sqrt((|x - x0|^2 + |y - y0|^2) / 2) of a pair at most, x0 being a grey as light as x
+ALIKE = 0.08
 BLOCK = 1 << 22  # pairs of hashes compared at a time
+PAIRS = 1 << 12  # pairs of small pictures, which stay in a cache
 
 
 class Looks(NamedTuple):
@@ -87,24 +89,19 @@ def alike(found: Looks) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _near(found: Looks) -> list[tuple[int, int]]:
+def _near(found: Looks) -> Iterator[tuple[int, int]]:
     """The pairs whose hashes are near and whose small pictures are alike."""
     hashes, small = found
-    pairs = []
+    even = np.full((len(small), 1, 3), NEUTRAL, np.float32)  # greys as light as the pictures
+    even[:, 0, 0] = small[:, :, 0].mean(axis=1)
+    varies = ((small - even) ** 2).sum(axis=(1, 2))
     step = max(1, BLOCK // max(1, len(hashes)))
     for start in range(0, len(hashes), step):
         rows = hashes[start : start + step, None]
-        differ = np.bitwise_count(rows ^ hashes[start:])
-        for i, j in np.argwhere(differ <= BITS):
-            if i < j and _differ(small[start + i], small[start + j]) <= ALIKE:
-                pairs.append((int(start + i), int(start + j)))
-    return pairs
-
-
-def _differ(x: np.ndarray, y: np.ndarray) -> float:
-    """|x - y| / sqrt((|x - x0|^2 + |y - y0|^2) / 2), x0 being an even grey as light as x."""
-
-    def varies(z: np.ndarray) -> float:
-        return float(((z - [z[:, 0].mean(), NEUTRAL, NEUTRAL]) ** 2).sum())
-
-    return float((((x - y) ** 2).sum() / max((varies(x) + varies(y)) / 2, 1.0)) ** 0.5)
+        pairs = start + np.argwhere(np.bitwise_count(rows ^ hashes[start:]) <= BITS)
+        pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+        for some in range(0, len(pairs), PAIRS):  # of digits, millions of pairs share a hash
+            i, j = pairs[some : some + PAIRS].T
+            apart = ((small[i] - small[j]) ** 2).sum(axis=(1, 2))
+            close = apart <= ALIKE**2 * np.maximum((varies[i] + varies[j]) / 2, 1)
+            yield from zip(i[close].tolist(), j[close].tolist(), strict=True)
