@@ -14,9 +14,8 @@ from PIL import Image
 
 from tinygan.cli import auditing
 from tinygan.data import load
-from tinygan.metrics import copies, nearness
+from tinygan.metrics import copies, matrices, nearness
 from tinygan.metrics.errors import MetricError
-from tinygan.metrics.matrices import PART
 
 module = sys.modules[nearness.__module__]
 
@@ -27,8 +26,8 @@ def draws(count: int, seed: int, dimensions: int = 12) -> np.ndarray:
 
 def test_the_relative_distance_is_that_of_the_formula(monkeypatch) -> None:
     x, y = draws(7, 0), draws(130, 1)
-    for part in (PART, 33):
-        monkeypatch.setattr(module, "PART", part)
+    for part in (matrices.PART, 33):
+        monkeypatch.setattr(matrices, "PART", part)
         found = nearness(x, y)
         every = np.sqrt(((x[:, None].astype(float) - y) ** 2).sum(-1))
         least = np.sort(every, axis=1)

@@ -15,6 +15,7 @@ from tinygan.cli.evaluating import data_of, sampled
 from tinygan.cli.sampling import load_generator
 from tinygan.data import Images, save_figure, to_uint8
 from tinygan.metrics.copies import Copies, copies
+from tinygan.metrics.matrices import spread
 from tinygan.train.run import Run, write_json
 
 HELD_OUT = 5000  # held-out images, or fewer where there are fewer
@@ -49,25 +50,20 @@ def audit(
                 f"--others {others}: images of shape {new.shape}, and {config.data} has "
                 f"{training.shape}"
             )
-    held_out = new.images[_spread(len(new), HELD_OUT)] if isinstance(new, Images) else None
+    held_out = new.images[spread(len(new), HELD_OUT)] if isinstance(new, Images) else None
     with console.status(f"comparing with {len(training)} training images"):
         found = copies(fake, training.images, held_out)
     compared = "held-out" if held_out is not None else "training (each without itself)"
     report = _report(found, n, step, len(training), compared)
     for line in _told(report):
         console.print(line)
-    real = training.images[_spread(len(training), n)] if held_out is None else held_out
+    real = training.images[spread(len(training), n)] if held_out is None else held_out
     figure = picture(found, fake, real, training.images, compared)
     save_figure(figure, out, origin=run.origin(seed, step, generator))
     console.print(f"pairs and distances: {out}")
     if json is not None:
         write_json(json, {"run": str(path), "data": config.data, "seed": seed, **report})
     return int(report["suspicious"])
-
-
-def _spread(count: int, n: int) -> np.ndarray:
-    """At most n of so many indices, evenly spread."""
-    return np.linspace(0, count - 1, min(count, n)).astype(np.int64)
 
 
 def _report(found: Copies, n: int, step: int, training: int, compared: str) -> dict[str, Any]:

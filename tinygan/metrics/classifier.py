@@ -17,6 +17,7 @@ from tinygan.data import DataLoader, Images
 from tinygan.data.cache import key_of
 from tinygan.losses import cross_entropy
 from tinygan.metrics.errors import MetricError, expect_enough
+from tinygan.metrics.matrices import spread
 from tinygan.ops import as_tensor, get_rng_state, manual_seed, ones, set_rng_state
 from tinygan.ops.files import load, save
 from tinygan.optim import Adam
@@ -97,8 +98,8 @@ def train_classifier(
             progress(done + 1, steps)
     batches.close()
     classifier.eval()
-    some = np.linspace(0, len(dataset) - 1, min(len(dataset), SCALED_BY)).astype(np.int64)
-    features, _ = classify(classifier, Images(dataset.images[some]))
+    some = dataset.images[spread(len(dataset), SCALED_BY)]
+    features, _ = classify(classifier, Images(some))
     classifier.scale.copy_(as_tensor([float(np.sqrt((features**2).mean()))]))
     return classifier
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygan.backend import backend_of, host_array
 from tinygan.metrics.errors import expect_enough
-from tinygan.metrics.matrices import PART, Samples, distance_blocks, nearest, pair, rows
+from tinygan.metrics.matrices import Samples, blocks_by_parts, nearest, rows, spread
 from tinygan.metrics.memorisation import share_below
 
 NEIGHBOURS = 50  # training images that a sample's nearest one is compared with
@@ -79,7 +79,7 @@ def copies(fake: Samples, training: Samples, held_out: Samples | None = None) ->
     """
     expect_enough("audit", len(training), 2, "or there is no second image")
     if held_out is None:
-        own = np.linspace(0, len(training) - 1, min(len(training), len(fake))).astype(np.int64)
+        own = spread(len(training), len(fake))
         real = nearness(training[own], training, own)
     else:
         real = nearness(held_out, training)
@@ -120,19 +120,13 @@ def _first(before: int, place: int, ours: int, others: int) -> float:
 
 
 def _least_squares(x: Samples, y: Samples, count: int, own: np.ndarray | None) -> np.ndarray:
-    """The `count` least |x_i - y_j|^2 of each i, y_own[i] passed over, y in parts."""
+    """The `count` least |x_i - y_j|^2 of each i, y_own[i] passed over."""
     a = rows(x)
     xp = backend_of(a).xp
     least = np.full((len(a), count), np.inf)
-    for start in range(0, len(y), PART):
-        _, b = pair(x[:1], y[start : start + PART])
-        for part, block in distance_blocks(a, b):
-            if own is not None:
-                inside = np.flatnonzero((own[part] >= start) & (own[part] < start + len(b)))
-                there = backend_of(a).from_host
-                block[there(inside), there(own[part][inside] - start)] = np.inf
-            few = min(count, block.shape[1])
-            few_least = xp.partition(block, few - 1, axis=1)[:, :few]
-            both = np.concatenate([least[part], host_array(few_least)], axis=1)
-            least[part] = np.partition(both, count - 1, axis=1)[:, :count]
+    for _, part, block in blocks_by_parts(a, y, own):
+        few = min(count, block.shape[1])
+        few_least = xp.partition(block, few - 1, axis=1)[:, :few]
+        both = np.concatenate([least[part], host_array(few_least)], axis=1)
+        least[part] = np.partition(both, count - 1, axis=1)[:, :count]
     return least

@@ -67,28 +67,37 @@ def distance_blocks(x: Any, y: Any) -> Iterator[tuple[slice, Any]]:
         yield part, xp.maximum(block, 0, out=block)
 
 
+def blocks_by_parts(a: Any, y: Samples, own: np.ndarray | None) -> Iterator[tuple[int, slice, Any]]:
+    """The `distance_blocks` of rows a and y, a part of y at a time: where it begins, and a block.
+
+    y may be large and of uint8: only a part of it becomes float32. The distance to y_own[i], where
+    given, is infinite, so that it is passed over.
+    """
+    there = backend_of(a).from_host
+    for start in range(0, len(y), PART):
+        _, b = pair(a[:1], y[start : start + PART])
+        for part, block in distance_blocks(a, b):
+            if own is not None:
+                inside = np.flatnonzero((own[part] >= start) & (own[part] < start + len(b)))
+                block[there(inside), there(own[part][inside] - start)] = np.inf
+            yield start, part, block
+
+
 def nearest(x: Samples, y: Samples, own: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """argmin_j |x_i - y_j| and the distance, for each i; y_own[i], where given, is passed over.
 
-    y is gone through in parts, and so may be large and of uint8. The distance is taken anew from
-    the difference, in float64: that of a copy is exactly 0.
+    The distance is taken anew from the difference, in float64: that of a copy is exactly 0.
     """
     a = rows(x)
     xp = backend_of(a).xp
     indices = np.zeros(len(a), np.int64)
     least = np.full(len(a), np.inf)
-    for start in range(0, len(y), PART):
-        _, b = pair(x[:1], y[start : start + PART])
-        for part, block in distance_blocks(a, b):
-            if own is not None:
-                inside = (own[part] >= start) & (own[part] < start + len(b))
-                at = backend_of(a).from_host(np.flatnonzero(inside))
-                block[at, backend_of(a).from_host(own[part][inside] - start)] = np.inf
-            found = block.argmin(axis=1)
-            squares = host_array(block[xp.arange(len(block)), found]).astype(np.float64)
-            better = squares < least[part]
-            indices[part][better] = start + host_array(found)[better]
-            least[part][better] = squares[better]
+    for start, part, block in blocks_by_parts(a, y, own):
+        found = block.argmin(axis=1)
+        squares = host_array(block[xp.arange(len(block)), found]).astype(np.float64)
+        better = squares < least[part]
+        indices[part][better] = start + host_array(found)[better]
+        least[part][better] = squares[better]
     return indices, _distances(a, y, indices)
 
 
@@ -113,6 +122,11 @@ def neighbourhood(x: Any, k: int) -> Any:
         block[at - part.start, at] = -1  # itself comes first, whatever rounding says
         radii.append(xp.partition(block, k, axis=1)[:, k].copy())
     return xp.concatenate(radii)
+
+
+def spread(count: int, n: int) -> np.ndarray:
+    """At most n of so many indices, evenly spread."""
+    return np.linspace(0, count - 1, min(count, n)).astype(np.int64)
 
 
 def principal(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.metrics.errors import expect_enough
-from tinygan.metrics.matrices import Samples, nearest
+from tinygan.metrics.matrices import Samples, nearest, spread
 
 
 class Memorisation(NamedTuple):
@@ -32,7 +32,7 @@ def memorisation(fake: Samples, training: Samples, held_out: Samples | None = No
     expect_enough("memorisation", len(training), 2, "or there is no second image")
     indices, generated = nearest(fake, training)
     if held_out is None:
-        own = np.linspace(0, len(training) - 1, min(len(training), len(fake))).astype(np.int64)
+        own = spread(len(training), len(fake))
         _, real = nearest(training[own], training, own)
     else:
         _, real = nearest(held_out, training)
