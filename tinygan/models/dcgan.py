@@ -10,6 +10,7 @@ from tinygan import nn
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import UserError
 from tinygan.models.head import batch_norm, head, logits
+from tinygan.models.weights import draw_weights
 
 START = {28: 7, 32: 4, 64: 4}  # side of the generator's smallest feature map, doubled from there
 
@@ -24,11 +25,8 @@ def _check(shape: tuple[int, ...]) -> None:
 
 def _initialize(module: nn.Module) -> None:
     """Weights from N(0, 0.02), those of batch normalisation from N(1, 0.02) (section 4)."""
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d) and module.weight is not None:
+    draw_weights(module)
+    if isinstance(module, nn.BatchNorm2d) and module.weight is not None:
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 

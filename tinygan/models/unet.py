@@ -14,19 +14,12 @@ from itertools import pairwise
 from tinygan import nn
 from tinygan.autograd import Tensor
 from tinygan.backend.errors import UserError
+from tinygan.models.weights import draw_weights
 from tinygan.ops import cat
 
 LEAST = 2  # of the sides of the smallest map
 MOST = 8  # times `width`: the most channels
 PATCHES = {16: 1, 34: 2, 70: 3}  # side of the patch that a logit judges: convolutions of stride 2
-
-
-def _normal(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), as in a DCGAN."""
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 class UNet(nn.Module):
@@ -66,7 +59,7 @@ class UNet(nn.Module):
             layers = [nn.ConvTranspose2d(n, wanted, 4, 2, 1, missing, bias=i == 0)]
             layers += [nn.BatchNorm2d(wanted), nn.ReLU()] if i else []
             self.up.append(nn.Sequential(*layers))
-        self.apply(_normal)
+        self.apply(draw_weights)
 
     def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
         maps = []
@@ -137,7 +130,7 @@ class PatchDiscriminator(nn.Module):
             layers += [nn.LeakyReLU(0.2)]
             n = wanted
         self.layers = nn.Sequential(*layers, nn.Conv2d(n, 1, 4, 1, 1))
-        self.apply(_normal)
+        self.apply(draw_weights)
 
     def forward(self, y: Tensor, *given: Tensor) -> Tensor:
         logits: Tensor = self.layers(cat([y, *given], 1) if given else y)

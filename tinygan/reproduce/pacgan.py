@@ -13,6 +13,7 @@ from tinygan.autograd import Tensor, compile, grad
 from tinygan.data.toys import Toy
 from tinygan.losses import game
 from tinygan.models import Packed
+from tinygan.models.weights import draw_weights
 from tinygan.ops import Generator, cat, manual_seed, randint, randn, tensor
 from tinygan.optim import Adam
 from tinygan.reproduce.experiment import Experiment, Run, Trial, Variant, told
@@ -51,24 +52,14 @@ def make_generator(packing: int, hidden: int = 400) -> nn.Module:
     for inputs in (2, hidden, hidden, hidden):
         normalized = nn.BatchNorm1d(hidden, eps=1e-4, momentum=momentum)
         layers += [nn.Linear(inputs, hidden, bias=False), normalized, nn.ReLU()]
-    return initialized(nn.Sequential(*layers, nn.Linear(hidden, 2)))
+    return nn.Sequential(*layers, nn.Linear(hidden, 2)).apply(draw_weights)
 
 
 def make_discriminator(packing: int, hidden: int = 200) -> nn.Module:
     """(N packing, 2) -> (N,) logits: three layers of `hidden` maxout units of 5 pieces."""
     layers = [Maxout(n, hidden, PIECES) for n in (2 * packing, hidden, hidden)]
     plain = nn.Sequential(*layers, nn.Linear(hidden, 1), nn.Flatten(0))
-    return Packed(initialized(plain), packing)
-
-
-def initialized(network: nn.Module) -> nn.Module:
-    """Weights from N(0, 0.02^2), no bias; batch normalisation as it is."""
-    for part in network.modules():
-        if isinstance(part, nn.Linear):
-            nn.init.normal_(part.weight, 0.0, 0.02)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
-    return network
+    return Packed(plain.apply(draw_weights), packing)
 
 
 def trained(toy: Toy, settings: Mapping[str, Any], seed: int, device: str) -> nn.Module:

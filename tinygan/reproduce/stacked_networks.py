@@ -11,6 +11,7 @@ from __future__ import annotations
 from tinygan import nn
 from tinygan.autograd import Tensor
 from tinygan.models import Packed
+from tinygan.models.weights import draw_weights
 from tinygan.ops import erf
 
 COLOURS = 3
@@ -91,9 +92,5 @@ def _begun(
     judge = [*layers, nn.Flatten(), nn.Linear(features, 1), nn.Flatten(0)]
     discriminator = nn.Sequential(*judge)
     for network in (generator, discriminator):
-        for module in network.modules():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                nn.init.normal_(module.weight, 0.0, 0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        network.apply(draw_weights)
     return generator, Packed(discriminator, packing)
