@@ -18,6 +18,7 @@ from tinygan.nn import ConvTranspose1d, ConvTranspose2d, Module
 from tinygan.nn.spectral_norm import SpectralNorm, power_iteration
 from tinygan.ops import Generator, matmul, randn, stack
 from tinygan.train.figures import UNITS, Figures, logit_figures, sample_figures
+from tinygan.train.step import norm
 
 Gradients = Iterable[Tensor | None]
 Penalty = Callable[..., Tensor]
@@ -188,11 +189,6 @@ class Watch:
 def own(module: Module) -> list[Tensor]:
     """The parameters of a module itself, without those of its parts."""
     return list(module.parameters(recurse=False))
-
-
-def norm(tensors: Sequence[Tensor]) -> Tensor:
-    """The square root of the sum of all squares."""
-    return stack([(x * x).sum() for x in tensors]).sum().sqrt()
 
 
 def as_matrix(module: Module) -> Tensor | None:

@@ -87,8 +87,8 @@ def gan_step(
             "g_loss": g_loss.detach(),
             "d_real": sigmoid(verdict(real_logits)).mean(),
             "d_fake": sigmoid(verdict(fake_logits)).mean(),
-            "d_grad_norm": gradient_norm(d_gradients),
-            "g_grad_norm": gradient_norm(g_gradients),
+            "d_grad_norm": norm(d_gradients),
+            "g_grad_norm": norm(g_gradients),
         }
 
 
@@ -107,7 +107,6 @@ def _judge(discriminator: Module, labels: Sequence[Tensor], x: Tensor) -> Tensor
     return logits
 
 
-def gradient_norm(gradients: Iterable[Tensor | None]) -> Tensor:
-    """sqrt(sum of squares of all entries of all gradients)."""
-    squares = [(g * g).sum() for g in gradients if g is not None]
-    return stack(squares).sum().sqrt()
+def norm(tensors: Iterable[Tensor | None]) -> Tensor:
+    """sqrt(sum of squares of all entries of all tensors)."""
+    return stack([(x * x).sum() for x in tensors if x is not None]).sum().sqrt()
