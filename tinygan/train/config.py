@@ -24,7 +24,7 @@ GROUP = MinibatchStd().group_size
 
 @dataclass(frozen=True)
 class Config:
-    """The choices of a training run; the defaults draw digits in about a minute.
+    """The choices of a training run; the defaults draw digits in half a minute.
 
     Adam's betas are those of DCGAN (Radford et al. 2016, section 4); its learning rate of 2e-4 for
     both networks is meant for longer runs, these start higher and fall to zero. `penalty` is
