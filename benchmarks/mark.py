@@ -83,6 +83,8 @@ def main() -> None:
     arguments.add_argument("--count", type=int, default=200, help="pictures of each kind")
     arguments.add_argument("--markdown", type=Path, help="the file to write")
     options = arguments.parse_args()
+    if not options.data and not options.run:
+        arguments.error("no pictures to mark: give --data or --run")
     lines = ["| pictures | side | PSNR | " + " | ".join(CHANGES) + " |"]
     lines.append("|---" * (3 + len(CHANGES)) + "|")
     false: dict[str, list[float]] = {}

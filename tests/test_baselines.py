@@ -342,3 +342,4 @@ def test_what_does_not_go_with_a_fitted_model_is_refused(tmp_path, cache):
     tinygan(*model, "--out", run)
     assert "holds another run" in tinygan(*model, "--out", run, code=2)
     assert "nothing to continue" in tinygan("train", "--resume", run, code=2)
+    assert "no game was played" in tinygan("diagnose", run, code=2)

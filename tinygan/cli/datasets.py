@@ -48,7 +48,7 @@ def describe(
         dataset = read_folder(folder, size=size, paths=paths)
     else:
         dataset = load_data(name, None if data_dir is None else str(data_dir), size, console)
-    facts = dict(dataset.describe())
+    facts = {key: value for key, value in dataset.describe().items() if value is not None}
     if found is not None:
         facts |= _of_files(found, folder)
     elif isinstance(dataset, Images):
@@ -64,12 +64,18 @@ def describe(
         _draw_sheet(dataset, out)
         facts["sheet"] = out
     for key, value in facts.items():
-        for line in value if isinstance(value, list) and key in LISTS else [value]:
+        for line in value if key in LISTS else [_text(key, value)]:
             console.print(f"{key:>10}  {line}", highlight=False, markup=False, soft_wrap=True)
             key = ""
 
 
 LISTS = ("broken", "alike")
+
+
+def _text(key: str, value: Any) -> str:
+    """A fact on one line."""
+    between = " x " if key == "size" else ", "
+    return between.join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _of_files(found: Survey, folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinygan.backend.errors import UserError
+from tinygan.baselines import BASELINES
 from tinygan.train.detectors import Detectors, Event
 from tinygan.train.run import Run, write_json
 
@@ -21,11 +22,14 @@ NAMES = {"memory": "memory, MiB"}
 def diagnose(path: Path, out: Path | None) -> None:
     """Print the events, the looks and the layers of a run, and write them as JSON if asked."""
     run = Run.open(path)
+    config = run.config()
+    if config.model in BASELINES:
+        raise UserError(f"{path} holds a fitted {config.model}: no game was played that could fail")
     records = run.history()
     if not records:
         raise UserError(f"{path} has no metrics yet; let it train some steps")
     console = Console()
-    detectors = Detectors(run.config())
+    detectors = Detectors(config)
     events = [event for record in records for event in detectors.update(record)]
     _tell(console, records, events)
     looks = [
