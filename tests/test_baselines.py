@@ -295,6 +295,17 @@ def test_deformed_templates_stay_near_their_class():
     assert np.median(distance) < 1.3 * np.median(own)
 
 
+def test_a_class_keeps_its_share_where_parts_of_it_are_too_small_for_a_template():
+    """Of the second class all but six equal images are alone in their part."""
+    random = np.random.default_rng(0)
+    one = np.repeat(random.integers(0, 256, (1, 6, 6, 1)), 24, 0)
+    other = np.concatenate([random.integers(0, 256, (18, 6, 6, 1)), one[:6] // 2])
+    images, labels = np.concatenate([one, other]).astype(np.uint8), np.repeat([0, 1], 24)
+    template = Template.fit(images, labels)
+    shares = np.bincount(template.classes.numpy(), template.shares.numpy())
+    np.testing.assert_allclose(shares, 0.5, rtol=1e-6)
+
+
 # -- as runs ----------------------------------------------------------------------------------
 
 

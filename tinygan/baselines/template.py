@@ -79,10 +79,11 @@ class Template(Fitted):
             share = len(members) / len(images)
             members = members[some(members, EXAMPLES, seed)]
             x = members.reshape(len(members), -1, channels).astype(np.float32) / 255
-            parts = [part for part in parted(x, count, seed) if len(part) >= FEWEST]
-            for part in parts or [x]:
+            parts = [part for part in parted(x, count, seed) if len(part) >= FEWEST] or [x]
+            kept = sum(map(len, parts))
+            for part in parts:
                 template, factor = fitted(part, basis, height, width)
-                found.append((template, factor, share * len(part) / len(x), label))
+                found.append((template, factor, share * len(part) / kept, label))
         templates, factors, shares, classes = (
             np.array(column) for column in zip(*found, strict=True)
         )
