@@ -18,7 +18,8 @@ class BoundaryEquilibrium:
     L(x) >= 0 is the energy of a sample, the error |x - D(x)| with which an autoencoder gives it
     back; it stands where other games have a logit, turned: low is real. k begins at 0, stays in
     [0, 1], and moves by `balance`, once in a round; it rests where E[L(G(z))] = gamma E[L(x)]. A
-    larger `gamma` asks for more diversity. `convergence` falls as training goes well.
+    larger `gamma` asks for more diversity. `convergence` falls as training goes well. In the paper
+    k moves by samples of G's step, in `gan_step` by those of D's, whose energies are known already.
     Source: Berthelot, Schumm and Metz, "BEGAN: Boundary Equilibrium Generative Adversarial
     Networks", 2017, sections 3.3 and 3.4.
     """

@@ -2,8 +2,9 @@
 
 Each is differentiated again by the discriminator's weights (double backward). The gradient is
 taken of the sum of all outputs, which gives each sample its own gradient as long as the
-discriminator treats them one by one; batch normalisation does not. Where it gives a map of logits,
-D(x) is their mean, as it is in the games.
+discriminator treats them one by one; batch normalisation does not. In a pack each sample has the
+gradient of the pack's logit by that sample alone. Where it gives a map of logits, D(x) is their
+mean, as it is in the games.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def animate(frames: list[Path], path: Path, origin: Origin | None = None) -> Non
 
 
 def draw_curves(records: list[dict[str, Any]], path: Path, origin: Origin | None = None) -> None:
-    """Losses, D's opinion of real and fake images, and gradient norms over the steps.
+    """Losses, D's opinion of real and fake samples, and gradient norms over the steps.
 
     A red line stands where a detector of failing training spoke.
     """
@@ -54,7 +54,7 @@ def draw_curves(records: list[dict[str, Any]], path: Path, origin: Origin | None
     failed = [record["step"] for record in records if "events" in record]
     panels = (
         ("loss", {"d_loss": "D", "g_loss": "G"}, "linear"),
-        ("probability of being real", {"d_real": "D(x)", "d_fake": "D(G(z))"}, "linear"),
+        ("sigmoid of D's output", {"d_real": "D(x)", "d_fake": "D(G(z))"}, "linear"),
         ("gradient norm", {"d_grad_norm": "D", "g_grad_norm": "G"}, "log"),
     )
     for axes, (title, lines, scale) in zip(figure.subplots(3, 1, sharex=True), panels, strict=True):

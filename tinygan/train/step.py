@@ -48,6 +48,9 @@ def gan_step(
     added to G's loss. With `unroll` k G plays against D as it would be k updates later, and its
     gradient goes through them. `watch` is told what there was: the last batches, their logits, the
     gradients of D and G. The `scalers` of D's loss and of G's are for gradients in float16.
+
+    `d_real` and `d_fake` are the means of sigmoid(D): in `minimax` and `non_saturating` what D takes
+    for the probability of being real, in other games no more than the outputs between 0 and 1.
     """
     d_scaler, g_scaler = scalers
     for real, *labels in map(parts, reals):
