@@ -45,7 +45,8 @@ def test_config_files_that_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "option",
     ["--steps=-3", "--steps=0", "--batch-size=0", "--lr-g=nan", "--lr-d=inf", "--lr-d=0",
-     "--beta1=1.5", "--ema=1", "--penalty-weight=nan", "--latent=0", "--size=0"],
+     "--beta1=1.5", "--ema=1", "--penalty-weight=nan", "--class-weight=inf",
+     "--latent=0", "--size=0"],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused(option: str) -> None:
     name = option.partition("=")[0].strip("-").replace("-", "_")

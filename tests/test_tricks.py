@@ -201,6 +201,8 @@ def test_a_policy_names_what_is_done():
         Config(augment="color,cutuot")
     with pytest.raises(UserError, match=r"images \(N, C, H, W\), got samples of shape \(4, 2\)"):
         Augmented(Mean(), "cutout")(wrap(np.ones((4, 2))))
+    with pytest.raises(UserError, match="color is for images, and ring has points"):
+        Training(small(augment="color"), load("ring"), "cpu")  # before there is a run
 
 
 def test_instance_noise_has_its_spread():

@@ -137,7 +137,9 @@ def _of_features(fakes: Images, real: Reals, classifier: Classifier) -> Iterator
     )
     counts, other_counts = (np.bincount(c, minlength=len(shares)) for c in (classes, other_classes))
     covered, other_covered = int((counts > 0).sum()), int((other_counts > 0).sum())
-    yield Figure("classes covered", covered, other_covered, "higher", f"of {np.count_nonzero(shares)}")
+    yield Figure(
+        "classes covered", covered, other_covered, "higher", f"of {np.count_nonzero(shares)}"
+    )
     yield Figure(
         "class KL",
         histogram_kl(counts, shares),

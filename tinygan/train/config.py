@@ -126,8 +126,9 @@ class Config:
         for name in ("lr_g", "lr_d"):
             if not 0 < getattr(self, name) < inf:
                 raise UserError(f"{name} must be a positive number, got {getattr(self, name)}")
-        if not isfinite(self.penalty_weight):
-            raise UserError(f"penalty_weight must be a number, got {self.penalty_weight}")
+        for name in ("penalty_weight", "class_weight"):
+            if not isfinite(getattr(self, name)):
+                raise UserError(f"{name} must be a number, got {getattr(self, name)}")
         if not 0 <= self.clip < inf:
             raise UserError(f"clip must be a positive number, or 0 for none, got {self.clip}")
         for name in ("instance_noise", "lr_end", "penalty_end"):
@@ -146,12 +147,13 @@ class Config:
                 f"sees at once; a batch size of {self.packing * (seen - seen % GROUP)} would fit"
             )
         if self.conditional != "none":
-            for name, plain in (("packing", 1), ("game", "boundary_equilibrium")):
-                if (getattr(self, name) == plain) == (name == "game"):
-                    raise UserError(
-                        f"conditional {self.conditional} does not go with {name} "
-                        f"{getattr(self, name)}"
-                    )
+            unfit = f"conditional {self.conditional} does not go with"
+            if self.packing != 1:
+                raise UserError(f"{unfit} packing {self.packing}, as a pack is of many classes")
+            if self.game == "boundary_equilibrium":
+                raise UserError(
+                    f"{unfit} game {self.game}, whose D gives no logits; choose another"
+                )
         if self.augment != "none":
             for name in self.augment.split(","):
                 if name.strip() not in AUGMENTATIONS:

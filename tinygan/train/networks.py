@@ -41,6 +41,11 @@ def make_networks(config: Config, shape: tuple[int, ...], classes: int) -> tuple
             varied=config.minibatch_std,
         )
     if config.augment != "none":
+        if len(shape) != 3:
+            raise UserError(
+                f"--augment {config.augment} is for images, and {config.data} has points; noise on "
+                "points is --instance-noise"
+            )
         discriminator = Augmented(discriminator, config.augment)
     if config.instance_noise:
         discriminator = InstanceNoise(discriminator, config.instance_noise)

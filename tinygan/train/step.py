@@ -49,8 +49,8 @@ def gan_step(
     gradient goes through them. `watch` is told what there was: the last batches, their logits, the
     gradients of D and G. The `scalers` of D's loss and of G's are for gradients in float16.
 
-    `d_real` and `d_fake` are the means of sigmoid(D): in `minimax` and `non_saturating` what D takes
-    for the probability of being real, in other games no more than the outputs between 0 and 1.
+    `d_real` and `d_fake` are the means of sigmoid(D): in `minimax` and `non_saturating` what D
+    takes for the probability of being real, in other games its outputs, brought to 0..1.
     """
     d_scaler, g_scaler = scalers
     for real, *labels in map(parts, reals):
