@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import cuda_on_host
 import numpy as np
 import pytest
+from moved import host, needs_kernels, on_host_only, to
 from recorded import from_python, with_gradients
 
 import tinygan
 from tinygan.autograd import REGISTRY
-from tinygan.backend import backend_for
 from tinygan.backend.cuda import indexing, places
 from tinygan.nn import functional as F
 
-pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+pytestmark = needs_kernels
 
 random = np.random.default_rng(0)
 
@@ -28,19 +27,6 @@ ORDERS: list[Any] = [
 TYPES = [np.float32, np.float64]
 
 
-def to(x: Any) -> Any:
-    """On the device, in the same memory order; what is not dense lies in something larger."""
-    if not isinstance(x, np.ndarray):
-        return x
-    if x.base is not None and x.ndim and x.strides[-1] < 0:
-        return backend_for("cuda").from_host(np.repeat(x[..., ::-1], 2, axis=-1))[..., ::-2]
-    return backend_for("cuda").from_host(x)
-
-
-def host(x: Any) -> np.ndarray:
-    return backend_for("cuda").to_host(x)
-
-
 def drawn(shape: tuple[int, ...], dtype: Any, order: int = 0) -> np.ndarray:
     x = random.standard_normal(shape).astype(dtype)
     return ORDERS[order](x) if x.ndim > 1 else x
@@ -50,7 +36,7 @@ def check(name: str, *arrays: Any, **static: Any) -> None:
     ordered = [np.array(x, order="C") if isinstance(x, np.ndarray) else x for x in arrays]
     expected = REGISTRY[name].reference(np, *ordered, **static)
     kernel = getattr(indexing, name, None) or getattr(places, name)
-    given = [to(x) for x in arrays]
+    given = [to(x) if isinstance(x, np.ndarray) else x for x in arrays]
     y = kernel(*given, **static)
     assert y is not NotImplemented
     np.testing.assert_array_equal(host(y), expected, strict=True)
@@ -112,6 +98,7 @@ def test_rows_of_a_table(table: Any, size: Any, dtype: Any) -> None:
     check("one_hot", index.astype(np.uint8), num_classes=300)
 
 
+@on_host_only
 def test_an_index_out_of_range_stops_the_device() -> None:
     weight = to(drawn((5, 3), np.float32))
     for wrong in ([0, 5], [-1], [10**12]):

@@ -8,16 +8,11 @@ from typing import Any
 import cuda_on_host
 import numpy as np
 import pytest
+from moved import DEVICE, on_host_only
 
-from tinygan.backend import backend_for
 from tinygan.backend.cuda import normalization, philox, product, reductions, source
 
-DEVICE = backend_for("cuda")
-
-pytestmark = pytest.mark.skipif(
-    DEVICE.name != "cuda" or cuda_on_host.COMPILER is None,
-    reason="needs a C++ compiler and no GPU",
-)
+pytestmark = on_host_only
 
 
 @pytest.fixture

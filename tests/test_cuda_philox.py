@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import cuda_on_host
 import numpy as np
 import pytest
+from moved import host, needs_kernels
 
 from tinygan.backend import backend_for, philox
 from tinygan.backend.cuda.philox import (
@@ -17,7 +17,7 @@ from tinygan.backend.cuda.philox import (
 )
 from tinygan.ops.dropout import dropout_mask as dropout_op
 
-pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+pytestmark = needs_kernels
 
 STARTS = [(7, 0), (2**64 - 1, 2**32 - 3), (0x0123456789ABCDEF, 2**40 + 5)]
 SIZES = [(), (1,), (3,), (0,), (7, 11), (4097,)]
@@ -26,10 +26,6 @@ SIZES = [(), (1,), (3,), (0,), (7, 11), (4097,)]
 def state_of(start: tuple[int, int]) -> tuple[np.ndarray, Any]:
     state = np.array(start, np.uint64)
     return state, backend_for("cuda").from_host(state)
-
-
-def host(x: Any) -> np.ndarray:
-    return backend_for("cuda").to_host(x)
 
 
 @pytest.mark.parametrize("start", STARTS)

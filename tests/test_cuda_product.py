@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from moved import DEVICE, needs_kernels
 
 import tinygan
-from tinygan.backend import backend_for
 from tinygan.backend.cuda import product
 from tinygan.backend.rounding import rounded
 
-DEVICE = backend_for("cuda")
 random = np.random.default_rng(0)
 KINDS = [np.float32, np.float64]
 TOLERANCE = {np.float32: 3e-4, np.float64: 1e-11}
 
-pytestmark = pytest.mark.skipif(DEVICE.name != "cuda", reason="needs a GPU or a C++ compiler")
+pytestmark = needs_kernels
 
 SHAPES = [
     (1, 1, 1),

@@ -10,13 +10,14 @@ from collections.abc import Callable
 import cuda_on_host
 import numpy as np
 import pytest
+from moved import needs_kernels, on_host_only
 from recorded import python_steps, with_gradients
 
 import tinygan
 from tinygan.autograd import Tensor
 from tinygan.nn import functional as F
 
-pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+pytestmark = needs_kernels
 
 random = np.random.default_rng(0)
 
@@ -58,6 +59,7 @@ def test_cross_entropy(smoothing: float, reduction: str, monkeypatch: pytest.Mon
     _check(step, normal(9, 10), monkeypatch)
 
 
+@on_host_only
 def test_a_missing_barrier_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
         template <int waits> __global__ void turned(int* y) {

@@ -1,18 +1,17 @@
-"""Sums, means, norms and extremes by CUDA kernels, run on the host, against the references."""
+"""Sums, means, norms and extremes by CUDA kernels, against the references."""
 
 from __future__ import annotations
 
-import cuda_on_host
 import numpy as np
 import pytest
-from strict_cupy import StrictArray
+from moved import host, needs_kernels, to
 
 from tinygan.backend.cuda import reductions
 from tinygan.backend.cuda.sets import sets_of
 from tinygan.ops.extremes import amax, amin, norm
 from tinygan.ops.reductions import mean, sum
 
-pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+pytestmark = needs_kernels
 
 FLOATS = [np.float32, np.float64]
 
@@ -61,17 +60,17 @@ def _check(op, x, dim, **options):
         options, expected = {"p": 2}, np.sqrt(np.sum(np.square(x, dtype=np.float64), axis=axis))
     else:
         expected = getattr(np, op.__name__)(x.astype(np.float64), axis=axis)
-    y = kernel(StrictArray(x), dim=dim, **options)
+    y = kernel(to(x), dim=dim, **options)
     assert y is not NotImplemented
     size = np.abs(x).max() * max(1, x.size // max(expected.size, 1)) ** 0.5
     tolerance = 1e-6 if x.dtype == np.float32 else 1e-14
     assert y.dtype == x.dtype
     assert y.shape == expected.shape
-    np.testing.assert_allclose(y._a, expected, rtol=tolerance, atol=tolerance * size)
-    out = StrictArray(np.full(expected.shape, np.nan, x.dtype))
-    assert kernel(StrictArray(x), dim=dim, out=out, **options) is out
-    np.testing.assert_array_equal(out._a, y._a)
-    kept = kernel(StrictArray(x), dim=dim, keepdim=True, **options)
+    np.testing.assert_allclose(host(y), expected, rtol=tolerance, atol=tolerance * size)
+    out = to(np.full(expected.shape, np.nan, x.dtype))
+    assert kernel(to(x), dim=dim, out=out, **options) is out
+    np.testing.assert_array_equal(host(out), host(y))
+    kept = kernel(to(x), dim=dim, keepdim=True, **options)
     assert kept.shape == x.sum(axis=axis, keepdims=True).shape
 
 
@@ -107,11 +106,11 @@ def test_where_extremes_are(name, shape, dim, dtype):
     rounded, broken = x.round(), x.copy()  # ties, and what is not a number
     broken.reshape(-1)[random.integers(0, x.size, x.size // 3)] = np.nan
     for given in (x, rounded, broken, np.full_like(x, np.inf), np.full_like(x, -np.inf)):
-        y = getattr(reductions, name)(StrictArray(given), dim=dim)
+        y = getattr(reductions, name)(to(given), dim=dim)
         assert y.dtype == np.int64
-        np.testing.assert_array_equal(y._a, getattr(np, name)(given, axis=dim), strict=True)
-    y = getattr(reductions, name)(StrictArray(x), dim=dim, keepdim=True)
-    np.testing.assert_array_equal(y._a, getattr(np, name)(x, axis=dim, keepdims=True))
+        np.testing.assert_array_equal(host(y), getattr(np, name)(given, axis=dim), strict=True)
+    y = getattr(reductions, name)(to(x), dim=dim, keepdim=True)
+    np.testing.assert_array_equal(host(y), getattr(np, name)(x, axis=dim, keepdims=True))
 
 
 @pytest.mark.parametrize("size", [5, 3000])
@@ -121,41 +120,41 @@ def test_nan_and_infinity(value, size):
     x[size // 2, 1] = x[1, 2] = value
     for op in (sum, mean, amax, amin):
         for dim in (0, 1):
-            y = getattr(reductions, op.__name__)(StrictArray(x), dim=dim)
+            y = getattr(reductions, op.__name__)(to(x), dim=dim)
             expected = getattr(np, op.__name__)(x, axis=dim)
-            np.testing.assert_allclose(y._a, expected, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(host(y), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_sums_to_a_smaller_shape():
     random = np.random.default_rng(0)
     x = images(random, 4, 6, 5, 3).astype(np.float32)
-    y = reductions.sum_to_size(StrictArray(x), shape=(6, 1, 1))
-    np.testing.assert_allclose(y._a, x.sum((0, 2, 3)).reshape(6, 1, 1), rtol=1e-5, atol=1e-5)
-    y = reductions.sum_to_size(StrictArray(x), shape=(4, 1, 1, 1))
-    np.testing.assert_allclose(y._a, x.sum((1, 2, 3), keepdims=True), rtol=1e-5, atol=1e-5)
+    y = reductions.sum_to_size(to(x), shape=(6, 1, 1))
+    np.testing.assert_allclose(host(y), x.sum((0, 2, 3)).reshape(6, 1, 1), rtol=1e-5, atol=1e-5)
+    y = reductions.sum_to_size(to(x), shape=(4, 1, 1, 1))
+    np.testing.assert_allclose(host(y), x.sum((1, 2, 3), keepdims=True), rtol=1e-5, atol=1e-5)
     rows = random.normal(size=(900, 12)).astype(np.float32)
-    y = reductions.sum_to_size(StrictArray(rows), shape=(12,))
-    np.testing.assert_allclose(y._a, rows.sum(0), rtol=1e-4, atol=1e-4)
+    y = reductions.sum_to_size(to(rows), shape=(12,))
+    np.testing.assert_allclose(host(y), rows.sum(0), rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_left_to_the_reference_and_what_is_not():
-    x = StrictArray(np.ones((3, 4), np.float32))
-    assert reductions.sum(StrictArray(np.ones((3, 4), np.int64)), dim=0) is NotImplemented
-    assert reductions.sum(StrictArray(np.ones((3, 4), np.float16)), dim=0) is NotImplemented
-    assert reductions.sum(StrictArray(np.ones((0, 4), np.float32)), dim=0) is NotImplemented
+    x = to(np.ones((3, 4), np.float32))
+    assert reductions.sum(to(np.ones((3, 4), np.int64)), dim=0) is NotImplemented
+    assert reductions.sum(to(np.ones((3, 4), np.float16)), dim=0) is NotImplemented
+    assert reductions.sum(to(np.ones((0, 4), np.float32)), dim=0) is NotImplemented
     assert reductions.sum(x, dim=0, dtype=np.dtype(np.float64)) is NotImplemented
     assert reductions.norm(x, p=1) is NotImplemented
-    four = StrictArray(np.ones((3, 4, 5, 6), np.float32)[:, ::2, :, ::2])
+    four = to(np.ones((3, 4, 5, 6), np.float32)[:, ::2, :, ::2])
     assert reductions.sum(four, dim=(1, 3)) is not NotImplemented
     scattered = np.random.default_rng(0).normal(size=(3, 4, 5, 2, 3, 2))
-    y = reductions.sum(StrictArray(scattered), dim=(0, 2, 4))
-    np.testing.assert_allclose(y._a, scattered.sum((0, 2, 4)))
+    y = reductions.sum(to(scattered), dim=(0, 2, 4))
+    np.testing.assert_allclose(host(y), scattered.sum((0, 2, 4)))
 
 
 @pytest.mark.parametrize("shape", [(64, 50176), (50176, 64), (1, 1 << 20), (1 << 20, 1)])
 def test_long_sets_are_spread_over_the_device(shape):
     dim = 0 if shape[0] > shape[1] else 1
-    sets = sets_of(StrictArray(np.empty(shape, np.float32)), (dim,))
+    sets = sets_of(to(np.empty(shape, np.float32)), (dim,))
     assert sets is not None
     assert 128 <= sets.blocks * sets.pieces <= 1024
     assert sets.vector

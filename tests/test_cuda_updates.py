@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import cuda_on_host
 import numpy as np
 import pytest
+from moved import needs_kernels
 from test_cpu_updates import arrays, cases, copied, flattened
 
 import tinygan
@@ -15,7 +15,7 @@ from tinygan.backend import backend_for, kernels
 from tinygan.backend.cuda import parameters, updates
 from tinygan.optim.rule import RULES
 
-pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+pytestmark = needs_kernels
 
 SHAPES = [(3, 5, 7), (2053,), (0,), (), (1,), (2, 3, 4, 5)]
 

@@ -1,16 +1,15 @@
-"""Pooling and resampling by CUDA kernels, run on the host, against the references."""
+"""Pooling and resampling by CUDA kernels, against the references."""
 
 from __future__ import annotations
 
-import cuda_on_host
 import numpy as np
 import pytest
-from strict_cupy import StrictArray
+from moved import host, needs_kernels, to
 
 from tinygan.autograd import REGISTRY
 from tinygan.backend.cuda import separable, windows
 
-pytestmark = pytest.mark.skipif(cuda_on_host.COMPILER is None, reason="needs a C++ compiler")
+pytestmark = needs_kernels
 
 FLOATS = [np.float32, np.float64]
 random = np.random.default_rng(0)
@@ -42,17 +41,17 @@ def check(name, *arrays, module=windows, **static):
     """A kernel gives what the reference gives, from any order, into new memory and given."""
     expected = REGISTRY[name].reference(np, *arrays, **static)
     kernel = getattr(module, name)
-    y = kernel(*map(StrictArray, arrays), **static)
+    y = kernel(*map(to, arrays), **static)
     assert y is not NotImplemented
     assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
     tolerance = 1e-5 if y.dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(y._a, expected, atol=tolerance)
-    out = StrictArray(np.empty_like(y._a))
-    kernel(*map(StrictArray, arrays), **static, out=out)
-    np.testing.assert_array_equal(out._a, y._a)
-    again = kernel(*[StrictArray(np.ascontiguousarray(a)) for a in arrays], **static)
-    np.testing.assert_array_equal(again._a, y._a)
-    return y._a
+    np.testing.assert_allclose(host(y), expected, atol=tolerance)
+    out = to(np.empty_like(host(y)))
+    kernel(*map(to, arrays), **static, out=out)
+    np.testing.assert_array_equal(host(out), host(y))
+    again = kernel(*[to(np.ascontiguousarray(a)) for a in arrays], **static)
+    np.testing.assert_array_equal(host(again), host(y))
+    return host(y)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -112,15 +111,15 @@ def test_resampling_by_matrices(channels, dtype):
     columns[0, 2], columns[1, 3:7], columns[3, 0] = 1, 0.3, 2  # a row of zeros too
     y = check("separable", x, rows, columns, module=separable)
     kernel = separable.separable
-    g = kernel(*map(StrictArray, (y, rows.T, columns.T)))
+    g = kernel(*map(to, (y, rows.T, columns.T)))
     expected = REGISTRY["separable"].reference(np, y, rows.T, columns.T)
-    np.testing.assert_allclose(g._a, expected, rtol=1e-4 if dtype == np.float32 else 1e-12)
+    np.testing.assert_allclose(host(g), expected, rtol=1e-4 if dtype == np.float32 else 1e-12)
 
 
 def test_what_is_left_to_the_reference():
-    x = StrictArray(images(2, 4, 4, 3, np.float16))
+    x = to(images(2, 4, 4, 3, np.float16))
     options = {"kernel": (2, 2), "stride": (2, 2), "start": (0, 0)}
     assert windows.window_sum(x, count=(2, 2), **options) is NotImplemented
-    x = StrictArray(images(2, 4, 4, 3, np.float32))
-    out = StrictArray(np.empty((2, 3, 2, 2), np.float32))
+    x = to(images(2, 4, 4, 3, np.float32))
+    out = to(np.empty((2, 3, 2, 2), np.float32))
     assert windows.window_sum(x, count=(2, 2), out=out, **options) is NotImplemented
