@@ -215,6 +215,19 @@ def test_a_worker_that_takes_too_long_is_ended() -> None:
     assert worker.process.poll() is not None
 
 
+def test_a_worker_that_ends_or_hangs_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = [workers.Worker("tinygan", v, "toy", Place()) for v in ("tinygan eager", "tinygan")]
+    lasting, other = (worker.ready() for worker in started)
+    other.process.kill()
+    failed: dict[str, str] = {}
+    times = measure._rounds([other, lasting], 2, 0.01, lambda text: None, "toy", failed)
+    assert list(times) == [lasting] and len(times[lasting]) >= 2
+    assert list(failed) == ["tinygan"] and "it ended" in failed["tinygan"]
+    monkeypatch.setattr(workers, "PATIENCE", -1.0)
+    assert measure._rounds([lasting], 1, 0.01, lambda text: None, "toy", failed) == {}
+    assert "no answer" in failed["tinygan eager"] and lasting.process.poll() is not None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_workers_end_with_what_started_them() -> None:
     process = start("bench", "step", "--workload", "toy", "--threads", 1)

@@ -63,13 +63,14 @@ def measure(
                     workers += _rivals(framework, variant, workload, thread_counts(threads))
                 except WorkerError as error:
                     failed[variant] = str(error)
-        alone = _rounds(workers, rounds, seconds, tell, workload)
+        alone = _rounds(workers, rounds, seconds, tell, workload, failed)
         loaded = {}
         if under_load:
             with busy_core():
-                loaded = _rounds(_fastest(alone), rounds, seconds, tell, f"{workload} under load")
-        best = _fastest(alone)
-        rows = [_row(worker, alone, loaded, workers[0].start["losses"]) for worker in best]
+                what = f"{workload} under load"
+                loaded = _rounds(_fastest(alone), rounds, seconds, tell, what, failed)
+        best = [worker for worker in _fastest(alone) if worker in loaded or not under_load]
+        rows = [_row(worker, alone, loaded, best[0].start["losses"]) for worker in best]
     finally:
         for worker in workers:
             worker.close()
@@ -97,13 +98,14 @@ def measure_on_gpu(
                 workers.append(worker.ready(limit))
             except WorkerError as error:
                 failed[worker.variant] = str(error)
-        times = _rounds(workers, rounds, seconds, tell, f"{workload} on the GPU")
-        for worker in workers:
+        times = _rounds(workers, rounds, seconds, tell, f"{workload} on the GPU", failed)
+        lasting = list(times)
+        for worker in lasting:
             tell(f"{workload} on the GPU: launches, {worker.variant}")
             worker.count_launches()
-        rows = [_row(worker, times, {}, workers[0].start["losses"]) for worker in workers]
+        rows = [_row(worker, times, {}, lasting[0].start["losses"]) for worker in lasting]
     finally:
-        for worker in workers:
+        for worker in started:
             worker.close()
     return {"workload": workload, "device": "cuda", "tf32": tf32, "rows": rows, "failed": failed}
 
@@ -132,12 +134,18 @@ def _rounds(
     seconds: float,
     tell: Callable[[str], None],
     what: str,
+    failed: dict[str, str],
 ) -> dict[Worker, list[float]]:
+    """The times of the workers that lasted; why the others did not goes into `failed`."""
     times: dict[Worker, list[float]] = {worker: [] for worker in workers}
     for number in range(rounds):
-        for worker in workers:
+        for worker in list(times):
             tell(f"{what}: round {number + 1} of {rounds}, {worker.variant}")
-            times[worker] += worker.run(seconds)
+            try:
+                times[worker] += worker.run(seconds)
+            except WorkerError as error:
+                failed[worker.variant] = str(error)
+                del times[worker]
     return times
 
 

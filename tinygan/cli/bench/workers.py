@@ -7,9 +7,10 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any
 
 from tinygan.cli.bench.environment import without_removed
 from tinygan.cli.bench.workloads import Place
@@ -30,10 +31,16 @@ FRAMEWORKS = {
     "jax": ("with_jax", ("jax jit",)),
 }
 START = 180.0  # seconds until a worker must be ready
+PATIENCE = 60.0  # seconds beyond those that it was told to run after which it has to have answered
 
 
 class WorkerError(RuntimeError):
     """A worker that ended; the message holds the last line it wrote."""
+
+
+def _file() -> IO[str]:
+    """What a process writes into, and nobody reads until it has ended: a pipe would fill up."""
+    return tempfile.TemporaryFile("w+")
 
 
 class Worker:
@@ -45,11 +52,12 @@ class Worker:
         self.began = time.monotonic()
         where = json.dumps(place._asdict())
         arguments = ["-m", "tinygan.cli.bench.worker", module, variant, workload, where]
+        self.errors = _file()
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
             env=without_removed(),
         )
@@ -60,22 +68,24 @@ class Worker:
 
     def ready(self, limit: float = START) -> Worker:
         """Wait until it has taken its first steps, at most so many seconds from its beginning."""
-        assert self.process.stdout is not None
         seconds = self.began + limit - time.monotonic()
-        if not select.select([self.process.stdout], [], [], max(0.0, seconds))[0]:
-            self.process.kill()
-            self.close()
-            raise WorkerError(f"{self.variant}: not ready after {limit:.0f} seconds")
-        self.start = self._answer()
+        self.start = self._answer(seconds, f"not ready after {limit:.0f} seconds")
         self._sleep()
         return self
 
-    def _answer(self) -> Any:
+    def _answer(self, seconds: float, otherwise: str) -> Any:
+        """What it writes within so many seconds; then it is ended, and an error says otherwise."""
         assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], max(0.0, seconds))[0]:
+            self.process.kill()
+            self.close()
+            raise WorkerError(f"{self.variant}: {otherwise}")
         line = self.process.stdout.readline()
         if not line:
-            _, errors = self.process.communicate()
-            last = (errors.strip().splitlines() or ["it ended"])[-1]  # without its places
+            self.process.wait()
+            self.errors.seek(0)
+            last = (self.errors.read().strip().splitlines() or ["it ended"])[-1]  # not its places
+            self.close()
             raise WorkerError(f"{self.variant}, {self.place.threads} threads: {last}")
         return json.loads(line)
 
@@ -84,7 +94,7 @@ class Worker:
 
     def run(self, seconds: float) -> list[float]:
         """The times of steps during so many seconds."""
-        answer = self._asked(seconds)
+        answer = self._asked(seconds, seconds + PATIENCE)
         self.peak, self.imported = answer["peak"], answer["imported"]
         times: list[float] = answer["times"]
         return times
@@ -92,22 +102,22 @@ class Worker:
     def count_launches(self) -> None:
         """Have it count what its steps launch: after the last run, as watching slows them down."""
         with suppress(WorkerError):
-            self.launches = self._asked("launches")
+            self.launches = self._asked("launches", PATIENCE)
 
-    def _asked(self, question: object) -> Any:
+    def _asked(self, question: object, limit: float) -> Any:
         assert self.process.stdin is not None
         self.process.send_signal(signal.SIGCONT)
-        print(question, file=self.process.stdin, flush=True)
-        answer = self._answer()
+        with suppress(BrokenPipeError):  # it has ended, and its last words say why
+            print(question, file=self.process.stdin, flush=True)
+        answer = self._answer(limit, f"no answer after {limit:.0f} seconds")
         self._sleep()
         return answer
 
     def close(self) -> None:
         self.process.send_signal(signal.SIGCONT)
-        assert self.process.stdin is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
+        self.process.stdout.close()
+        self.errors.close()
