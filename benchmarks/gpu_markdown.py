@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tinygan.cli.bench.measure import ratios
+from tinygan.cli.bench.workloads import EXACT
 
 Found = dict[str, Any]
 WAYS = ("to device", "to host")
@@ -19,7 +20,7 @@ def markdown(report: Found) -> str:
         ("Tests", _tests),
         ("Ceilings", _ceilings),
         ("Training steps", _steps),
-        ("In TF32, and compiled", _more),
+        ("In other precisions, and compiled", _more),
         ("Operations", _ops),
         ("Transfers", _transfers),
         ("Registers", _registers),
@@ -150,9 +151,15 @@ def _times(result: Found) -> list[object]:
     ]
 
 
+def _rounded(result: Found, before: str) -> str:
+    """How products are rounded, where they are."""
+    precision = result.get("precision", EXACT)
+    return "" if precision == EXACT else before + precision
+
+
 def _not_run(results: Sequence[Found]) -> Iterator[str]:
     for result in results:
-        where = result["workload"] + (" in TF32" if result.get("tf32") else "")
+        where = result["workload"] + _rounded(result, " in ")
         for variant, reason in result["failed"].items():
             yield f"- {where}: {variant} did not run: {reason}"
         for row in result["rows"]:
@@ -165,7 +172,7 @@ def _more(report: Found) -> Iterator[str]:
     rows = []
     for result in results:
         for row in result["rows"]:
-            where = result["workload"] + (", TF32" if result["tf32"] else "")
+            where = result["workload"] + _rounded(result, ", ")
             ratio = ratios(result).get(row["variant"], (1.0, 1.0))[0] if row["agrees"] else ""
             ratio = f"{ratio:.2f}" if ratio else ""
             rows.append((where, row["variant"], f"{1e3 * row['median']:.3f}", ratio))

@@ -17,12 +17,15 @@ from typing import Any
 
 from gpu_markdown import markdown
 
+from tinygan.backend import backend_for
 from tinygan.backend.cpu.threads import usable_cores
 from tinygan.cli.bench.calls import SIZES, calls
 from tinygan.cli.bench.ceilings import Ceilings, measure_ceilings
 from tinygan.cli.bench.environment import environment
 from tinygan.cli.bench.measure import available, gains, measure, measure_on_gpu, variants
 from tinygan.cli.bench.op_times import crossings, measure_call
+from tinygan.cli.bench.workers import Worker
+from tinygan.cli.bench.workloads import EXACT, Place
 
 BEGAN = time.monotonic()
 LIMIT = float(os.environ.get("LIMIT", 60))  # seconds until this process is ended
@@ -35,6 +38,15 @@ WORKLOADS = ("toy", "mlp", "classifier", "dcgan28", "dcgan64", "wgan-gp")
 COMPILED = ("torch.compile", "torch.compile step")  # takes long to compile
 ROUNDS, SECONDS = 3, 0.4
 READY = 60.0  # seconds in which a framework has to have taken its first steps
+BEST, OTHERS = slice(-1, None), slice(None, -1)  # kernels of an operation: its own, the reference
+MORE = (  # what is measured besides: workload, precision, whether compiled by PyTorch
+    ("dcgan64", "tf32", False),
+    ("dcgan64", "bfloat16", False),
+    ("dcgan28", "tf32", False),
+    ("dcgan28", "bfloat16", False),
+    ("toy", EXACT, True),
+    ("dcgan28", EXACT, True),
+)
 
 
 class Part:
@@ -42,7 +54,7 @@ class Part:
 
     def __init__(self, folder: Path, name: str, devices: list[str]) -> None:
         self.path, self.devices = folder / f"{name}.json", devices
-        self.found: dict[str, Any] = {}
+        self.found: dict[str, Any] = json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def keep(self, **found: Any) -> None:
         self.found.update(found)
@@ -55,11 +67,47 @@ class Part:
         return LIMIT - (time.monotonic() - BEGAN) - 5
 
 
+def machine(part: Part) -> None:
+    part.keep(**environment(part.devices))
+
+
 def warm(part: Part) -> None:
     """Compile the CPU's kernels, which are kept on disk."""
-    calls("tiny")
     for name in WORKLOADS:
         part.keep(**{name: measure(name, ["tinygan"], 1, 0.01, [usable_cores()], False, print)})
+    for size in ("tiny", "small", "medium"):
+        calls(size)
+
+
+def warm_gpu(part: Part) -> None:
+    """Compile the GPU's kernels, which are kept on disk, and have PyTorch read from it once."""
+    if "cuda" not in part.devices:
+        return
+    from tinygan.cli.bench import with_tinygan
+
+    other = (
+        [Worker("torch", "torch eager", "dcgan28", Place("cuda"))]
+        if available(["torch"])[1:]
+        else []
+    )
+    for precision in (EXACT, "tf32", "bfloat16"):
+        for name in WORKLOADS:
+            try:
+                step = with_tinygan.build(name, "tinygan", Place("cuda", 1, precision))
+                part.keep(
+                    **{f"{name}, {precision}": [[float(x) for x in step(i)] for i in range(3)]}
+                )
+            except Exception as error:
+                print(f"{name}, {precision}: {type(error).__name__}: {error}")
+    for worker in other:
+        worker.close()
+    unknown = Ceilings(math.inf, math.inf, math.inf)
+    for size in ("tiny", "medium"):
+        for name, call in calls(size).items():
+            try:
+                measure_call(call, size, unknown, "cuda", 0.0, BEST)
+            except Exception as error:
+                print(f"{name}, {size}: {type(error).__name__}: {error}")
 
 
 def ceilings(part: Part) -> None:
@@ -79,7 +127,10 @@ def transfers(part: Part) -> None:
 
 
 def ops(part: Part) -> None:
-    """By importance, all sizes of an operation together; as many as there is time for."""
+    """By importance, all sizes of an operation together; as many as there is time for.
+
+    First by each device's own kernel, then on the GPU by the reference, which is CuPy's functions.
+    """
     file = part.path.parent / "ceilings.json"
     known = json.loads(file.read_text()) if file.exists() else {}
     unknown = dict.fromkeys(Ceilings._fields, math.inf)  # shares are 0 then
@@ -90,47 +141,71 @@ def ops(part: Part) -> None:
     kept = {size: calls(size) for size in SIZES}
     names = [name for name in FIRST if name in kept["tiny"]]
     names += sorted(set(kept["tiny"]) - set(names))
-    rows: list[dict[str, Any]] = []
-    failed: dict[str, str] = {}
-    for name in names:
-        if part.left() < 0:
-            break
-        for size in SIZES:
-            for device in part.devices:
-                try:
-                    rows += measure_call(kept[size][name], size, limits[device], device, 0.02)
-                except Exception as error:
-                    failed[f"{name}, {size}, {device}"] = f"{type(error).__name__}: {error}"
-            part.keep(rows=rows, failed=failed, crossings=crossings(rows), of=len(names))
+    rows: list[dict[str, Any]] = part.found.get("rows", [])
+    failed: dict[str, str] = part.found.get("failed", {})
+    done: list[str] = part.found.get("done", [])
+    for chosen, devices in (
+        (BEST, part.devices),
+        (OTHERS, [d for d in part.devices if d != "cpu"]),
+    ):
+        for name in names:
+            for size in SIZES if part.left() >= 0 else ():
+                for device in devices:
+                    what = f"{name}, {size}, {device}" + (", reference" if chosen is OTHERS else "")
+                    if what in done:
+                        continue
+                    done.append(what)
+                    try:
+                        call, limit = kept[size][name], limits[device]
+                        rows += measure_call(call, size, limit, device, 0.02, chosen)
+                    except Exception as error:
+                        failed[what] = f"{type(error).__name__}: {error}"
+                        part.keep(rows=rows, failed=failed, done=done)
+                        if device != "cpu" and _has_stopped():
+                            _go_on_in_another_process(part)
+                part.keep(rows=rows, failed=failed, done=done)
+            part.keep(crossings=crossings(rows), of=len(names))
+
+
+def _has_stopped() -> bool:
+    """Whether the GPU does nothing more for this process, as after an address that is not there."""
+    try:
+        backend_for("cuda").xp.cuda.runtime.deviceSynchronize()
+    except Exception:
+        return True
+    return False
+
+
+def _go_on_in_another_process(part: Part) -> None:
+    os.environ["LIMIT"] = str(part.left() + 5)
+    os.execv(sys.executable, [sys.executable, *sys.argv])
 
 
 def steps(part: Part) -> None:
     """Every workload on both devices, beside PyTorch on the GPU."""
     results: list[dict[str, Any]] = []
+    for name in WORKLOADS if "cuda" in part.devices else ():
+        if part.left() > 15:
+            results.append(_on_gpu(part, name, EXACT, lambda v: v not in COMPILED))
+            part.keep(results=results)
     for name in WORKLOADS:
-        if part.left() < 15:
-            break
-        if "cuda" in part.devices:
-            results.append(_on_gpu(part, name, False, lambda v: v not in COMPILED))
-        cores = [usable_cores()]
-        results.append(measure(name, ["tinygan"], 1, 0.5, cores, False, print))
-        part.keep(results=results, gains=gains(results))
+        if part.left() > 10:
+            results.append(measure(name, ["tinygan"], 1, 0.5, [usable_cores()], False, print))
+            part.keep(results=results, gains=gains(results))
 
 
 def steps_more(part: Part) -> None:
-    """In TF32, and compiled by PyTorch."""
+    """In other precisions, and compiled by PyTorch."""
     results: list[dict[str, Any]] = []
-    if "cuda" not in part.devices:
-        return
-    for name, tf32 in (("dcgan64", True), ("dcgan28", True), ("toy", False), ("dcgan28", False)):
+    for name, precision, compiled in MORE if "cuda" in part.devices else ():
         if part.left() > 15:
             wanted = "torch.compile step", "tinygan"
-            chosen = (lambda v: v not in COMPILED) if tf32 else wanted.__contains__
-            results.append(_on_gpu(part, name, tf32, chosen))
+            chosen = wanted.__contains__ if compiled else lambda v: v not in COMPILED
+            results.append(_on_gpu(part, name, precision, chosen))
             part.keep(results=results)
 
 
-def _on_gpu(part: Part, name: str, tf32: bool, chosen: Callable[[str], bool]) -> dict[str, Any]:
+def _on_gpu(part: Part, name: str, precision: str, chosen: Callable[[str], bool]) -> dict[str, Any]:
     names = [
         (framework, variant)
         for framework in available(["torch"])
@@ -138,17 +213,18 @@ def _on_gpu(part: Part, name: str, tf32: bool, chosen: Callable[[str], bool]) ->
         if chosen(variant)
     ]
     limit = min(READY, part.left() - len(names) * ROUNDS * SECONDS)
-    return measure_on_gpu(name, names, ROUNDS, SECONDS, tf32, print, max(5.0, limit))
+    return measure_on_gpu(name, names, ROUNDS, SECONDS, precision, print, max(5.0, limit))
 
 
 PARTS = {
-    "warm": warm, "ceilings": ceilings, "transfers": transfers, "ops": ops, "steps": steps,
-    "steps-more": steps_more,
+    "machine": machine, "warm": warm, "warm-gpu": warm_gpu, "ceilings": ceilings,
+    "transfers": transfers, "ops": ops, "steps": steps, "steps-more": steps_more,
 }  # fmt: skip
 ORDER = (
-    "tests-gpu", "ceilings", "transfers", "ops", "steps", "steps-more", "registers",
-    "tests-kernels", "warm",
+    "tests-gpu", "steps", "ceilings", "tests-kernels", "ops", "steps-more", "transfers",
+    "registers", "machine", "warm", "warm-gpu",
 )  # fmt: skip
+KEPT = 20_000  # characters of what tests that failed said
 ENDS = "(PASSED|FAILED|ERROR|SKIPPED)"
 OUTCOME = re.compile(  # of one process, and of several
     rf"^(?:(?P<test>\S+\.py::.*?) {ENDS} .*\[ *\d+%\]|\[gw\d+\] \[ *\d+%\] {ENDS} (?P<aside>.*\S))"
@@ -168,13 +244,11 @@ def outcomes(log: str) -> dict[str, Any]:
     return {"counts": counts, "failed": failed}
 
 
-def write(folder: Path, devices: list[str], out: Path) -> None:
+def write(folder: Path, out: Path) -> None:
     """All parts in one file, and as a page; with what failed, and how."""
     report: dict[str, Any] = {"when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
-    try:
-        report["environment"] = environment(devices)
-    except Exception as error:
-        report["environment"] = {**environment(), "gpu": f"{type(error).__name__}: {error}"}
+    known = folder / "machine.json"
+    report["environment"] = json.loads(known.read_text()) if known.exists() else environment()
     for name in ORDER:
         part: dict[str, Any] = {}
         status, log, found = (folder / f"{name}.{end}" for end in ("status", "log", "json"))
@@ -187,7 +261,9 @@ def write(folder: Path, devices: list[str], out: Path) -> None:
             part["end_of_output"] = text[-3000:]
         if name.startswith("tests"):
             part.update(outcomes(text))
-        if found.exists() and name != "warm":
+            _, _, failures = text.partition("= FAILURES =")
+            part["failures"] = failures.partition("= short test summary")[0][:KEPT]
+        if found.exists() and name not in ("machine", "warm"):
             part["found"] = json.loads(found.read_text())
         report[name] = part
     text = without_places(json.dumps(report, indent=1), folder)
@@ -207,11 +283,10 @@ def without_places(text: str, folder: Path) -> str:
 
 
 def main(name: str, folder: str, devices: str, *out: str) -> None:
-    chosen = devices.split(",")
     if name == "write":
-        write(Path(folder), chosen, Path(*out))
+        write(Path(folder), Path(*out))
     else:
-        PARTS[name](Part(Path(folder), name, chosen))
+        PARTS[name](Part(Path(folder), name, devices.split(",")))
 
 
 if __name__ == "__main__":

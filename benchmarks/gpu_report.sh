@@ -14,10 +14,14 @@ out=$(cd "${1:-$root/benchmarks/results}" && pwd)
 python=${PYTHON:-python3}
 devices=${DEVICES:-cpu,cuda}
 budget=${BUDGET:-460}
+kernels=()  # tests of them that need a device: not the compiler's, nor the stand-in's
 parts=$(mktemp -d)
 trap 'rm -rf "$parts"' EXIT
 
 cd "$root"
+for file in tests/test_cuda_*.py; do
+    case $file in *_sources.py | *_on_host.py) ;; *) kernels+=("$file") ;; esac
+done
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 export NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$parts/numba}
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
@@ -41,24 +45,42 @@ measure() { part "$1" "$2" "$python" benchmarks/gpu_report.py "$1" "$parts" "$de
 tests() {
     local name=$1 limit=$2 side=
     shift 2
-    "$python" -c 'import xdist' 2>/dev/null && side="-n ${WORKERS:-6}"
+    "$python" -c 'import xdist' 2>/dev/null && side="-n ${WORKERS:-8}"
     # shellcheck disable=SC2086
     part "$name" "$limit" "$python" -m pytest -v --tb=short -W default -p no:cacheprovider $side "$@"
 }
 
-# what needs no GPU meanwhile: the compilers of the CPU's kernels and of the registers' table
-measure warm 150 &
+report() {
+    local all=$out/gpu-parts.tar.gz # of what was measured, where no page can be made of it
+    if "$python" benchmarks/gpu_report.py write "$parts" "$devices" "$out"; then
+        rm -f "$all"
+    else
+        tar -czf "$all" -C "$parts" --exclude=./numba .
+    fi
+}
+
+measure machine 30
+# meanwhile: the compilers of the CPU's and the GPU's kernels and of the registers' table
+measure warm 110 &
 warm=$!
+measure warm-gpu 110 &
+warm_gpu=$!
 part registers 100 "$python" benchmarks/cuda_registers.py --sm 90 \
     --out "$parts/registers.md" --json "$parts/registers.json" &
 registers=$!
 
-tests tests-gpu 120 tests/test_gpu.py ${TESTS:+-k "$TESTS"}
-wait "$warm" "$registers"
+# the most important first, and a report after each that leaves what it found
+tests tests-gpu 110 tests/test_gpu.py ${TESTS:+-k "$TESTS"}
+report
+wait "$warm" "$warm_gpu" "$registers"
+measure steps 165
+report
 measure ceilings 25
-measure transfers 20
-measure ops 70
-measure steps 170
+tests tests-kernels 75 tests/test_device.py tests/test_mixed_precision.py tests/test_grad_scaler.py \
+    tests/test_compile.py "${kernels[@]}" -k "${TESTS:-cuda or test_device}"
+report
+measure ops 65
+report
 measure steps-more 70
-tests tests-kernels 90 tests/test_device.py tests/test_compile.py tests/test_cuda_*.py ${TESTS:+-k "$TESTS"}
-"$python" benchmarks/gpu_report.py write "$parts" "$devices" "$out"
+measure transfers 15
+report

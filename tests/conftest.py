@@ -44,6 +44,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache_directory()
 
 
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """A GPU that a kernel has stopped fails everything after it: such a worker is replaced."""
+    if HAS_GPU and "PYTEST_XDIST_WORKER" in os.environ:
+        try:
+            backend_for("cuda").xp.cuda.runtime.deviceSynchronize()
+        except Exception:
+            os._exit(1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu") and not HAS_GPU:

@@ -13,7 +13,7 @@ import nvrtc
 import pytest
 from command import start, tinygan
 
-from tinygan.cli.bench import calls, clocks, measure, op_times, ops, steps, workers
+from tinygan.cli.bench import calls, clocks, measure, op_times, ops, steps, with_tinygan, workers
 from tinygan.cli.bench.ceilings import Ceilings
 from tinygan.cli.bench.workloads import Place
 
@@ -183,7 +183,8 @@ def test_what_cannot_be_measured_is_refused() -> None:
         (["--workload", "toi"], "did you mean 'toy'"),
         (["--compare", "pytorch"], "torch"),
         (["--rounds", 0], "must be positive"),
-        (["--devices", "cpu", "--tf32"], "for GPUs"),
+        (["--devices", "cpu", "--precision", "tf32"], "for GPUs"),
+        (["--precision", "float16"], "bfloat16"),
     ):
         assert message in tinygan("bench", "step", *arguments, code=2)
 
@@ -253,7 +254,7 @@ def test_step_on_both_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "on the GPU" in printed and "CPU against GPU" in printed
     report = json.loads(out.read_text())
     cpu, cuda = report["results"]
-    assert (cpu["device"], cuda["device"], cuda["tf32"]) == ("cpu", "cuda", False)
+    assert (cpu["device"], cuda["device"], cuda["precision"]) == ("cpu", "cuda", "float32")
     recorded, eager = cuda["rows"]
     assert recorded["agrees"] and eager["agrees"] and cuda["failed"] == {}
     assert recorded["losses"] == pytest.approx(cpu["rows"][0]["losses"], rel=1e-4)
@@ -269,11 +270,25 @@ def test_what_fails_on_the_gpu_leaves_the_others(
 ) -> None:
     anywhere.provide(tmp_path, monkeypatch)
     names = [("tinygan", "tinygan"), ("tinygan", "no such variant")]
-    result = measure.measure_on_gpu("classifier", names, 1, 0.01, False, lambda text: None)
+    result = measure.measure_on_gpu("classifier", names, 1, 0.01, "float32", lambda text: None)
     assert [row["variant"] for row in result["rows"]] == ["tinygan"]
     assert "KeyError" in result["failed"]["no such variant"]
-    result = measure.measure_on_gpu("classifier", names[1:], 1, 0.01, False, lambda text: None)
+    result = measure.measure_on_gpu("classifier", names[1:], 1, 0.01, "float32", lambda text: None)
     assert result["rows"] == [] and measure.ratios(result) == {} and measure.gains([result]) == []
+
+
+@pytest.mark.parametrize("name", ["classifier", "toy", "wgan-gp"])
+def test_both_frameworks_round_to_bfloat16(name: str) -> None:
+    with_torch = pytest.importorskip("tinygan.cli.bench.with_torch")
+    losses = {}
+    for framework, variant in ((with_tinygan, "tinygan eager"), (with_torch, "torch eager")):
+        for precision in ("float32", "bfloat16"):
+            step = framework.build(name, variant, Place("cpu", 1, precision))
+            losses[variant, precision] = [float(x) for x in step(0)]
+    ours, theirs = (losses[v, "bfloat16"] for v in ("tinygan eager", "torch eager"))
+    assert ours == pytest.approx(theirs, rel=measure.AGREEMENTS["bfloat16"])
+    assert ours != losses["tinygan eager", "float32"]
+    assert theirs != losses["torch eager", "float32"]
 
 
 def test_a_gpu_runs_what_is_for_it() -> None:

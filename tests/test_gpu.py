@@ -19,9 +19,11 @@ import strict_cupy
 import tinygan
 from tinygan.autograd import Tensor, grad, wrap
 from tinygan.backend import backend_for, host_array
+from tinygan.backend.cuda import precision as precisions
 from tinygan.backend.kernels import Kernels
 from tinygan.cli.bench import with_tinygan
-from tinygan.cli.bench.workloads import WORKLOADS, Place
+from tinygan.cli.bench.measure import AGREEMENTS
+from tinygan.cli.bench.workloads import EXACT, WORKLOADS, Place
 from tinygan.cli.gradients import TABLE, Row
 
 ON_GPU = backend_for("cuda").xp.__name__ == "cupy"
@@ -75,12 +77,14 @@ def without_waiting() -> Iterator[None]:
         allowed.__exit__(None, None, None)
 
 
-def step_of(name: str, variant: str, device: str, extent: Extent, monkeypatch: Any) -> Any:
+def step_of(
+    name: str, variant: str, device: str, extent: Extent, monkeypatch: Any, precision: str = EXACT
+) -> Any:
     """A workload's step: batch number -> losses."""
     workload = WORKLOADS[name]
     if extent.batch is not None:
         monkeypatch.setitem(WORKLOADS, name, workload._replace(batch=extent.batch))
-    return with_tinygan.build(name, variant, Place(device))
+    return with_tinygan.build(name, variant, Place(device, 1, precision))
 
 
 def losses(name: str, variant: str, device: str, extent: Extent, monkeypatch: Any) -> Any:
@@ -96,6 +100,21 @@ def test_the_first_losses_agree(name: str, extent: Extent, monkeypatch: Any) -> 
     cuda = losses(name, "tinygan", "cuda", extent, monkeypatch)
     np.testing.assert_allclose(cuda, cpu, rtol=1e-3)
     assert len(np.unique(cpu)) == cpu.size  # it moves
+
+
+@everywhere
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+@workloads
+def test_rounded_products_stay_close(
+    name: str, precision: str, extent: Extent, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(precisions, "_allowed", False)  # as it is to be afterwards
+    first = [
+        [float(x) for x in step_of(name, "tinygan", "cuda", extent, monkeypatch, way)(0)]
+        for way in ("float32", precision)
+    ]
+    assert first[0] != first[1]
+    np.testing.assert_allclose(*first, rtol=AGREEMENTS[precision])
 
 
 @everywhere

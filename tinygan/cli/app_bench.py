@@ -64,13 +64,15 @@ def bench_step(
         bool, typer.Option("--under-load", help="Again, while another process has a core.")
     ] = False,
     devices: Devices = "",
-    tf32: Annotated[bool, typer.Option("--tf32", help="On the GPU, in TF32.")] = False,
+    precision: Annotated[
+        str, typer.Option(help="How products are rounded on the GPU: float32, tf32 or bfloat16.")
+    ] = "float32",
     json: JsonPath = None,
     chart: ChartPath = None,
 ) -> None:
     """Time whole training steps, beside PyTorch's and JAX's in turns, on each device.
 
-    On a GPU everything is exact in float32, or with --tf32 both frameworks use TF32.
+    On a GPU everything is exact in float32, or both frameworks use TF32, or autocast to bfloat16.
 
     Example: tinygan bench step --workload mlp --compare torch,jax
     """
@@ -84,7 +86,7 @@ def bench_step(
         threads or [],
         under_load,
         devices,
-        tf32,
+        precision,
         json,
         chart,
     )

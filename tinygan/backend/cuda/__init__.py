@@ -107,7 +107,8 @@ def _at(
 ) -> Any:
     import cupy
 
-    memory = cupy.cuda.UnownedMemory(address, 0, owner)
+    # said which device: the driver knows none for the address of an empty array
+    memory = cupy.cuda.UnownedMemory(address, 0, owner, cupy.cuda.runtime.getDevice())
     return cupy.ndarray(shape, dtype, cupy.cuda.MemoryPointer(memory, 0), strides)
 
 

@@ -18,8 +18,9 @@ ON_GPU = ("tinygan", "torch")
 CHANNELS = ("dcgan28", "wgan-gp", "dcgan64")  # workloads that have a memory order to choose
 CALIBRATION = 0.5  # seconds with each number of threads
 FAR = 1.75  # times the least: such a number of threads will not be the best in other minutes
-# relative difference of the first losses above which a row does not count
-AGREEMENT, AGREEMENT_ON_GPU, AGREEMENT_IN_TF32 = 1e-4, 1e-3, 1e-2
+# relative difference of the first losses above which a row does not count: on the CPU, and on a GPU
+# by how products are rounded (PyTorch's autocast rounds what lies between them as well)
+AGREEMENT, AGREEMENTS = 1e-4, {"float32": 1e-3, "tf32": 1e-2, "bfloat16": 5e-2}
 
 
 def available(names: Sequence[str]) -> list[str]:
@@ -82,12 +83,12 @@ def measure_on_gpu(
     names: Sequence[tuple[str, str]],
     rounds: int,
     seconds: float,
-    tf32: bool,
+    precision: str,
     tell: Callable[[str], None],
     limit: float = START,
 ) -> dict[str, Any]:
     """Frameworks and their variants on the GPU, in turns; they are started all at once."""
-    place = Place("cuda", 1, tf32)
+    place = Place("cuda", 1, precision)
     started = [Worker(framework, variant, workload, place) for framework, variant in names]
     workers: list[Worker] = []
     failed: dict[str, str] = {}
@@ -107,7 +108,8 @@ def measure_on_gpu(
     finally:
         for worker in started:
             worker.close()
-    return {"workload": workload, "device": "cuda", "tf32": tf32, "rows": rows, "failed": failed}
+    result = {"workload": workload, "device": "cuda", "precision": precision}
+    return {**result, "rows": rows, "failed": failed}
 
 
 def _rivals(framework: str, variant: str, workload: str, counts: Sequence[int]) -> list[Worker]:
@@ -163,9 +165,7 @@ def _row(
     ours: list[float],
 ) -> dict[str, Any]:
     times, losses, place = alone[worker], worker.start["losses"], worker.place
-    allowed = AGREEMENT if place.device == "cpu" else AGREEMENT_ON_GPU
-    if place.tf32:
-        allowed = AGREEMENT_IN_TF32
+    allowed = AGREEMENT if place.device == "cpu" else AGREEMENTS[place.precision]
     agree = all(
         abs(a - b) <= allowed * max(abs(a), abs(b)) for a, b in zip(losses, ours, strict=True)
     )

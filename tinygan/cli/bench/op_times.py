@@ -21,16 +21,24 @@ Row = dict[str, Any]
 
 
 def measure_call(
-    call: Kept, size: str, ceilings: Ceilings, device: str = "cpu", seconds: float = SECONDS
+    call: Kept,
+    size: str,
+    ceilings: Ceilings,
+    device: str = "cpu",
+    seconds: float = SECONDS,
+    chosen: slice = slice(None),
 ) -> list[Row]:
     """A row for each kernel that takes the call: seconds, and the share of the ceiling.
+
+    The reference comes first, the device's own kernel, if there is one, last: `chosen` are some of
+    them.
 
     `host` is what the call costs the host: on a GPU the host goes on while the device computes,
     and of calls made one by one the slower of the two tells how fast they follow each other.
     """
     ceiling, unit = ceilings.of(call.flops, call.nbytes)
     rows = []
-    for way, run in _ways(call, device).items():
+    for way, run in list(_ways(call, device).items())[chosen]:
         times, host = measured(run, device, seconds)
         low, median, high = quantiles(times, n=4)
         rate = (call.flops or call.nbytes) / median

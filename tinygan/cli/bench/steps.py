@@ -14,6 +14,7 @@ from tinygan.backend.errors import UserError, choose
 from tinygan.cli.bench.ceilings import Pace
 from tinygan.cli.bench.environment import QUIET, Others, chosen_devices, environment
 from tinygan.cli.bench.measure import (
+    AGREEMENTS,
     available,
     gains,
     measure,
@@ -22,7 +23,7 @@ from tinygan.cli.bench.measure import (
     variants,
 )
 from tinygan.cli.bench.workers import FRAMEWORKS
-from tinygan.cli.bench.workloads import WORKLOADS
+from tinygan.cli.bench.workloads import EXACT, WORKLOADS
 
 MEBIBYTE = 1 << 20
 
@@ -35,7 +36,7 @@ def bench_steps(
     threads: Sequence[int],
     under_load: bool,
     devices: str,
-    tf32: bool,
+    precision: str,
     json_path: Path | None,
     chart_path: Path | None,
 ) -> None:
@@ -49,8 +50,9 @@ def bench_steps(
         raise UserError(f"--rounds and --seconds must be positive, got {rounds} and {seconds}")
     frameworks = available(asked)
     chosen = chosen_devices(devices)
-    if tf32 and "cuda" not in chosen:
-        raise UserError("--tf32 is for GPUs: there is none, or --devices leaves it out")
+    choose("precision", precision, AGREEMENTS)
+    if precision != EXACT and "cuda" not in chosen:
+        raise UserError("--precision is for GPUs: there is none, or --devices leaves it out")
     console = Console()
     for name in sorted({*asked} - {*frameworks}):
         console.print(f"{name} is not installed here and is left out")
@@ -69,7 +71,7 @@ def bench_steps(
                     result = measure(name, frameworks, rounds, seconds, threads, under_load, tell)
                 else:
                     both = [(f, v) for f in frameworks for v in variants(f, name, device)]
-                    result = measure_on_gpu(name, both, rounds, seconds, tf32, tell)
+                    result = measure_on_gpu(name, both, rounds, seconds, precision, tell)
                 report["results"].append(result)
                 if result["rows"]:
                     console.print(table(result))
@@ -107,8 +109,8 @@ def table(result: dict[str, Any]) -> Table:
     """Times of a step, and how many times as long as ours it takes elsewhere."""
     name = result["workload"]
     where = "" if result["device"] == "cpu" else ", on the GPU"
-    if result.get("tf32"):
-        where += " in TF32"
+    if result.get("precision", EXACT) != EXACT:
+        where += f" in {result['precision']}"
     found = Table(title=f"{name}: {WORKLOADS[name].text}, batch {WORKLOADS[name].batch}{where}")
     counted = result["device"] != "cpu"
     loaded = "loaded_median" in result["rows"][0]

@@ -71,7 +71,7 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     """The step of a workload: batch number -> losses."""
     device = place.device
     tg.set_num_threads(place.threads)
-    tg.allow_tf32(place.tf32)
+    tg.allow_tf32(place.precision == "tf32")
     G, D = networks(name)
     given = arrays(name)
     with tg.no_grad():
@@ -126,6 +126,8 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     else:
         g_optimizer = optim.Adam(G.parameters(), LEARNING_RATE, BETAS, EPS)
         step, inputs = play, (real, noise)
+    if place.precision == "bfloat16":
+        step = tg.autocast(device, tg.bfloat16)(step)
     if VARIANTS[variant]:
         step = tg.compile(step)
 

@@ -78,13 +78,14 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     """The step of a workload: batch number -> losses.
 
     On a GPU products and convolutions are both exact, or both in TF32 (PyTorch's defaults are one
-    of each), and cuDNN tries its algorithms and takes the fastest.
+    of each), or autocast to bfloat16; cuDNN tries its algorithms and takes the fastest.
     """
     G: Any
     D: Any
     torch.set_num_threads(place.threads)
-    torch.backends.cuda.matmul.allow_tf32 = place.tf32
-    torch.backends.cudnn.allow_tf32 = place.tf32
+    torch.backends.cuda.matmul.allow_tf32 = place.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = place.precision == "tf32"
+    halves = torch.autocast(place.device, torch.bfloat16, place.precision == "bfloat16")
     torch.backends.cudnn.benchmark = True
     last, compiled = VARIANTS[variant]
     G, D = networks(name)
@@ -112,7 +113,8 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
 
     def classify(x: torch.Tensor, y: torch.Tensor) -> Any:
         d_optimizer.zero_grad()
-        error = F.cross_entropy(D(x), y)
+        with halves:
+            error = F.cross_entropy(D(x), y)
         error.backward()
         d_optimizer.step()
         return (error.detach(),)
@@ -120,20 +122,25 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     def criticise(x: torch.Tensor, fake: torch.Tensor, mix: torch.Tensor) -> Any:
         d_optimizer.zero_grad()
         between = (mix * x + (1 - mix) * fake).requires_grad_()
-        (slope,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
+        with halves:
+            total = D(between).sum()
+        (slope,) = torch.autograd.grad(total, between, create_graph=True)
         penalty = ((slope.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
-        error = D(fake).mean() - D(x).mean() + 10 * penalty
+        with halves:
+            error = D(fake).mean() - D(x).mean() + 10 * penalty
         error.backward()
         d_optimizer.step()
         return (error.detach(),)
 
     def play(x: torch.Tensor, z: torch.Tensor) -> Any:
-        fake = G(z)
         d_optimizer.zero_grad()
-        d_error = loss(D(x), ones) + loss(D(fake.detach()), zeros)
+        with halves:
+            fake = G(z)
+            d_error = loss(D(x), ones) + loss(D(fake.detach()), zeros)
         d_error.backward()
         d_optimizer.step()
-        g_error = loss(D(fake), ones)
+        with halves:
+            g_error = loss(D(fake), ones)
         for p, g in zip(g_parameters, torch.autograd.grad(g_error, g_parameters), strict=True):
             p.grad = g
         g_optimizer.step()

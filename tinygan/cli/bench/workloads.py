@@ -12,15 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 BATCHES = 4  # of real data, noise and mixing numbers, which are taken in turns
+EXACT = "float32"  # precision; the others are "tf32" and "bfloat16"
 LEARNING_RATE, BETAS, EPS = 2e-4, (0.5, 0.999), 1e-8
 
 
 class Place(NamedTuple):
-    """Where and how a step is computed: threads are of the CPU, TF32 is of the GPU."""
+    """Where and how a step is computed: threads are of the CPU, the precision is of the GPU."""
 
     device: str = "cpu"
     threads: int = 1
-    tf32: bool = False
+    precision: str = EXACT
 
 
 class Workload(NamedTuple):
