@@ -242,7 +242,8 @@ def test_the_figures_of_a_perfect_sampler_and_of_a_broken_one():
     toy = Grid()
     found = plane.mode_figures(toy.sample(100_000), toy)
     for quantity in plane.quantities(25):
-        assert found[quantity.name] == pytest.approx(quantity.perfect, abs=0.2), quantity.name
+        near = 0.2 if quantity.name == "on a mode, %" else 1e-3
+        assert found[quantity.name] == pytest.approx(quantity.perfect, abs=near), quantity.name
     broken = plane.mode_figures(np.full((100, 2), np.nan), toy)
     assert broken["modes"] == broken["on a mode, %"] == 0
     assert math.isnan(broken["reverse KL"])
