@@ -135,7 +135,7 @@ def test_audit_finds_a_generator_that_learnt_by_heart(
     """A generator that gives back training images, a little noisy, in place of the run's."""
     images = load("glyphs").images[:400]
 
-    def remembered(generator, latent, count, seed, classes=0):
+    def remembered(generator, latent, count, seed, classes=0, shares=None):
         from tinygan.data.dataset import to_float
         from tinygan.ops import as_tensor
 

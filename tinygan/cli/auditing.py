@@ -11,7 +11,7 @@ from rich.console import Console
 from tinygan.backend.errors import UserError
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import tell_of_compiling
-from tinygan.cli.evaluating import data_of, sampled
+from tinygan.cli.evaluating import classes_of, data_of, sampled
 from tinygan.cli.sampling import load_generator
 from tinygan.data import Images, save_figure, to_uint8
 from tinygan.metrics.copies import Copies, copies
@@ -42,7 +42,8 @@ def audit(
     training, new = data_of(run, config, data_dir or config.data_dir, console)
     if not isinstance(training, Images):
         raise UserError(f"{path} was trained on points; copies are looked for among images")
-    fake = to_uint8(sampled(generator, config.latent, n, seed, run.notes().get("classes", 0)))
+    classes = classes_of(run, config, training)
+    fake = to_uint8(sampled(generator, config.latent, n, seed, *classes))
     if others is not None:
         new = load_data(others, data_dir or config.data_dir, config.size, console)
         if new.shape != training.shape:
@@ -109,7 +110,7 @@ def _told(report: dict[str, Any]) -> list[str]:
         f"  not half as far as the nearest other     samples {report['certain']}, "
         f"{report['exact_copies']} of them exact copies",
         f"  nearer than all but 1% of the others     samples {report['near']}  "
-        f"by chance {report['expected']:.0f}",
+        f"by chance {report['expected']:.3g}",
     ]
     if report["suspicious"]:
         lines.append(

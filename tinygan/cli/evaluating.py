@@ -27,7 +27,7 @@ from tinygan.metrics import (
 )
 from tinygan.metrics.classifier import FEATURES
 from tinygan.nn import Module
-from tinygan.ops import Generator, cat, randn
+from tinygan.ops import Generator, as_tensor, cat, randn
 from tinygan.train.config import Config
 from tinygan.train.run import Run, write_json
 from tinygan.train.state import draw
@@ -48,7 +48,7 @@ def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Pa
     count = min(SAMPLES, most) if n is None else n
     real = reals(training, new, count, seed)
     classifier, accuracy = _classifier(training, new, most, console)
-    samples = sampled(generator, config.latent, count, seed, run.notes().get("classes", 0))
+    samples = sampled(generator, config.latent, count, seed, *classes_of(run, config, training))
     found: list[Figure] = []
     with console.status("measuring") as status:
         for figure in figures(samples, real, classifier, seed):
@@ -75,12 +75,37 @@ def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Pa
         write_json(out, report)
 
 
-def sampled(generator: Module, latent: int, count: int, seed: int, classes: int = 0) -> Tensor:
-    """So many samples of the noise of a seed, of all classes equally many."""
+def classes_of(
+    run: Run, config: Config, training: Images | Points
+) -> tuple[int, np.ndarray | None]:
+    """How many classes the generator is told of, and how often each is in the data, if it is."""
+    told = config.conditional not in ("none", "codes")
+    shares = np.bincount(training.labels) if told and training.labels is not None else None
+    return run.notes().get("classes", 0), shares
+
+
+def sampled(
+    generator: Module,
+    latent: int,
+    count: int,
+    seed: int,
+    classes: int = 0,
+    shares: np.ndarray | None = None,
+) -> Tensor:
+    """So many samples of the noise of a seed, of all classes equally many, or by their shares."""
     random = Generator().manual_seed(seed)
-    most = -(-CHUNK // classes) * classes if classes else CHUNK  # whole turns of the classes
-    sizes = [min(most, count - start) for start in range(0, count, most)]
-    return cat([draw(generator, randn(size, latent, generator=random), classes) for size in sizes])
+    labels = None
+    if shares is not None:
+        places = (np.arange(count) + 0.5) / count * shares.sum()
+        labels = as_tensor(np.searchsorted(np.cumsum(shares), places, side="right"))
+    elif classes:
+        labels = as_tensor(np.arange(count) % classes)
+    parts = []
+    for start in range(0, count, CHUNK):
+        noise = randn(min(CHUNK, count - start), latent, generator=random)
+        own = None if labels is None else labels[start : start + len(noise)]
+        parts.append(draw(generator, noise, classes, own))
+    return cat(parts)
 
 
 def data_of(

@@ -247,13 +247,17 @@ class Training:
         return digest.hexdigest()
 
 
-def draw(generator: Module, noise: Tensor, classes: int = 0, label: int | None = None) -> Tensor:
+def draw(
+    generator: Module, noise: Tensor, classes: int = 0, label: int | Tensor | None = None
+) -> Tensor:
     """generator(noise) in evaluation mode, without recording; of one class, or 0, 1, ... in turn.
 
-    `classes` is how many the generator is told of, 0 if none.
+    `classes` is how many the generator is told of, 0 if none. A `label` may also be one for each.
     """
     labels = []
-    if classes:
+    if isinstance(label, Tensor):
+        labels.append(label.to(noise.device))
+    elif classes:
         turn = remainder(arange(len(noise), device=noise.device), classes)
         labels.append(turn if label is None else full_like(turn, label))
     mode = generator.training
