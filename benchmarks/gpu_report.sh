@@ -45,7 +45,7 @@ measure() { part "$1" "$2" "$python" benchmarks/gpu_report.py "$1" "$parts" "$de
 tests() {
     local name=$1 limit=$2 side=
     shift 2
-    "$python" -c 'import xdist' 2>/dev/null && side="-n ${WORKERS:-8}"
+    "$python" -c 'import xdist' 2>/dev/null && side="-n ${WORKERS:-12}"
     # shellcheck disable=SC2086
     part "$name" "$limit" "$python" -m pytest -v --tb=short -W default -p no:cacheprovider $side "$@"
 }
@@ -61,19 +61,19 @@ report() {
 
 measure machine 30
 # meanwhile: the compilers of the CPU's and the GPU's kernels and of the registers' table
-measure warm 110 &
+measure warm 130 &
 warm=$!
-measure warm-gpu 110 &
+measure warm-gpu 130 &
 warm_gpu=$!
 part registers 100 "$python" benchmarks/cuda_registers.py --sm 90 \
     --out "$parts/registers.md" --json "$parts/registers.json" &
 registers=$!
 
 # the most important first, and a report after each that leaves what it found
-tests tests-gpu 110 tests/test_gpu.py ${TESTS:+-k "$TESTS"}
+tests tests-gpu 130 tests/test_gpu.py ${TESTS:+-k "$TESTS"}
 report
 wait "$warm" "$warm_gpu" "$registers"
-measure steps 165
+measure steps 160
 report
 measure ceilings 25
 tests tests-kernels 75 tests/test_device.py tests/test_mixed_precision.py tests/test_grad_scaler.py \

@@ -338,9 +338,13 @@ class ElementwiseKernel:
             raise TypeError(f"{self.name}: wrong number of arguments")
         kinds: dict[str, np.dtype[Any]] = {}
         for (kind, name), x in zip([*self.inputs, *self.outputs], [*given, *outs], strict=False):
-            if isinstance(x, np.ndarray):
+            if x is None or isinstance(x, np.ndarray):
                 raise TypeError(f"Unsupported type {type(x)}")
-            if not isinstance(x, Array) or len(kind) > 1:
+            if not isinstance(x, Array):
+                continue
+            if len(kind) > 1:
+                if x._a.dtype != np.dtype(kind):
+                    raise TypeError(f"Type is mismatched. {name} {x._a.dtype} {kind}")
                 continue
             if kinds.setdefault(kind, x._a.dtype) != x._a.dtype:
                 raise TypeError(f"{self.name}: {name} is {x._a.dtype}, not {kinds[kind]}")
