@@ -56,7 +56,7 @@ def section(document: Document) -> str:
         ("Criterion", document["criterion"]),
         ("Set-up", document["setup"]),
         ("Differences", document["differences"]),
-        ("Time", f"{total(document)} by the clock for all trials, on a thread each. {where}."),
+        ("Time", f"{total(document)}, the sum of all trials, each on a thread. {where}."),
     ]
     lines += [f"- **{part}.** {text}" for part, text in parts]
     lines += [f"- *{variant}*: {note}" for variant, note in notes(document)]

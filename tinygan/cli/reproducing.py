@@ -148,7 +148,7 @@ def show(document: Document, console: Console) -> None:
         ("set-up", document["setup"]),
         ("differences", document["differences"]),
         *notes(document),
-        ("time", f"{total(document)} by the clock for all trials, on a thread each"),
+        ("time", f"{total(document)}, the sum of all trials, each on a thread"),
         *[("machine", line) for line in machines(document)],
     ]
     for name, text in parts:
