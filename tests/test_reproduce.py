@@ -22,7 +22,7 @@ from tinygan.data.toys import Grid
 from tinygan.ops import manual_seed, ones, randn
 from tinygan.reproduce import EXPERIMENTS, Trial, dirac, experiment, pacgan, plane
 from tinygan.reproduce.chart import draw_figures, draw_samples
-from tinygan.reproduce.results import Results, summary
+from tinygan.reproduce.results import Results, described, summary
 from tinygan.reproduce.runner import TrialError, trials
 from tinygan.reproduce.table import headings, rows
 
@@ -291,12 +291,15 @@ def test_the_page_of_results_is_made_from_the_results():
 
 
 def test_kept_results_are_of_the_experiments_as_they_are():
-    """No trial of other settings counts, and none is quick."""
+    """No trial of other settings counts, none is quick, and the texts are those of today."""
     kept = sorted((Path(__file__).parent.parent / "benchmarks/results/reproduce").glob("*.json"))
     assert kept
     for path in kept:
         document = json.loads(path.read_text())
-        variants = experiment(document["experiment"]).variants
+        found = experiment(document["experiment"])
+        texts = json.loads(json.dumps(described(found)))
+        assert {name: document[name] for name in texts} == texts, path
+        variants = found.variants
         assert not document["quick"]
-        for found in document["trials"]:
-            assert found["settings"] == variants[found["variant"]].chosen(False), found["variant"]
+        for trial in document["trials"]:
+            assert trial["settings"] == variants[trial["variant"]].chosen(False), trial["variant"]

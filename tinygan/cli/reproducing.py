@@ -159,6 +159,7 @@ def show(document: Document, console: Console) -> None:
 
 def _draw(chosen: Experiment, results: Results) -> None:
     with writing(results.stem):
+        results.write()
         draw_figures(results.document, Path(f"{results.stem}.png"))
         if results.samples:
             path = Path(f"{results.stem}-samples.png")

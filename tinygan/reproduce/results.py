@@ -108,6 +108,10 @@ class Results:
             self.samples[name] = trial.samples
             with writing(self.pictured):
                 save_arrays(self.samples, self.pictured, {})
+        self.write()
+
+    def write(self) -> None:
+        """Write the file, with what the experiment says of itself today."""
         write_json(self.path, self.document)
 
 
