@@ -143,13 +143,13 @@ def _collected(dataset: Images | Points, path: Path) -> str:
 
 def _draw_sheet(dataset: Images | Points, out: Path) -> None:
     """A picture of samples from the beginning to the end, and so of all classes."""
+    from tinygan.metrics.matrices import spread
     from tinygan.ops import stack
     from tinygan.train.pictures import picture
 
-    count = min(len(dataset), CLOUD if isinstance(dataset, Points) else SHEET)
-    chosen = np.linspace(0, len(dataset) - 1, count).astype(int)
+    chosen = spread(len(dataset), CLOUD if isinstance(dataset, Points) else SHEET)
     samples = stack([dataset[int(i)][0] for i in chosen])
-    origin = Origin(content=f"{count} of the data {dataset.name}")
+    origin = Origin(content=f"{len(chosen)} of the data {dataset.name}")
     save_picture(picture(samples, columns=10), out, origin=origin)
 
 

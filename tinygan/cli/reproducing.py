@@ -58,7 +58,7 @@ def reproduce(
     if todo:
         _run(chosen, quick, device, data_dir, results, todo, jobs or usable_cores(), console)
     show(results.document, console)
-    _draw(chosen, results)
+    _write(chosen, results)
     console.print(f"written: {results.stem}.json, .png, -samples.png", highlight=False)
 
 
@@ -157,7 +157,8 @@ def show(document: Document, console: Console) -> None:
         console.print("This was the quick form, which shows that it runs, and little else.")
 
 
-def _draw(chosen: Experiment, results: Results) -> None:
+def _write(chosen: Experiment, results: Results) -> None:
+    """The JSON, also where only its texts are new, and the pictures."""
     with writing(results.stem):
         results.write()
         draw_figures(results.document, Path(f"{results.stem}.png"))
