@@ -87,6 +87,7 @@ def _ceilings(report: Found) -> list[str]:
     products = {
         "our product, float32": "product",
         "cuBLAS, float32": "cublas",
+        "our product, TF32 in three": "product_tf32x3",
         "our product, TF32": "product_tf32",
         "cuBLAS, TF32": "cublas_tf32",
     }

@@ -41,6 +41,7 @@ READY = 60.0  # seconds in which a framework has to have taken its first steps
 BEST, OTHERS = slice(-1, None), slice(None, -1)  # kernels of an operation: its own, the reference
 MORE = (  # what is measured besides: workload, precision, whether compiled by PyTorch
     ("dcgan64", "tf32", False),
+    ("dcgan64", "tf32x3", False),
     ("dcgan64", "bfloat16", False),
     ("dcgan28", "tf32", False),
     ("dcgan28", "bfloat16", False),
@@ -90,15 +91,15 @@ def warm_gpu(part: Part) -> None:
         if available(["torch"])[1:]
         else []
     )
-    for precision in (EXACT, "tf32", "bfloat16"):
-        for name in WORKLOADS:
-            try:
-                step = with_tinygan.build(name, "tinygan", Place("cuda", 1, precision))
-                part.keep(
-                    **{f"{name}, {precision}": [[float(x) for x in step(i)] for i in range(3)]}
-                )
-            except Exception as error:
-                print(f"{name}, {precision}: {type(error).__name__}: {error}")
+    used = [(name, EXACT) for name in WORKLOADS] + [
+        (name, precision) for name, precision, _ in MORE
+    ]
+    for name, precision in dict.fromkeys(used):
+        try:
+            step = with_tinygan.build(name, "tinygan", Place("cuda", 1, precision))
+            part.keep(**{f"{name}, {precision}": [[float(x) for x in step(i)] for i in range(3)]})
+        except Exception as error:
+            print(f"{name}, {precision}: {type(error).__name__}: {error}")
     for worker in other:
         worker.close()
     unknown = Ceilings(math.inf, math.inf, math.inf)

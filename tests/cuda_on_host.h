@@ -166,13 +166,13 @@ template <typename T> T exchange(T value, int from) {
 inline float to_tf32(float x) {
     unsigned bits;
     std::memcpy(&bits, &x, 4);
-    if (x == x) bits = (bits + 0x1000) & 0xffffe000;
+    bits = x == x ? (bits + 0x1000) & 0xffffe000 : 0x7fffffff;
     std::memcpy(&x, &bits, 4);
     return x;
 }
-// float16 (KIND 2) and bfloat16 (3) from and to float, ties to even
+// float16 (KIND 3) and bfloat16 (4) from and to float, ties to even
 template <int KIND> uint16_t to_half(float x) {
-    if (KIND == 2) {
+    if (KIND == 3) {
         _Float16 y = (_Float16)x;
         uint16_t bits;
         std::memcpy(&bits, &y, 2);
@@ -183,7 +183,7 @@ template <int KIND> uint16_t to_half(float x) {
     return x == x ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : bits >> 16 | 64;
 }
 template <int KIND> float of_half(uint16_t half) {
-    if (KIND == 2) {
+    if (KIND == 3) {
         _Float16 x;
         std::memcpy(&x, &half, 2);
         return x;
@@ -197,7 +197,7 @@ template <int KIND> unsigned halves(float low, float high) {
     return to_half<KIND>(low) | (unsigned)to_half<KIND>(high) << 16;
 }
 template <int KIND> float product_of_words(unsigned a, unsigned b) {
-    if (KIND == 1) {
+    if (KIND <= 2) {  // of TF32
         float x, y;
         std::memcpy(&x, &a, 4);
         std::memcpy(&y, &b, 4);

@@ -228,6 +228,13 @@ def tf32() -> Any:
     assert not tinygan.allow_tf32(False)
 
 
+@pytest.fixture
+def tf32x3() -> Any:
+    assert tinygan.allow_tf32("x3") == tinygan.allow_tf32() == "x3"
+    yield
+    assert not tinygan.allow_tf32(False)
+
+
 def to_tf32(x: np.ndarray) -> np.ndarray:
     """To 10 bits, ties away from zero."""
     return ((x.view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
@@ -272,6 +279,42 @@ def test_tensor_cores_keep_nan_and_infinity(value: float, precision: str | None)
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(np.isnan(y), np.isnan(x @ w))
         np.testing.assert_array_equal(np.isinf(y), np.isinf(x @ w))
+
+
+@pytest.mark.usefixtures("cut", "tf32x3")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_three_products_of_tf32_are_as_exact_as_float32(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    x, w, bias = (normal(np.float32, *shape) for shape in ((m, k), (n, k), (n,)))
+    exact = x.astype(np.float64) @ w.T.astype(np.float64)
+    size = np.abs(x).astype(np.float64) @ np.abs(w.T).astype(np.float64)
+    for left, right in (("rows", "columns"), ("columns", "rows"), ("moved", "gaps")):
+        y = DEVICE.to_host(product.matmul(device(x, left), device(w.T, right)))
+        error = np.abs(y - exact) / size
+        assert error.max() < 2**-21 + k * 2**-24  # of the products, and of their sums
+        if k > 30:  # what one product of TF32 loses
+            assert error.max() < np.abs(to_tf32(x) @ to_tf32(w).T - exact).max() / size.max() / 30
+    y = DEVICE.to_host(product.linear(device(x), device(w), device(bias), activation=("relu", 0)))
+    np.testing.assert_allclose(y, np.maximum(exact + bias, 0), atol=3e-4)
+
+
+@pytest.mark.usefixtures("cut", "tf32x3")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3.4e38])
+def test_three_products_of_tf32_keep_nan_and_infinity(value: float) -> None:
+    x, w = normal(np.float32, 20, 70), np.ones((70, 40), np.float32)
+    x[3, 4] = value
+    y = DEVICE.to_host(product.matmul(device(x), device(w)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(x @ w))
+        np.testing.assert_array_equal(y[np.isinf(x @ w)], (x @ w)[np.isinf(x @ w)])
+    if value < np.inf:
+        np.testing.assert_allclose(y[3], value, 1e-6)
+
+
+def test_what_may_be_allowed_is_said() -> None:
+    with pytest.raises(ValueError, match="True, False or 'x3', got 'x2'"):
+        tinygan.allow_tf32("x2")  # type: ignore[arg-type]
+    assert tinygan.allow_tf32() is False
 
 
 @pytest.mark.usefixtures("cut")

@@ -103,7 +103,7 @@ def test_the_first_losses_agree(name: str, extent: Extent, monkeypatch: Any) -> 
 
 
 @everywhere
-@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["tf32", "tf32x3", "bfloat16"])
 @workloads
 def test_rounded_products_stay_close(
     name: str, precision: str, extent: Extent, monkeypatch: Any
@@ -113,7 +113,7 @@ def test_rounded_products_stay_close(
         [float(x) for x in step_of(name, "tinygan", "cuda", extent, monkeypatch, way)(0)]
         for way in ("float32", precision)
     ]
-    assert first[0] != first[1]
+    assert first[0] != first[1] or precision == "tf32x3"  # which is as exact as float32
     np.testing.assert_allclose(*first, rtol=AGREEMENTS[precision])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tinygan.data import Images, TensorDataset
 from tinygan.losses import non_saturating, r1
 from tinygan.models import build
 from tinygan.train import Config, Training, gan_step
+from tinygan.train.config import config_from
 from tinygan.train.finite import locate
 from tinygan.train.run import Run
 
@@ -177,3 +179,18 @@ def test_a_gan_learns_a_gaussian() -> None:
     samples = G(tinygan.randn(4096, 4))
     assert samples.mean().item() == pytest.approx(3.0, abs=0.15)
     assert samples.std().item() == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize("given", ["tf32", "tf32x3", "float32", "bfloat16"])
+def test_a_precision_says_whether_tf32_is_allowed(given: str) -> None:
+    try:
+        Training(replace(SMALL, precision=given), images(), "cpu")
+        assert tinygan.allow_tf32() == {"tf32": True, "tf32x3": "x3"}.get(given, False)
+    finally:
+        tinygan.allow_tf32(False)
+
+
+def test_runs_that_had_a_switch_for_tf32_go_on() -> None:
+    earlier = {"steps": 20, "precision": "float32"}
+    assert config_from({**earlier, "tf32": True}, "config.json").precision == "tf32"
+    assert config_from({**earlier, "tf32": False}, "config.json") == Config(steps=20)

@@ -106,12 +106,9 @@ def train(
     ema: Annotated[float | None, _option("Decay of the average of G's weights. [0.99]")] = None,
     seed: Annotated[int | None, _option("Seed of all random numbers. [0]")] = None,
     device: Annotated[str | None, _option("auto, cpu or cuda. [auto]")] = None,
-    tf32: Annotated[
-        bool | None,
-        typer.Option("--tf32", help="Faster, rounded products on a GPU.", show_default=False),
-    ] = None,
     precision: Annotated[
-        str | None, _option("Of products: float32, float16 or bfloat16. [float32]")
+        str | None,
+        _option("Of products: float32, float16, bfloat16; on a GPU tf32, tf32x3. [float32]"),
     ] = None,
     out: Annotated[Path | None, _option("The run directory to make. [runs/DATA-MODEL]")] = None,
     resume: Annotated[Path | None, _option("Continue the run in this directory.")] = None,

@@ -65,14 +65,15 @@ def bench_step(
     ] = False,
     devices: Devices = "",
     precision: Annotated[
-        str, typer.Option(help="How products are rounded on the GPU: float32, tf32 or bfloat16.")
+        str, typer.Option(help="Of products on the GPU: float32, tf32x3, tf32 or bfloat16.")
     ] = "float32",
     json: JsonPath = None,
     chart: ChartPath = None,
 ) -> None:
     """Time whole training steps, beside PyTorch's and JAX's in turns, on each device.
 
-    On a GPU everything is exact in float32, or both frameworks use TF32, or autocast to bfloat16.
+    On a GPU everything is exact in float32, or both frameworks use TF32, or autocast to bfloat16;
+    tf32x3 is ours alone, beside PyTorch's float32.
 
     Example: tinygan bench step --workload mlp --compare torch,jax
     """

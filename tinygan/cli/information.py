@@ -56,8 +56,8 @@ def cuda_devices() -> list[tuple[str, str]]:
     free, total = cuda.mem_get_info()
     lines.append(("memory", f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"))
     versions = f"{devices.runtime_version()}, driver for up to {devices.driver_version()}"
-    exact = "allowed" if allow_tf32() else "off: float32 is exact"
-    return [*lines, ("cuda", versions), ("tf32", exact)]
+    allowed = {False: "off: float32 is exact", True: "allowed", "x3": "x3: in three products"}
+    return [*lines, ("cuda", versions), ("tf32", allowed[allow_tf32()])]
 
 
 def products() -> dict[str, str]:

@@ -8,6 +8,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
+from tinygan.backend.cuda.precision import NAMED
 from tinygan.backend.errors import UserError, unknown
 from tinygan.backend.rounding import PRECISIONS
 from tinygan.baselines import BASELINES
@@ -32,9 +33,9 @@ class Config:
     -clip and clip; `normalize` says whether the discriminator of a DCGAN has batch
     normalisation (auto: unless there is a penalty or the game is wasserstein). Of several
     processes that train together each has a batch of `batch_size`, and `sync_batch_norm` takes the
-    moments of batch normalisation over all of them. `tf32` lets a GPU round the factors of matrix
-    products and convolutions, a `precision` of float16 or bfloat16 rounds them to that on every
-    device; with float16 the losses are scaled.
+    moments of batch normalisation over all of them. A `precision` of float16 or bfloat16 rounds the
+    factors of matrix products and convolutions to that on every device, and with float16 the losses
+    are scaled; tf32 and tf32x3 are for GPUs, as `allow_tf32` says.
 
     `conditional` tells both networks the class of a sample (concatenation, projection, or
     auxiliary: D has a classifier at its side, whose loss is weighed by `class_weight`), or has them
@@ -91,7 +92,6 @@ class Config:
     ema: float = 0.99
     seed: int = 0
     device: str = "auto"
-    tf32: bool = False
     precision: str = "float32"
     checkpoint_every: int = 250
     sample_every: int = 50
@@ -108,7 +108,7 @@ class Config:
             ("schedule", SCHEDULES),
             ("normalize", NORMALIZED),
             ("device", ("auto", "cpu", "cuda")),
-            ("precision", ("float32", *PRECISIONS)),
+            ("precision", (*NAMED, *PRECISIONS)),
         ):
             if getattr(self, name) not in known:
                 raise UserError(unknown(name, getattr(self, name), known))
@@ -180,6 +180,9 @@ def config_from(values: dict[str, Any], source: str) -> Config:
     types = {field.name: type(field.default) for field in fields(Config)}
     types["data_dir"] = str
     checked: dict[str, Any] = {}
+    values = dict(values)
+    if values.pop("tf32", False):  # a switch of its own in earlier runs
+        values["precision"] = "tf32"
     for name, value in values.items():
         key = name.replace("-", "_")
         if key not in types:

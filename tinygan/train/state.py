@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygan.amp import GradScaler, autocast
 from tinygan.autograd import Tensor, compile, no_grad
-from tinygan.backend.cuda.precision import allow_tf32
+from tinygan.backend.cuda.precision import NAMED, allow_tf32
 from tinygan.backend.dtypes import bfloat16, float16
 from tinygan.data import DataLoader
 from tinygan.data.resident import resident
@@ -57,7 +57,7 @@ class Training:
         self.config = config
         self.device = device
         self.step = 0
-        allow_tf32(config.tf32)
+        allow_tf32(NAMED.get(config.precision, False))
         # streams of their own for weights, training and fixed noise: the weights are drawn on the
         # host, and what is drawn while training must not depend on where they were
         weights, training, noise = (3 * config.seed + stream for stream in range(3))
@@ -88,7 +88,7 @@ class Training:
         self.rounding = autocast(
             device,
             bfloat16 if config.precision == "bfloat16" else float16,
-            config.precision != "float32",
+            config.precision not in NAMED,
         )
         self.game = make_game(config, device)
         self.penalty_weight = tensor(config.penalty_weight, device=device)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-_allowed = False
+from typing import Literal
+
+Allowed = bool | Literal["x3"]
+
+NAMED: dict[str, Allowed] = {"float32": False, "tf32": True, "tf32x3": "x3"}
+
+_allowed: Allowed = False
 
 
-def allow_tf32(allowed: bool | None = None) -> bool:
-    """Let products and convolutions of float32 numbers round their factors to 10 bits, or not.
+def allow_tf32(allowed: Allowed | None = None) -> Allowed:
+    """Let products and convolutions of float32 numbers use tensor cores by way of TF32, or not.
 
-    That is TF32: tensor cores (of GPUs since 2020) then multiply, several times faster, and errors
-    are about 1e-3 relative to the factors; sums stay float32. The default is exact float32. It
-    holds from now on; what was recorded before is replayed as it was. Without an argument it is
-    only asked. Returns whether it is allowed.
+    True: factors x, y are rounded to h, h' of 10 bits, and tensor cores (of GPUs since 2020)
+    multiply them several times faster than the exact way; a product's error is about 1e-3 of it.
+
+    "x3": x is the sum of such numbers, h and the rest l, and x y = h h' + h l' + l h', three
+    products of tensor cores. What is left out, l l' and the rounding of l, is below 2^-21 |x y|,
+    about what sums in float32 lose (Ootomo and Yokota 2022, "Recovering single precision accuracy
+    from Tensor Cores while surpassing the FP32 theoretical peak performance"). It pays off on GPUs
+    whose tensor cores are more than three times as fast as their float32.
+
+    Sums stay float32, but tensor cores cut off what exact sums round. The default, False, is exact
+    float32. What is set holds from now on; what was recorded before is replayed as it was. Without
+    an argument it is only asked. Returns what is allowed.
     """
     global _allowed
     if allowed is not None:
-        _allowed = bool(allowed)
+        if allowed not in (False, True, "x3"):
+            raise ValueError(f"allow_tf32: expected True, False or 'x3', got {allowed!r}")
+        _allowed = allowed if allowed == "x3" else bool(allowed)
     return _allowed

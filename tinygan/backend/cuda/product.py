@@ -43,8 +43,9 @@ TILES = (
 LARGEST = 0  # a thread has no registers for its part of it in double precision
 
 
-EXACT, TF32 = 0, 1  # how factors are rounded, and by what name; the same as in tensor_cores.cuh
-ROUNDED = {"float16": 2, "bfloat16": 3}
+# how factors are rounded, and by what name; the same as in tensor_cores.cuh
+EXACT, TF32, TF32X3 = 0, 1, 2
+ROUNDED = {"float16": 3, "bfloat16": 4}
 
 
 class Tiled:
@@ -55,7 +56,7 @@ class Tiled:
         tiles = range(len(TILES))
         self._kernels = {
             (single, tensor): Kernel(source, name, (single,), tiles, (tensor,))
-            for tensor in (EXACT, TF32, *ROUNDED.values())
+            for tensor in (EXACT, TF32, TF32X3, *ROUNDED.values())
         }
         exact = Kernel(source, name, (double,), tiles[LARGEST + 1 :], (EXACT,))
         self._kernels[double, EXACT] = exact
@@ -68,7 +69,9 @@ class Tiled:
 def on_tensor_cores(kind: np.dtype[Any], precision: str | None) -> int:
     if kind != np.float32:
         return EXACT
-    return (TF32 if allow_tf32() else EXACT) if precision is None else ROUNDED[precision]
+    if precision is not None:
+        return ROUNDED[precision]
+    return {False: EXACT, True: TF32, "x3": TF32X3}[allow_tf32()]
 
 
 PRODUCT = Tiled("product.cu", "product")
@@ -82,14 +85,14 @@ LATENCY = 700  # clocks from one panel to the next, where nothing else is to be 
 STALLED = 2  # warps that wait, of those that are resident
 MEETING = 1200  # clocks of a meeting of parts, beside their sums
 BANDWIDTH = 32  # bytes a clock that a multiprocessor writes or reads of these
-TENSOR_RATE = (1, 4, 8, 8)  # times the rate of the tiles, by how factors are rounded
+TENSOR_RATE = (1, 4, 1.3, 8, 8)  # times the rate of the tiles, by how factors are rounded
 MOST_PARTS = 64
 LEAST_PANELS = 2  # of a part
 
 
 def _panel(itemsize: int, tensor: int) -> int:
     """How deep a panel is: so many words, each of which is two halves where factors are halves."""
-    return 64 // itemsize * (2 if tensor > TF32 else 1)
+    return 64 // itemsize * (2 if tensor > TF32X3 else 1)
 
 
 def _clocks(tile: Tile, tiles: int, parts: int, steps: int, itemsize: int, tensor: int) -> float:

@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(THREADS)
 
 // y[n, i, j, c] = sum_w across[j, w] sum_h down[i, h] x[n, h, w, c], within the bands.
 template <typename T, int WIDE>
-__global__ void __launch_bounds__(THREADS, 4)
+__global__ void __launch_bounds__(THREADS, 3)
     separable(
         const T* x, const T* down, int down_row, int down_column, int rows, int height,
         const T* across, int across_row, int across_column, int columns, int width,

@@ -1,10 +1,13 @@
 // A thread's part of a tile on tensor cores. Factors are rounded on their way into the panels: to
 // TF32 (10 bits), float16 (10 bits, a small range) or bfloat16 (7 bits); sums are float. A word of a
 // panel is a number in TF32, or two halves that follow each other along the depth.
+//
+// TF32X3 loses next to nothing: a factor is a number of TF32 and a rest of TF32, x = h + l, and
+// x y = l h' + h l' + h h', of which only l l' is left out. Its panels have numbers as they are.
 #pragma once
 #include "tiles.cuh"
 
-constexpr int TF32 = 1, FLOAT16 = 2, BFLOAT16 = 3;  // the same as in product.py
+constexpr int TF32 = 1, TF32X3 = 2, FLOAT16 = 3, BFLOAT16 = 4;  // the same as in product.py
 
 #if defined(CUDA_ON_HOST)
 constexpr int MOST = BFLOAT16;
@@ -38,7 +41,7 @@ __device__ inline unsigned tf32(float x) {
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]))
 template <int KIND>
 __device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) {
-    if (KIND == TF32) MULTIPLY_ADD("m16n8k8.row.col.f32.tf32.tf32.f32");
+    if (KIND <= TF32X3) MULTIPLY_ADD("m16n8k8.row.col.f32.tf32.tf32.f32");
     if (KIND == FLOAT16) MULTIPLY_ADD("m16n8k16.row.col.f32.f16.f16.f32");
     if (KIND == BFLOAT16) MULTIPLY_ADD("m16n8k16.row.col.f32.bf16.bf16.f32");
 }
@@ -78,13 +81,25 @@ template <> __device__ inline float as_factor(float x, int kind) {
 #endif
 }
 
+// The word of a number, 0 unless it is finite.
+__device__ inline unsigned finite(float x) {
+    return fabsf(x) < __uint_as_float(0x7f800000) ? __float_as_uint(x) : 0;
+}
+// A number into one of TF32 and what is left of it. Tensor cores do not look at the last 13 bits of
+// a number of TF32: what they are is not said.
+__device__ inline void split(unsigned& word, unsigned& rest) {
+    float x = __uint_as_float(word);
+    word = tf32(x) & 0xffffe000;
+    rest = tf32(__uint_as_float(finite(x - __uint_as_float(word))));
+}
+
 template <class Tile, int KIND> struct TensorSums {
     static constexpr int high = Tile::warp_rows / 16, wide = Tile::warp_columns / 8;
     static constexpr int count = high * wide * 4;
     alignas(16) float numbers[count];  // of a piece (16, 8): two side by side, two 8 rows below
 
     typedef unsigned Word;
-    static constexpr int words = DEPTH<Word>, depth = KIND == TF32 ? words : 2 * words;
+    static constexpr int words = DEPTH<Word>, depth = KIND <= TF32X3 ? words : 2 * words;
 
     static __device__ int row(int i) {
         return Tile::warp_row() + i * 16 + threadIdx.x % 32 / 4;
@@ -93,8 +108,11 @@ template <class Tile, int KIND> struct TensorSums {
     template <int SIZE>
     static __device__ void keep(Word* panel, int k, int i, bool along, const float* quad) {
         typedef Panel<Word, SIZE> P;
-        if (KIND == TF32) {
-            alignas(16) Word own[4] = {tf32(quad[0]), tf32(quad[1]), tf32(quad[2]), tf32(quad[3])};
+        if (KIND <= TF32X3) {
+            alignas(16) Word own[4];
+#pragma unroll
+            for (int v = 0; v < 4; v++)
+                own[v] = KIND == TF32 ? tf32(quad[v]) : __float_as_uint(quad[v]);
             Sums<Word, Tile>::template keep<SIZE>(panel, k, i, along, own);
         } else if (along) {
             panel[P::at(k / 2, i)] = halves<KIND>(quad[0], quad[1]);
@@ -105,6 +123,28 @@ template <class Tile, int KIND> struct TensorSums {
                 ((unsigned short*)(panel + P::at(k / 2, i + v)))[k % 2] =
                     (unsigned short)halves<KIND>(quad[v], 0.0f);
         }
+    }
+    __device__ void multiply(const Word (&a)[high][4], const Word (&b)[wide][2]) {
+#pragma unroll
+        for (int n = 0; n < high * wide; n++)
+            multiply_add<KIND>(numbers + n * 4, a[n / wide], b[n % wide]);
+    }
+    __device__ void multiply_in_three(Word (&a)[high][4], Word (&b)[wide][2]) {
+        Word a_rest[high][4], b_rest[wide][2];
+#pragma unroll
+        for (int n = 0; n < 4 * high; n++) split(a[n / 4][n % 4], a_rest[n / 4][n % 4]);
+#pragma unroll
+        for (int n = 0; n < 2 * wide; n++) split(b[n / 2][n % 2], b_rest[n / 2][n % 2]);
+        multiply(a, b);
+        // an infinity is done with: times a rest of 0 it would be nan
+#pragma unroll
+        for (int n = 0; n < 4 * high; n++)
+            a[n / 4][n % 4] = finite(__uint_as_float(a[n / 4][n % 4]));
+#pragma unroll
+        for (int n = 0; n < 2 * wide; n++)
+            b[n / 2][n % 2] = finite(__uint_as_float(b[n / 2][n % 2]));
+        multiply(a_rest, b);
+        multiply(a, b_rest);
     }
     __device__ void multiply(const Word* left, const Word* right) {
         typedef Panel<Word, Tile::rows> L;
@@ -119,9 +159,8 @@ template <class Tile, int KIND> struct TensorSums {
 #pragma unroll
             for (int n = 0; n < 2 * wide; n++)
                 b[n / 2][n % 2] = right[R::at(k + n % 2 * 4, column(n / 2) + group)];
-#pragma unroll
-            for (int n = 0; n < high * wide; n++)
-                multiply_add<KIND>(numbers + n * 4, a[n / wide], b[n % wide]);
+            if (KIND == TF32X3) multiply_in_three(a, b);
+            else multiply(a, b);
         }
     }
     template <class Result> __device__ void store(const Result& y, int first_row, int first) {
@@ -136,7 +175,7 @@ template <class Tile, int KIND> struct TensorSums {
 
 // What adds the products: the threads, or tensor cores where they are wanted and there are some.
 template <int KIND>
-constexpr bool ON_TENSOR_CORES = KIND > 0 && KIND <= MOST && (KIND > TF32 || MOST > FLOAT16);
+constexpr bool ON_TENSOR_CORES = KIND > 0 && KIND <= MOST && (KIND > TF32X3 || MOST > FLOAT16);
 template <typename T, class Tile, int KIND, bool = ON_TENSOR_CORES<KIND>> struct SumsOf {
     typedef Sums<T, Tile> type;
 };

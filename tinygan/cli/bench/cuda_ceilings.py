@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygan.backend import backend_for
 from tinygan.backend.cuda import elementwise, product
-from tinygan.backend.cuda.precision import allow_tf32
+from tinygan.backend.cuda.precision import Allowed, allow_tf32
 from tinygan.cli.bench.ceilings import Ceilings
 from tinygan.cli.bench.clocks import measured
 
@@ -56,7 +56,9 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
     flops = 2.0 * side**3
     own = rate(flops, lambda: product.matmul(a, b, out=c))
     cublas = rate(flops, lambda: xp.matmul(a, b, out=c))
-    with _tf32() as switched:
+    with _tf32("x3"):
+        own_tf32x3 = rate(flops, lambda: product.matmul(a, b, out=c))
+    with _tf32(True) as switched:
         own_tf32 = rate(flops, lambda: product.matmul(a, b, out=c))
         cublas_tf32 = rate(flops, lambda: xp.matmul(a, b, out=c)) if switched else None
     large = CACHES * device["cache"] // 4
@@ -68,6 +70,7 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
     details: dict[str, float | None] = {
         "product": own,
         "cublas": cublas,
+        "product_tf32x3": own_tf32x3,
         "product_tf32": own_tf32,
         "cublas_tf32": cublas_tf32,
         "copy": copied,
@@ -78,10 +81,10 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
 
 
 @contextmanager
-def _tf32() -> Iterator[bool]:
+def _tf32(way: Allowed) -> Iterator[bool]:
     """Products at TF32: ours, and cuBLAS's where this CuPy has the switch."""
     allowed = allow_tf32()
-    allow_tf32(True)
+    allow_tf32(way)
     try:
         from cupy._core import _routines_linalg as linalg
 

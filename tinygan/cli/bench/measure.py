@@ -20,7 +20,8 @@ CALIBRATION = 0.5  # seconds with each number of threads
 FAR = 1.75  # times the least: such a number of threads will not be the best in other minutes
 # relative difference of the first losses above which a row does not count: on the CPU, and on a GPU
 # by how products are rounded (PyTorch's autocast rounds what lies between them as well)
-AGREEMENT, AGREEMENTS = 1e-4, {"float32": 1e-3, "tf32": 1e-2, "bfloat16": 5e-2}
+AGREEMENT = 1e-4
+AGREEMENTS = {"float32": 1e-3, "tf32x3": 1e-3, "tf32": 1e-2, "bfloat16": 5e-2}
 
 
 def available(names: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 import tinygan as tg
 from tinygan import nn, optim
+from tinygan.backend.cuda.precision import NAMED
 from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, Place, arrays
 from tinygan.nn import functional as F
 
@@ -71,7 +72,7 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     """The step of a workload: batch number -> losses."""
     device = place.device
     tg.set_num_threads(place.threads)
-    tg.allow_tf32(place.precision == "tf32")
+    tg.allow_tf32(NAMED.get(place.precision, False))
     G, D = networks(name)
     given = arrays(name)
     with tg.no_grad():

@@ -77,8 +77,9 @@ def networks(name: str) -> tuple[nn.Module, nn.Module]:
 def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     """The step of a workload: batch number -> losses.
 
-    On a GPU products and convolutions are both exact, or both in TF32 (PyTorch's defaults are one
-    of each), or autocast to bfloat16; cuDNN tries its algorithms and takes the fastest.
+    On a GPU products and convolutions are both exact (beside our TF32X3 too), or both in TF32
+    (PyTorch's defaults are one of each), or autocast to bfloat16; cuDNN tries its algorithms and
+    takes the fastest.
     """
     G: Any
     D: Any
