@@ -210,7 +210,7 @@ def _on_gpu(part: Part, name: str, precision: str, chosen: Callable[[str], bool]
     names = [
         (framework, variant)
         for framework in available(["torch"])
-        for variant in variants(framework, name, "cuda")
+        for variant in variants(framework, name, "cuda", precision)
         if chosen(variant)
     ]
     limit = min(READY, part.left() - len(names) * ROUNDS * SECONDS)

@@ -116,15 +116,23 @@ class Stream:
     def synchronize(self) -> None:
         assert Stream.capturing is None
 
+    @property
+    def ptr(self) -> int:
+        return id(self)
+
     def __enter__(self) -> Stream:
+        _streams.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        assert _streams.pop() is self
+
+
+_streams = [Stream()]
 
 
 def get_current_stream() -> Stream:
-    return Stream()
+    return _streams[-1]
 
 
 class Event:
@@ -230,7 +238,8 @@ def refuse_capture(what: str) -> None:
         raise RuntimeError(f"{what} is computed by CuPy while a stream captures")
 
 
-def _submit(run: Callable[[], None]) -> None:
+def submit(run: Callable[[], None]) -> None:
+    """What a library of CUDA's does when it launches."""
     if Stream.capturing is None:
         run()
     else:
@@ -290,7 +299,7 @@ class RawModule:
                     self._library = None
                     raise DeviceStopped(printed.decode().strip())
 
-            _submit(run)
+            submit(run)
 
         return kernel
 
@@ -360,7 +369,7 @@ class ElementwiseKernel:
                 raise ValueError(f"{self.name}: out has shape {out._a.shape}, not {shape}")
         function = self._compiled(tuple(types))
         operands = [_address_only(x) for x in (*given, *outs)]
-        _submit(partial(self._run, function, shape, types, operands))
+        submit(partial(self._run, function, shape, types, operands))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
     def _run(self, function: Any, shape: Any, types: list[Any], operands: list[Any]) -> None:

@@ -291,7 +291,7 @@ def test_both_frameworks_round_to_bfloat16(name: str) -> None:
     assert theirs != losses["torch eager", "float32"]
 
 
-def test_a_gpu_runs_what_is_for_it() -> None:
+def test_a_gpu_runs_what_is_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     every = measure.variants("torch", "dcgan28", "cuda")
     assert set(every) - set(measure.variants("torch", "dcgan28")) == {
         "torch CUDA graph",
@@ -299,3 +299,10 @@ def test_a_gpu_runs_what_is_for_it() -> None:
     }
     assert "torch CUDA graph channels-last" not in measure.variants("torch", "mlp", "cuda")
     assert measure.variants("jax", "mlp", "cuda") == []
+    monkeypatch.setattr(measure, "find_spec", lambda name: None)
+    assert measure.variants("tinygan", "dcgan28", "cuda") == ["tinygan", "tinygan eager"]
+    monkeypatch.setattr(measure, "find_spec", lambda name: name == "cudnn")
+    by_cudnn = ["tinygan", "tinygan eager", "tinygan by cuDNN"]
+    assert measure.variants("tinygan", "dcgan28", "cuda") == by_cudnn
+    for other in (("mlp", "cuda"), ("dcgan28", "cpu"), ("dcgan28", "cuda", "bfloat16")):
+        assert measure.variants("tinygan", *other) == by_cudnn[:2]

@@ -187,7 +187,7 @@ def test_the_page_shows_what_was_found() -> None:
     assert "| transfers | cut off | 9 |" in page and "### transfers\n\n```\nit hung" in page
     assert "| tests-gpu | 7 | 1 | 0 | 0 |" in page and "- failed: `a::b`" in page
     assert "| GPU: our product, float32 | 40.00 TFLOP/s |" in page
-    assert "| toy | 41 | 1 | 1.000 |  | 3.00 |  |  |  | 5.00 | 5.0 |" in page
+    assert "| toy | 41 | 1 | 1.000 |  |  | 3.00 |  |  |  | 5.00 | 5.0 |" in page
     assert "torch CUDA graph has other first losses: [2.0]" in page
     assert "toy in tf32: torch.compile did not run: no Triton" in page
     assert (

@@ -20,7 +20,7 @@ from tinygan.autograd import (
 from tinygan.backend import Device as device
 from tinygan.backend import cuda
 from tinygan.backend.cpu.threads import get_num_threads, set_num_threads
-from tinygan.backend.cuda.precision import allow_tf32
+from tinygan.backend.cuda.precision import allow_cudnn, allow_tf32
 from tinygan.backend.dtypes import (
     bfloat16,
     double,

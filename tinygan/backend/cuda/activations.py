@@ -35,6 +35,7 @@ _softplus = Elementwise("x beta threshold", "softplus(x, beta, threshold)")
 _softplus_grad = Elementwise("g x beta threshold", "softplus_grad(g, x, beta, threshold)")
 _elu = Elementwise("x alpha", "elu(x, alpha)")
 _elu_grad = Elementwise("g x alpha", "elu_grad(g, x, alpha)")
+finished = Elementwise("x bias activation slope", "activated(x + bias, int(activation), slope)")
 
 
 @launches

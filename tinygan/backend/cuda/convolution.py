@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
-from tinygan.backend.cuda import geometry
+from tinygan.backend.cuda import cudnn, geometry
+from tinygan.backend.cuda.activations import finished
 from tinygan.backend.cuda.copy import contiguous
 from tinygan.backend.cuda.geometry import Pair, Static, Steps
 from tinygan.backend.cuda.product import ACTIVATIONS, Activation, Tiled, on_tensor_cores
@@ -84,6 +85,8 @@ def conv2d_weight_grad(
         return NotImplemented
     w = backend_for("cuda").xp.empty(shape, x.dtype) if out is None else out
     steps = _weight_steps(w, groups, False)
+    if cudnn.convolved("weights", x, w, g, static, precision):
+        return w
     tensor = on_tensor_cores(x.dtype, precision)
     plan = geometry.plan(
         "weights", _where(x), (shape, steps), _where(g), static, x.itemsize, tensor
@@ -117,11 +120,17 @@ def _convolved(
     xp, kind = backend_for("cuda").xp, x.dtype
     n, channels, *size = shape
     y = xp.empty((n, *size, channels), kind).transpose(0, 3, 1, 2) if out is None else out
+    what, image, output = ("transposed", y, x) if transposed else ("forward", x, y)
+    if cudnn.convolved(what, image, w, output, static, precision):
+        if bias is not None or name:
+            bias = 0.0 if bias is None else bias.reshape(-1, 1, 1)
+            finished(y, bias, ACTIVATIONS.get(name, 0), slope, out=y)
+        return y
     groups, given, steps = static.groups, w, _weight_steps(w, static.groups, transposed)
     tiles = not geometry.narrow(groups, x.shape[1] // groups, channels // groups)
     if tiles and steps[1] != kind.itemsize and w.size > SMALL:
         given, steps = _laid_out(w, groups, transposed)
-    what, tensor = "transposed" if transposed else "forward", on_tensor_cores(kind, precision)
+    tensor = on_tensor_cores(kind, precision)
     plan = geometry.plan(
         what, _where(x), (w.shape, steps), _where(y), static, kind.itemsize, tensor
     )  # fmt: skip

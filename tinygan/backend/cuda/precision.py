@@ -1,14 +1,18 @@
-"""How exactly products of float32 numbers are computed on a GPU."""
+"""How exactly products of float32 numbers are computed on a GPU, and by whom."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal
+
+from tinygan.backend.core import DeviceError
 
 Allowed = bool | Literal["x3"]
 
 NAMED: dict[str, Allowed] = {"float32": False, "tf32": True, "tf32x3": "x3"}
 
 _allowed: Allowed = False
+_cudnn = False
 
 
 def allow_tf32(allowed: Allowed | None = None) -> Allowed:
@@ -33,3 +37,24 @@ def allow_tf32(allowed: Allowed | None = None) -> Allowed:
             raise ValueError(f"allow_tf32: expected True, False or 'x3', got {allowed!r}")
         _allowed = allowed if allowed == "x3" else bool(allowed)
     return _allowed
+
+
+def allow_cudnn(allowed: bool | None = None) -> bool:
+    """Let cuDNN compute the convolutions of float32 numbers on a GPU, or not.
+
+    It takes those for which it has a way that gives the same bits every time and that rounds no
+    more than `allow_tf32` allows; our kernels keep the others, those of "x3", and of `autocast`.
+    Nothing is tried out: the way is what cuDNN's heuristics prefer, and follows from shapes, memory
+    order, GPU and version. The default is False: our kernels. What is set holds from now on; what
+    was recorded before is replayed as it was. Without an argument it is only asked. Returns what is
+    allowed. Needs `pip install 'tinygan[cudnn12]'` (CUDA 12) or `'tinygan[cudnn13]'` (CUDA 13).
+    """
+    global _cudnn
+    if allowed and find_spec("cudnn") is None:
+        raise DeviceError(
+            "allow_cudnn: cuDNN's frontend is not installed; install it with: "
+            "pip install 'tinygan[cudnn12]' (CUDA 12) or 'tinygan[cudnn13]' (CUDA 13)"
+        )
+    if allowed is not None:
+        _cudnn = bool(allowed)
+    return _cudnn

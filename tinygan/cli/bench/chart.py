@@ -20,6 +20,7 @@ COLOURS = {
     "torch CUDA graph channels-last": "#ccb974",
     "jax jit": "#4c72b0",
     "tinygan eager": "#55a868",
+    "tinygan by cuDNN": "#8c8c8c",
 }
 
 

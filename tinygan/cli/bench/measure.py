@@ -12,10 +12,10 @@ from typing import Any
 
 from tinygan.backend.cpu.threads import usable_cores
 from tinygan.cli.bench.workers import FRAMEWORKS, START, Worker, WorkerError
-from tinygan.cli.bench.workloads import Place
+from tinygan.cli.bench.workloads import EXACT, Place
 
 ON_GPU = ("tinygan", "torch")
-CHANNELS = ("dcgan28", "wgan-gp", "dcgan64")  # workloads that have a memory order to choose
+CHANNELS = ("dcgan28", "wgan-gp", "dcgan64")  # workloads that convolve
 CALIBRATION = 0.5  # seconds with each number of threads
 FAR = 1.75  # times the least: such a number of threads will not be the best in other minutes
 # relative difference of the first losses above which a row does not count: on the CPU, and on a GPU
@@ -29,13 +29,18 @@ def available(names: Sequence[str]) -> list[str]:
     return ["tinygan", *[name for name in names if name != "tinygan" and find_spec(name)]]
 
 
-def variants(framework: str, workload: str, device: str = "cpu") -> list[str]:
+def variants(
+    framework: str, workload: str, device: str = "cpu", precision: str = EXACT
+) -> list[str]:
     _, every = FRAMEWORKS[framework]
     if device == "cpu":
         every = tuple(v for v in every if "CUDA" not in v)
     elif framework not in ON_GPU:
         every = ()
-    chosen = [v for v in every if "channels-last" not in v or workload in CHANNELS]
+    if device == "cpu" or precision not in (EXACT, "tf32") or not find_spec("cudnn"):
+        every = tuple(v for v in every if "cuDNN" not in v)
+    special = ("channels-last", "cuDNN")
+    chosen = [v for v in every if workload in CHANNELS or not any(s in v for s in special)]
     return [v for v in chosen if v != "torch.compile" or workload != "wgan-gp"]
 
 

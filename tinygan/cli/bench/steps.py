@@ -70,7 +70,9 @@ def bench_steps(
                 if device == "cpu":
                     result = measure(name, frameworks, rounds, seconds, threads, under_load, tell)
                 else:
-                    both = [(f, v) for f in frameworks for v in variants(f, name, device)]
+                    both = [
+                        (f, v) for f in frameworks for v in variants(f, name, device, precision)
+                    ]
                     result = measure_on_gpu(name, both, rounds, seconds, precision, tell)
                 report["results"].append(result)
                 if result["rows"]:

@@ -15,7 +15,8 @@ from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, Plac
 from tinygan.nn import functional as F
 
 NODE = re.compile(r"graph_\d+_node_\d+")  # as CUDA names them
-VARIANTS = {"tinygan": True, "tinygan eager": False}  # whether the step is compiled
+BY_CUDNN = "tinygan by cuDNN"
+VARIANTS = {"tinygan": True, "tinygan eager": False, BY_CUDNN: True}  # whether it is compiled
 
 
 def networks(name: str) -> tuple[nn.Module, nn.Module]:
@@ -72,6 +73,7 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     """The step of a workload: batch number -> losses."""
     device = place.device
     tg.set_num_threads(place.threads)
+    tg.allow_cudnn(variant == BY_CUDNN)
     tg.allow_tf32(NAMED.get(place.precision, False))
     G, D = networks(name)
     given = arrays(name)

@@ -16,7 +16,7 @@ from tinygan.cli.bench.environment import without_removed
 from tinygan.cli.bench.workloads import Place
 
 FRAMEWORKS = {
-    "tinygan": ("with_tinygan", ("tinygan", "tinygan eager")),
+    "tinygan": ("with_tinygan", ("tinygan", "tinygan eager", "tinygan by cuDNN")),
     "torch": (
         "with_torch",
         (
