@@ -197,8 +197,10 @@ template <int KIND> unsigned halves(float low, float high) {
     return to_half<KIND>(low) | (unsigned)to_half<KIND>(high) << 16;
 }
 template <int KIND> float product_of_words(unsigned a, unsigned b) {
-    if (KIND <= 2) {  // of TF32
+    if (KIND <= 2) {  // of TF32, the other 13 bits of which nobody sees
         float x, y;
+        a &= 0xffffe000;
+        b &= 0xffffe000;
         std::memcpy(&x, &a, 4);
         std::memcpy(&y, &b, 4);
         return x * y;

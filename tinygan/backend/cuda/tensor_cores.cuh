@@ -81,16 +81,14 @@ template <> __device__ inline float as_factor(float x, int kind) {
 #endif
 }
 
-// The word of a number, 0 unless it is finite.
-__device__ inline unsigned finite(float x) {
-    return fabsf(x) < __uint_as_float(0x7f800000) ? __float_as_uint(x) : 0;
-}
-// A number into one of TF32 and what is left of it. Tensor cores do not look at the last 13 bits of
-// a number of TF32: what they are is not said.
+// A number into one of TF32 and what is left of it, of which tensor cores see 10 bits too. Of what is
+// not finite, or would not be when it is rounded, all is left of +-1: inf times inf is inf.
 __device__ inline void split(unsigned& word, unsigned& rest) {
     float x = __uint_as_float(word);
-    word = tf32(x) & 0xffffe000;
-    rest = tf32(__uint_as_float(finite(x - __uint_as_float(word))));
+    bool fits = fabsf(x) < __uint_as_float(0x7f7ff000);
+    unsigned h = (word + 0x1000) & 0xffffe000, one = (word & 0x80000000) | 0x3f800000;
+    rest = fits ? __float_as_uint(x - __uint_as_float(h)) : word;
+    word = fits ? h : one;
 }
 
 template <class Tile, int KIND> struct TensorSums {
@@ -135,16 +133,9 @@ template <class Tile, int KIND> struct TensorSums {
         for (int n = 0; n < 4 * high; n++) split(a[n / 4][n % 4], a_rest[n / 4][n % 4]);
 #pragma unroll
         for (int n = 0; n < 2 * wide; n++) split(b[n / 2][n % 2], b_rest[n / 2][n % 2]);
-        multiply(a, b);
-        // an infinity is done with: times a rest of 0 it would be nan
-#pragma unroll
-        for (int n = 0; n < 4 * high; n++)
-            a[n / 4][n % 4] = finite(__uint_as_float(a[n / 4][n % 4]));
-#pragma unroll
-        for (int n = 0; n < 2 * wide; n++)
-            b[n / 2][n % 2] = finite(__uint_as_float(b[n / 2][n % 2]));
         multiply(a_rest, b);
         multiply(a, b_rest);
+        multiply(a, b);
     }
     __device__ void multiply(const Word* left, const Word* right) {
         typedef Panel<Word, Tile::rows> L;
