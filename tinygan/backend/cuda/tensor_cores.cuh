@@ -137,19 +137,29 @@ template <class Tile, int KIND> struct TensorSums {
         multiply(a, b_rest);
         multiply(a, b);
     }
+    // Panel::at for what a warp reads, k a multiple of 4 and i of 8, without what is of the lane:
+    // all but the warp's place is known to the compiler, which then adds nothing in the loop.
+    template <class P, int SIZE> static __device__ int spot(int warp, int k, int i) {
+        int exchanged = i ^ (k * 2 & P::exchanged);
+        return k * P::step + (SIZE >= 32 ? warp + exchanged : warp ^ exchanged);
+    }
     __device__ void multiply(const Word* left, const Word* right) {
         typedef Panel<Word, Tile::rows> L;
         typedef Panel<Word, Tile::columns> R;
-        int group = threadIdx.x % 32 / 4, k = threadIdx.x % 4;
+        int group = threadIdx.x % 32 / 4, lane = threadIdx.x % 4;
+        left += lane * L::step + group;
+        right += lane * R::step + group;
 #pragma unroll
-        for (int first = 0; first < words; first += 8, k += 8) {
+        for (int k = 0; k < words; k += 8) {
             Word a[high][4], b[wide][2];
 #pragma unroll
             for (int n = 0; n < 4 * high; n++)
-                a[n / 4][n % 4] = left[L::at(k + n % 4 / 2 * 4, row(n / 4) + n % 2 * 8)];
+                a[n / 4][n % 4] = left[spot<L, Tile::warp_rows>(
+                    Tile::warp_row(), k + n % 4 / 2 * 4, n / 4 * 16 + n % 2 * 8)];
 #pragma unroll
             for (int n = 0; n < 2 * wide; n++)
-                b[n / 2][n % 2] = right[R::at(k + n % 2 * 4, column(n / 2) + group)];
+                b[n / 2][n % 2] = right[spot<R, Tile::warp_columns>(
+                    Tile::warp_column(), k + n % 2 * 4, n / 2 * 8)];
             if (KIND == TF32X3) multiply_in_three(a, b);
             else multiply(a, b);
         }
