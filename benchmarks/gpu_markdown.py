@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tilings import APART, best, summary
+
 from tinygan.cli.bench.measure import ratios
 from tinygan.cli.bench.workloads import EXACT
 
@@ -22,6 +24,7 @@ def markdown(report: Found) -> str:
         ("Training steps", _steps),
         ("In other precisions, and compiled", _more),
         ("Operations", _ops),
+        ("Tiles of products", _tilings),
         ("Transfers", _transfers),
         ("Registers", _registers),
         ("What failed", _failures),
@@ -180,6 +183,30 @@ def _more(report: Found) -> Iterator[str]:
             rows.append((where, row["variant"], f"{1e3 * row['median']:.3f}", ratio))
     yield from table(("step", "variant", "ms", "/ tinygan"), rows)
     yield from _not_run(results)
+
+
+def _tilings(report: Found) -> Iterator[str]:
+    rows = _found(report, "tilings", "rows") or []
+    yield from table(
+        ("step", "products", "as chosen us", "at best us", "ratio", "more than 1.1 apart"),
+        summary(rows),
+    )
+    yield from table(
+        ("product", "m, n, k", "calls", "chosen us", "best us", "tile", "parts"),
+        [
+            (
+                f"{row['workload']}, {row['precision']}: {row['what']}",
+                ", ".join(map(str, row["sizes"][1:])),
+                row["calls"],
+                f"{1e6 * row['chosen']:.1f}",
+                f"{1e6 * best(row)['seconds']:.1f}",
+                best(row)["tile"],
+                best(row)["parts"],
+            )
+            for row in rows
+            if row["chosen"] > APART * best(row)["seconds"]
+        ],
+    )
 
 
 def _ops(report: Found) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_markdown import markdown
+from tilings import measure as measure_tilings
 
 from tinygan.backend import backend_for
 from tinygan.backend.cpu.threads import usable_cores
@@ -48,6 +49,7 @@ MORE = (  # what is measured besides: workload, precision, whether compiled by P
     ("toy", EXACT, True),
     ("dcgan28", EXACT, True),
 )
+TILED = (("dcgan64", EXACT), ("dcgan28", EXACT), ("dcgan64", "tf32"))  # of these first
 
 
 class Part:
@@ -125,6 +127,18 @@ def transfers(part: Part) -> None:
         from tinygan.cli.bench.transfers import measure_transfers
 
         part.keep(rows=measure_transfers())
+
+
+def tilings(part: Part) -> None:
+    """How good the choice of tiles is: what the next estimate is made from."""
+    rows: list[dict[str, Any]] = []
+    for name, precision in dict.fromkeys((*TILED, *((name, EXACT) for name in WORKLOADS))):
+        if "cuda" in part.devices and part.left() > 0:
+            for row in measure_tilings(name, precision):
+                rows.append(row)
+                part.keep(rows=rows)
+                if part.left() <= 0:
+                    break
 
 
 def ops(part: Part) -> None:
@@ -219,10 +233,11 @@ def _on_gpu(part: Part, name: str, precision: str, chosen: Callable[[str], bool]
 
 PARTS = {
     "machine": machine, "warm": warm, "warm-gpu": warm_gpu, "ceilings": ceilings,
-    "transfers": transfers, "ops": ops, "steps": steps, "steps-more": steps_more,
+    "transfers": transfers, "tilings": tilings, "ops": ops, "steps": steps,
+    "steps-more": steps_more,
 }  # fmt: skip
 ORDER = (
-    "tests-gpu", "steps", "ceilings", "tests-kernels", "ops", "steps-more", "transfers",
+    "tests-gpu", "steps", "ceilings", "tests-kernels", "ops", "steps-more", "tilings", "transfers",
     "registers", "machine", "warm", "warm-gpu",
 )  # fmt: skip
 KEPT = 20_000  # characters of what tests that failed said

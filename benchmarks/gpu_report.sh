@@ -83,5 +83,6 @@ report
 measure ops 65
 report
 measure steps-more 70
+measure tilings 45
 measure transfers 15
 report

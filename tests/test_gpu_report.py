@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,10 @@ from typing import Any
 import anywhere
 import nvrtc
 import pytest
+from moved import needs_kernels
+
+import tinygan
+from tinygan.cli.bench.clocks import Times
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -107,6 +112,36 @@ def test_operations_are_timed_though_ceilings_failed(
     report.PARTS["ops"](report.Part(tmp_path, "ops", ["cpu"]))
     rows = json.loads((tmp_path / "ops.json").read_text())["rows"]
     assert rows and all(row["share"] == 0 and row["rate"] > 0 for row in rows)
+
+
+@needs_kernels
+def test_every_tile_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tilings = script("tilings")
+    workload = tilings.WORKLOADS["dcgan28"]._replace(batch=2)
+    monkeypatch.setitem(tilings.WORKLOADS, "dcgan28", workload)
+    monkeypatch.setattr(tilings, "WORTH", 1.2)
+
+    def once(run: Any, device: str, seconds: float) -> Times:
+        start = time.perf_counter()
+        run()
+        return Times([time.perf_counter() - start], 0.0)
+
+    monkeypatch.setattr(tilings, "measured", once)
+    try:
+        found = tilings.problems("dcgan28", "tf32")
+        assert {p.what for p in found} == {"product", "forward", "transposed", "weights"}
+        assert sum(found.values()) > len(found) > 10  # the same shapes with real and fake samples
+        rows = [tilings.tried(next(p for p in found if p.what == what)) for what in
+                ("product", "forward", "transposed", "weights")]  # fmt: skip
+    finally:
+        tinygan.allow_tf32(False)
+    for row in rows:
+        assert row["chosen"] > 0 and len(row["sizes"]) == 4
+        estimates = [way["clocks"] for way in row["tried"]]
+        assert estimates == sorted(estimates) and all(way["seconds"] > 0 for way in row["tried"])
+        row.update(workload="dcgan28", precision="tf32", calls=2)
+    lines = list(script("gpu_markdown")._tilings({"tilings": {"found": {"rows": rows}}}))
+    assert lines[2].startswith("| dcgan28, tf32 | 4 |")
 
 
 @pytest.mark.parametrize("devices", [["cpu"], ["cpu", "cuda"]])

@@ -117,8 +117,15 @@ def tiling(batch: int, m: int, n: int, k: int, itemsize: int, tensor: int) -> tu
     They follow from shapes alone, as the order in which numbers are added must. The choice is the
     one with the shortest estimate of the time that the busiest multiprocessor needs.
     """
+    return min(tilings(batch, m, n, k, itemsize, tensor))[1:]
+
+
+def tilings(
+    batch: int, m: int, n: int, k: int, itemsize: int, tensor: int
+) -> list[tuple[float, int, int]]:
+    """What `tiling` chooses from: estimates in clocks, tiles and parts."""
     panels = -(-k // _panel(itemsize, tensor))
-    best: tuple[float, int, int] | None = None
+    found = []
     for number, tile in enumerate(TILES):
         if (tile.columns <= FEW) != (n <= FEW) or (number == LARGEST and itemsize == 8):
             continue
@@ -126,10 +133,8 @@ def tiling(batch: int, m: int, n: int, k: int, itemsize: int, tensor: int) -> tu
         most = max(1, min(MOST_PARTS, panels // LEAST_PANELS, COUNTED // tiles))
         for parts in (1 << meetings for meetings in range(most.bit_length())):
             clocks = _clocks(tile, tiles, parts, -(-panels // parts), itemsize, tensor)
-            if best is None or clocks < best[0]:
-                best = clocks, number, parts
-    assert best is not None
-    return best[1:]
+            found.append((clocks, number, parts))
+    return found
 
 
 def parts_memory(size: int, parts: int, y: Any) -> Any:
