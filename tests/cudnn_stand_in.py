@@ -1,12 +1,13 @@
 """A stand-in for cuDNN's frontend, the part that tinygan uses: graphs of one convolution.
 
-It holds the caller to the order of calls, to handles and streams, and to addresses, shapes and
-steps that belong together; it computes by the references of the trio.
+It holds the caller to the order of calls, to handles, streams and threads, and to addresses,
+shapes and steps that belong together; it computes by the references of the trio.
 """
 
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from tinygan.backend import backend_for
 from tinygan.ops import conv_trio
 
 WORKSPACE = 48  # bytes, which must be there: it is overwritten
+ALIGNMENT = 16  # bytes, of addresses, which a graph does not check
 
 
 class data_type(enum.Enum):
@@ -32,7 +34,13 @@ class numerical_note(enum.Enum):
     TENSOR_CORE = 1
     DOWN_CONVERT_INPUTS = 2
     REDUCED_PRECISION_REDUCTION = 3
-    NONDETERMINISTIC = 4
+    FFT = 4
+    NONDETERMINISTIC = 5
+    WINOGRAD = 6
+    WINOGRAD_TILE_4x4 = 7
+    WINOGRAD_TILE_6x6 = 8
+    WINOGRAD_TILE_13x13 = 9
+    STRICT_NAN_PROP = 10
 
 
 class cudnnGraphNotSupportedError(Exception):
@@ -41,16 +49,22 @@ class cudnnGraphNotSupportedError(Exception):
 
 HANDLE = 77
 _stream: int | None = None
+_thread: int | None = None  # whose stream it is
+
+
+def backend_version() -> int:
+    return 92800
 
 
 def create_handle() -> int:
+    assert cuda_on_host.Stream.capturing is None, "a handle is made while a stream captures"
     return HANDLE
 
 
 def set_stream(handle: int, stream: int) -> None:
-    global _stream
+    global _stream, _thread
     assert handle == HANDLE
-    _stream = stream
+    _stream, _thread = stream, threading.get_ident()
 
 
 class Tensor:
@@ -99,10 +113,17 @@ class pygraph:
     executed = 0
 
     def __init__(
-        self, *, io_data_type: Any, intermediate_data_type: Any, compute_data_type: Any, handle: int
+        self,
+        *,
+        io_data_type: Any,
+        intermediate_data_type: Any,
+        compute_data_type: Any,
+        handle: int,
+        sm_version: int,  # else the frontend looks for libcudart, which need not be there
     ) -> None:
+        assert cuda_on_host.Stream.capturing is None, "a plan is made while a stream captures"
         assert io_data_type is intermediate_data_type is compute_data_type is data_type.FLOAT
-        assert handle == HANDLE
+        assert handle == HANDLE and sm_version == 90
         self._called: list[str] = []
 
     def tensor(self, *, dim: list[int], stride: list[int], data_type: Any, uid: int) -> Tensor:
@@ -170,6 +191,8 @@ class pygraph:
             raise cudnnGraphNotSupportedError("no engine")
         if max(self._static["dilation"]) > 1:
             raise RuntimeError("CUDNN_STATUS_INTERNAL_ERROR")
+        if max(self._static["stride"]) > 4:
+            raise ValueError("no shape can be found")  # std::invalid_argument
 
     def get_workspace_size(self) -> int:
         return WORKSPACE
@@ -177,7 +200,9 @@ class pygraph:
     def execute(self, addresses: dict[int, int], workspace: int, handle: int) -> None:
         assert self._called == CALLS and handle == HANDLE
         assert _stream == cuda_on_host.get_current_stream().ptr
+        assert _thread == threading.get_ident(), "another thread has set its stream meanwhile"
         assert all(type(x) is int for x in (*addresses, *addresses.values(), workspace))
+        assert all(x % ALIGNMENT == 0 for x in (*addresses.values(), workspace))
         *operands, result = (t.array(addresses[t.uid]) for t in (*self._operands, self._result))
         memory = backend_for("cpu").at(workspace, (WORKSPACE,), (1,), np.dtype(np.uint8), None)
         more: dict[str, Any] = {}

@@ -11,7 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +130,16 @@ def test_what_is_not_cudnns_stays_ours() -> None:
     wide = DEVICE.from_host(np.repeat(x, 2, 1))[:, ::2]
     y = convolution.conv2d(wide, DEVICE.from_host(w), **static)
     agree("conv2d", (x, w), static, y)
+    more = np.concatenate([x[:1], x])  # an image has 1980 bytes, no multiple of 16
+    y = convolution.conv2d(DEVICE.from_host(more)[1:], DEVICE.from_host(w), **static)
+    agree("conv2d", (x, w), static, y)
     assert by_cudnn() in (None, 0)
 
 
 @on_host_only
 @pytest.mark.usefixtures("allowed")
 def test_where_cudnn_has_no_way_or_fails_our_kernels_are_there() -> None:
-    """As the stand-in does for dilations of 3, and of 2."""
+    """As the stand-in does for dilations of 3, and of 2, and for strides of 5."""
     for name, (arguments, static) in trio(
         np.float32, (2, 4, 11, 11), 4, (3, 3), (1, 1), ((0, 0),) * 2, (3, 3), 1
     ).items():
@@ -142,6 +148,11 @@ def test_where_cudnn_has_no_way_or_fails_our_kernels_are_there() -> None:
         with pytest.warns(UserWarning, match="cuDNN failed, our kernel takes .*INTERNAL_ERROR"):
             agree(name, arguments, static)
         agree(name, arguments, static)  # once
+    (x, w, _), static = trio(
+        np.float32, (2, 4, 11, 11), 4, (3, 3), (5, 5), ((0, 0),) * 2, (1, 1), 1
+    )["conv2d"]
+    with pytest.warns(UserWarning, match="no shape can be found"):
+        agree("conv2d", (x, w), static)
     assert pygraph.executed == 0
 
 
@@ -153,10 +164,36 @@ def test_exact_numbers_meet_no_tensor_cores() -> None:
         tinygan.allow_tf32(way)
         computed("conv2d", (x, w), static)
     exact, rounded = pygraph.refused
-    assert numerical_note.TENSOR_CORE in exact and numerical_note.TENSOR_CORE not in rounded
+    assert {*numerical_note} - {*exact} == {numerical_note.STRICT_NAN_PROP}
+    assert numerical_note.TENSOR_CORE not in rounded
     for notes in (exact, rounded):
         assert numerical_note.NONDETERMINISTIC in notes
         assert numerical_note.DOWN_CONVERT_INPUTS in notes
+
+
+def test_both_sides_are_padded_alike_where_they_can_be() -> None:
+    image, weights = (2, 3, 7, 7), (4, 3, 4, 4)
+    for start, count, end in ((1, 3, 1), (0, 2, 0), (2, 4, 2), (0, 3, 1), (1, 2, None)):
+        static = cudnn.Static((2, 2), (start, start), (1, 1), 1)
+        assert cudnn._end(static, 0, image, weights, (2, 4, count, count)) == end
+
+
+@on_host_only
+@pytest.mark.usefixtures("allowed")
+def test_threads_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, set_stream = threading.Barrier(2), cudnn_stand_in.set_stream
+
+    def slowly(handle: int, stream: int) -> None:
+        set_stream(handle, stream)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # until another thread has set its stream, which it must not
+
+    monkeypatch.setattr(cudnn_stand_in, "set_stream", slowly)
+    (x, w, _), static = problem(np.float32, CASES[0])["conv2d"]
+    with ThreadPoolExecutor(2) as threads:
+        for result in threads.map(lambda _: computed("conv2d", (x, w), static), range(2)):
+            agree("conv2d", (x, w), static, result)
+    assert both.broken and pygraph.executed == 2
 
 
 @needs_kernels
@@ -186,6 +223,17 @@ def test_a_recorded_step_has_it_in_its_graph() -> None:
 def test_it_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinygan.backend.cuda.precision.find_spec", lambda name: None)
     with pytest.raises(DeviceError, match=r"pip install 'tinygan\[cudnn12\]'"):
+        tinygan.allow_cudnn(True)
+    assert not tinygan.allow_cudnn()
+
+
+def test_the_frontend_alone_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    def backend_version() -> int:
+        raise RuntimeError("Unable to find symbol cudnnGetVersion")
+
+    monkeypatch.setitem(sys.modules, "cudnn", cudnn_stand_in)
+    monkeypatch.setattr(cudnn_stand_in, "backend_version", backend_version)
+    with pytest.raises(DeviceError, match=r"cuDNN itself not found .*; install it with"):
         tinygan.allow_cudnn(True)
     assert not tinygan.allow_cudnn()
 
@@ -221,7 +269,7 @@ from tinygan.backend.cuda import cudnn
 from tinygan.backend.cuda.geometry import Static
 
 device = library.create_device_properties(sys.argv[1])
-place = {"device_property": device, "sm_count": 132, "sm_version": 900}
+place = {"device_property": device, "sm_count": 132, "sm_version": 90}
 for what, shapes, strides, stride, padding, tf32 in json.load(sys.stdin):
     wheres = [cudnn._packed(tuple(a), tuple(b)) for a, b in zip(shapes, strides)]
     static = Static((stride,) * 2, (padding,) * 2, (1, 1), 1)
@@ -241,6 +289,8 @@ CONVOLUTIONS = [  # n, c, size, o, kernel, stride, padding: those of dcgan28, wg
     (64, 256, 8, 512, 4, 2, 1),
     (64, 512, 4, 1, 4, 1, 0),
     (64, 512, 4, 100, 4, 1, 0),
+    (64, 128, 7, 256, 4, 2, 1),  # whose last column meets no window
+    (64, 128, 16, 128, 3, 1, 1),
 ]
 
 

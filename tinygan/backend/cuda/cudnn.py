@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import warnings
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.devices import get_device_capability
 from tinygan.backend.cuda.geometry import Pair, Static, Steps, Where
 from tinygan.backend.cuda.precision import allow_cudnn, allow_tf32
 
 IMAGE, WEIGHTS, OUTPUT = ROLES = 1, 2, 3  # (N, C, H, W), (O, C/groups, kh, kw), (N, O, H', W')
 TRIO = {"forward": OUTPUT, "transposed": IMAGE, "weights": WEIGHTS}  # which of them is computed
+ALIGNMENT = 16  # bytes: cuDNN is promised that arrays begin at multiples of it
+
+_turn = Lock()  # of threads: a handle has one stream, and cuDNN takes calls with it one by one
 
 
 def convolved(
@@ -23,20 +28,21 @@ def convolved(
     arrays, way = (image, weights, output), allow_tf32()
     if not allow_cudnn() or precision is not None or way == "x3" or image.dtype != np.float32:
         return False
-    cuda = backend_for("cuda").xp.cuda
-    wheres = [_packed(a.shape, a.strides) for a in arrays]
-    if None in wheres:
-        return False
-    plan = _plan(what, *wheres, static, way, cuda.runtime.getDevice())
-    if plan is None:
-        return False
-    import cudnn
-
-    handle = _handle(cuda.runtime.getDevice())
-    cudnn.set_stream(handle, cuda.get_current_stream().ptr)
-    workspace = backend_for("cuda").xp.empty(max(plan.workspace, 1), np.uint8)
     addresses = {role: int(a.data.ptr) for role, a in zip(ROLES, arrays, strict=True)}
-    plan.graph.execute(addresses, int(workspace.data.ptr), handle)
+    wheres = [_packed(a.shape, a.strides) for a in arrays]
+    if None in wheres or any(address % ALIGNMENT for address in addresses.values()):
+        return False
+    xp = backend_for("cuda").xp
+    device = xp.cuda.runtime.getDevice()
+    with _turn:
+        plan = _plan(what, *wheres, static, way, device)
+        if plan is None:
+            return False
+        import cudnn
+
+        cudnn.set_stream(_handle(device), xp.cuda.get_current_stream().ptr)
+        workspace = xp.empty(max(plan.workspace, 1), np.uint8)
+        plan.graph.execute(addresses, int(workspace.data.ptr), _handle(device))
     return True
 
 
@@ -64,7 +70,7 @@ def _packed(shape: Steps, strides: Steps) -> Where | None:
     return None
 
 
-@lru_cache(maxsize=1024)
+@cache  # for good: CUDA graphs go on using what a plan has loaded
 def _plan(
     what: str, image: Where, weights: Where, output: Where, static: Static, tf32: bool, device: int
 ) -> _Plan | None:
@@ -74,14 +80,14 @@ def _plan(
         return None
     import cudnn
 
-    handle = _handle(device)
+    major, minor = get_device_capability(device)
+    # told the architecture, the frontend does not look for CUDA's runtime library to ask for it
+    place = {"handle": _handle(device), "sm_version": 10 * major + minor}
     try:
-        return described(
-            what, (image, weights, output), static, (below, right), tf32, handle=handle
-        )
+        return described(what, (image, weights, output), static, (below, right), tf32, **place)
     except cudnn.cudnnGraphNotSupportedError:
         return None
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         warnings.warn(f"cuDNN failed, our kernel takes this convolution: {error}", stacklevel=2)
         return None
 
@@ -90,9 +96,11 @@ def _end(static: Static, d: int, image: Steps, weights: Steps, output: Steps) ->
     """The padding below or on the right; None where the image is cropped, which cuDNN cannot."""
     start, stride, size = static.start[d], static.stride[d], image[2 + d]
     extent, count = static.dilation[d] * (weights[2 + d] - 1) + 1, output[2 + d]
-    end = max((count - 1) * stride + extent - size - start, 0)
-    fits = (size + start + end - extent) // stride + 1 == count
-    return end if start >= 0 and fits else None
+    least = max((count - 1) * stride + extent - size - start, 0)
+    for end in (start, least):  # alike on both sides if it can be: cuDNN has more ways then
+        if start >= 0 and (size + start + end - extent) // stride + 1 == count:
+            return end
+    return None
 
 
 def described(
@@ -105,11 +113,15 @@ def described(
 ) -> _Plan:
     """A graph of one convolution and the way that cuDNN prefers; raises what cuDNN raises.
 
-    `place` is a handle, or a description of a GPU that is not there.
+    `place` is a handle, or a description of a GPU that is not there; and its architecture.
     """
     import cudnn
 
     kind, note = cudnn.data_type.FLOAT, cudnn.numerical_note
+    refused = [note.NONDETERMINISTIC, note.DOWN_CONVERT_INPUTS, note.REDUCED_PRECISION_REDUCTION]
+    if not tf32:  # nor what adds other numbers than products of these factors
+        refused += [note.TENSOR_CORE, note.FFT, note.WINOGRAD, note.WINOGRAD_TILE_4x4]
+        refused += [note.WINOGRAD_TILE_6x6, note.WINOGRAD_TILE_13x13]
     graph = cudnn.pygraph(
         io_data_type=kind, intermediate_data_type=kind, compute_data_type=kind, **place
     )
@@ -134,8 +146,7 @@ def described(
     graph.validate()
     graph.build_operation_graph()
     graph.create_execution_plans([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
-    refused = [note.NONDETERMINISTIC, note.DOWN_CONVERT_INPUTS, note.REDUCED_PRECISION_REDUCTION]
-    graph.deselect_numeric_notes(refused if tf32 else [*refused, note.TENSOR_CORE])
+    graph.deselect_numeric_notes(refused)
     graph.check_support()
     graph.build_plans()
     return _Plan(graph, graph.get_workspace_size())

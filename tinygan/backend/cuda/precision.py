@@ -43,18 +43,34 @@ def allow_cudnn(allowed: bool | None = None) -> bool:
     """Let cuDNN compute the convolutions of float32 numbers on a GPU, or not.
 
     It takes those for which it has a way that gives the same bits every time and that rounds no
-    more than `allow_tf32` allows; our kernels keep the others, those of "x3", and of `autocast`.
-    Nothing is tried out: the way is what cuDNN's heuristics prefer, and follows from shapes, memory
-    order, GPU and version. The default is False: our kernels. What is set holds from now on; what
-    was recorded before is replayed as it was. Without an argument it is only asked. Returns what is
-    allowed. Needs `pip install 'tinygan[cudnn12]'` (CUDA 12) or `'tinygan[cudnn13]'` (CUDA 13).
+    more than `allow_tf32` allows; where that is nothing, a way that transforms no numbers either
+    (FFT, Winograd). Our kernels keep the others, those of "x3", and of `autocast`. Nothing is tried
+    out: the way is what cuDNN's heuristics prefer, and follows from shapes, memory order, GPU and
+    version. The default is False: our kernels. What is set holds from now on; what was recorded
+    before is replayed as it was. Without an argument it is only asked. Returns what is allowed.
+    Needs `pip install 'tinygan[cudnn12]'` (CUDA 12) or `'tinygan[cudnn13]'` (CUDA 13).
     """
     global _cudnn
-    if allowed and find_spec("cudnn") is None:
-        raise DeviceError(
-            "allow_cudnn: cuDNN's frontend is not installed; install it with: "
-            "pip install 'tinygan[cudnn12]' (CUDA 12) or 'tinygan[cudnn13]' (CUDA 13)"
-        )
+    if allowed and not _cudnn:
+        missing = _missing()
+        if missing:
+            raise DeviceError(
+                f"allow_cudnn: {missing}; install it with: "
+                "pip install 'tinygan[cudnn12]' (CUDA 12) or 'tinygan[cudnn13]' (CUDA 13)"
+            )
     if allowed is not None:
         _cudnn = bool(allowed)
     return _cudnn
+
+
+def _missing() -> str | None:
+    """What cuDNN lacks here."""
+    if find_spec("cudnn") is None:
+        return "cuDNN's frontend is not installed"
+    import cudnn
+
+    try:
+        cudnn.backend_version()
+    except RuntimeError as error:  # a symbol that is not there
+        return f"cuDNN's frontend is installed, cuDNN itself not found ({error})"
+    return None
