@@ -138,7 +138,7 @@ def test_factors_are_rounded_for_tensor_cores(case: Any, monkeypatch: pytest.Mon
     for name, (arguments, static) in problem(np.float32, case).items():
         with monkeypatch.context() as patch:
             patch.setattr(precision, "_allowed", "x3")
-            agree(name, arguments, static)
+            agree(name, arguments, static, None, CUT_OFF)
             patch.setattr(precision, "_allowed", True)
             result = computed(name, arguments, static)
         for a in arguments[:2]:
