@@ -15,7 +15,10 @@ from tinygan.backend.errors import choose
 
 REMOVED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # chose slower kernels than users have
 PREFIXES = ("OPENBLAS_", "OMP_", "MKL_", "KMP_", "GOTO_", "XLA_", "NUMBA_", "TINYGAN_", "TORCH")
-PACKAGES = ("tinygan", "numpy", "numba", "torch", "jax", "jaxlib", "cupy-cuda12x", "cupy-cuda13x")
+PACKAGES = (
+    "tinygan", "numpy", "numba", "torch", "jax", "jaxlib", "cupy-cuda12x", "cupy-cuda13x",
+    "nvidia-cudnn-frontend", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13",
+)  # fmt: skip
 QUIET = 0.05  # share of the machine that others may have taken
 
 
