@@ -3,7 +3,7 @@
 #include "gemm.cuh"
 #include "windows.cuh"
 
-constexpr int NOWHERE = -2147483647 - 1;  // an offset that no number has
+constexpr int NOWHERE = -(1 << 30);  // a row that no image has
 
 // Rows are positions, the depth is taps (row, column) by channels: the image that is convolved.
 template <typename T> struct Windows {
@@ -21,29 +21,30 @@ template <typename T> struct Windows {
     __device__ Place place(int i) const {
         Pixel at = positions[i];
         return {at.image * image,
-                i < positions.count() ? y.start + at.row * y.stride : NOWHERE / 2,  // no pixel
+                i < positions.count() ? y.start + at.row * y.stride : NOWHERE,
                 x.start + at.column * x.stride};
     }
     __device__ Depth start(int k) const { return taps.digits(k); }
     __device__ void advance(Depth& k, int) const { taps.add(k, taps.step); }
     __device__ void load(const Place& p, Depth k, T* quad) const {
         if (aligned) {
-            int from = pixel(p, k);
-            if (from != NOWHERE) load_quad(quad, numbers + from + k.low);
-            else quad[0] = quad[1] = quad[2] = quad[3] = T(0);
+            int from = 0;
+            bool there = pixel(p, k, from);
+            load_quad_if(there, quad, numbers + (from + k.low));
             return;
         }
 #pragma unroll
         for (int v = 0; v < 4; v++) {
-            int from = pixel(p, k);
-            quad[v] = from != NOWHERE ? __ldg(numbers + from + k.low * channel) : T(0);
+            int from = 0;
+            bool there = pixel(p, k, from);
+            quad[v] = there ? __ldg(numbers + from + k.low * channel) : T(0);
             taps.add(k, {0, 0, 1});
         }
     }
-    __device__ int pixel(const Place& p, Digits k) const {
+    __device__ bool pixel(const Place& p, Digits k, int& from) const {  // whether there is one
         int i = p.y + k.high * y.step, j = p.x + k.middle * x.step;
-        bool seen = k.high < y.taps && unsigned(i) < y.size && unsigned(j) < x.size;
-        return seen ? p.first + i * row + j * column : NOWHERE;
+        from = int(p.first + unsigned(i) * row + unsigned(j) * column);  // without a pixel: any
+        return k.high < y.taps && unsigned(i) < y.size && unsigned(j) < x.size;
     }
 };
 
@@ -65,28 +66,29 @@ template <typename T> struct WindowsOfTaps {
     __device__ Place place(int i) const {
         int tap = i / channels;
         return {i % channels * channel, i,
-                tap / x.taps < y.taps ? y.start + tap / x.taps * y.step : NOWHERE / 2,  // no pixel
+                tap / x.taps < y.taps ? y.start + tap / x.taps * y.step : NOWHERE,
                 x.start + tap % x.taps * x.step};
     }
     __device__ Depth start(int k) const { return positions.digits(k); }
     __device__ void advance(Depth& k, int) const { positions.add(k, positions.step); }
     __device__ void load(const Place& p, Depth k, T* quad) const {
         if (aligned) {
-            int from = pixel(p, k);
-            if (from != NOWHERE) load_quad(quad, numbers + from);
-            else quad[0] = quad[1] = quad[2] = quad[3] = T(0);
+            int from = 0;
+            bool there = pixel(p, k, from);
+            load_quad_if(there, quad, numbers + from);
             return;
         }
 #pragma unroll
         for (int v = 0; v < 4; v++) {
-            int from = pixel(place(p.i + v), k);
-            quad[v] = from != NOWHERE ? __ldg(numbers + from) : T(0);
+            int from = 0;
+            bool there = pixel(place(p.i + v), k, from);
+            quad[v] = there ? __ldg(numbers + from) : T(0);
         }
     }
-    __device__ int pixel(const Place& p, Digits k) const {
+    __device__ bool pixel(const Place& p, Digits k, int& from) const {  // whether there is one
         int i = p.y + k.middle * y.stride, j = p.x + k.low * x.stride;
-        bool seen = k.high < images && unsigned(i) < y.size && unsigned(j) < x.size;
-        return seen ? p.first + k.high * image + i * row + j * column : NOWHERE;
+        from = int(p.first + unsigned(k.high) * image + unsigned(i) * row + unsigned(j) * column);
+        return k.high < images && unsigned(i) < y.size && unsigned(j) < x.size;
     }
 };
 
@@ -107,7 +109,7 @@ template <typename T> struct Counted {
     __device__ Depth start(int k) const { return counter.digits(k); }
     __device__ void advance(Depth& k, int) const { counter.add(k, counter.step); }
     __device__ void load(Place i, Depth k, T* quad) const {
-        const T* from = numbers + k.high * high + k.middle * middle + k.low * low + i * step;
+        const T* from = numbers + (k.high * high + k.middle * middle + k.low * low + i * step);
         int here = k.high < most ? size - i : 0;
         if (aligned && here >= 4) {
             load_quad(quad, from);

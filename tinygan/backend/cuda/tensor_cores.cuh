@@ -81,8 +81,8 @@ template <> __device__ inline float as_factor(float x, int kind) {
 #endif
 }
 
-// A number into one of TF32 and what is left of it, of which tensor cores see 10 bits too. Of what is
-// not finite, or would not be when it is rounded, all is left of +-1: inf times inf is inf.
+// A number into one of TF32 and what is left of it, of which tensor cores see 10 bits too. Of what
+// is not finite, or would not be when it is rounded, all is left of +-1: inf times inf is inf.
 __device__ inline void split(unsigned& word, unsigned& rest) {
     float x = __uint_as_float(word);
     bool fits = fabsf(x) < __uint_as_float(0x7f7ff000);

@@ -48,6 +48,11 @@ __device__ inline void load_quad(double* to, const double* from) {
     *(double2*)(to + 2) = __ldg((const double2*)from + 1);
 }
 
+template <typename T> __device__ void load_quad_if(bool there, T* to, const T* from) {
+    if (there) load_quad(to, from);
+    else to[0] = to[1] = to[2] = to[3] = T(0);
+}
+
 // One number or four that another block has written.
 template <int N, typename T> __device__ void copy_latest(T* to, const T* from) {
 #pragma unroll
