@@ -140,7 +140,23 @@ def test_scripts_from_before_2018_find_what_they_use() -> None:
     x = tinygan.autograd.Variable(tinygan.ones(2).double().type(tinygan.FloatTensor), True)
     assert x.dtype == tinygan.float32 and x.requires_grad and tinygan.is_tensor(x)
     assert tinygan.LongTensor([1, 2]).dtype == tinygan.int64
+    assert isinstance(x, tinygan.autograd.Variable) and type(x) is tinygan.Tensor
     assert isinstance(tinygan.cuda.is_available(), bool) and tinygan.cuda.device_count() >= 0
+
+
+def test_a_variable_is_a_leaf_of_its_own_over_the_same_memory() -> None:
+    weight = tinygan.ones(2, requires_grad=True)
+    made = weight * 2
+    leaf = tinygan.autograd.Variable(made, requires_grad=True)
+    assert leaf.is_leaf and leaf.array is made.array and not made.is_leaf
+    leaf.sum().backward()
+    assert leaf.grad is not None and weight.grad is None
+    constant = tinygan.ones(2)
+    tinygan.autograd.Variable(constant, requires_grad=True)
+    assert not constant.requires_grad
+    assert not tinygan.autograd.Variable(weight).requires_grad and weight.requires_grad
+    with pytest.raises(TypeError, match="Variable: expected a Tensor, got list"):
+        tinygan.autograd.Variable([1.0])
 
 
 def test_habits_of_scripts_are_served() -> None:

@@ -14,6 +14,7 @@ from tinygan.autograd import (
     REGISTRY,
     Node,
     Primitive,
+    backward,
     enable_grad,
     grad,
     is_grad_enabled,
@@ -667,6 +668,35 @@ def test_backward_accumulates_over_calls_and_uses():
     (x * x).backward()
     (x * 3.0).backward()
     equal(x.grad, [7.0])
+
+
+def test_backward_fills_grad_of_the_inputs_it_is_given_alone():
+    x, w = leaf(1.0, 1.0), leaf(3.0, 3.0)
+    y = x * w
+    (y * y).sum().backward(inputs=[y, w, w])
+    assert x.grad is None
+    assert y.grad.tolist() == [6, 6] and w.grad.tolist() == [6, 6]
+    other = leaf(1.0)
+    x.sum().backward(inputs=(t for t in [other]))
+    assert other.grad is None and x.grad is None
+    for wrong, error in [([], "is empty"), ([x.detach()], "input 0, of shape .* no gradient")]:
+        with pytest.raises(RuntimeError, match=f"backward: .*{error}"):
+            x.sum().backward(inputs=wrong)
+
+
+def test_two_networks_learn_from_one_graph_each_by_its_own_loss():
+    """As in Softmax GAN: D's loss leaves what G's loss needs, and G nothing in D."""
+    g, d = leaf(2.0), leaf(3.0)
+    score = d * g
+    (-score).backward(retain_graph=True, inputs=d)
+    (score * score).backward(inputs=g)
+    assert d.grad.tolist() == [-2] and g.grad.tolist() == [2 * 2 * 3 * 3]
+
+
+def test_backward_starts_from_several_outputs():
+    x, w = leaf(1.0, 1.0), leaf(3.0, 3.0)
+    backward([x * w, x.sum()], [wrap(np.array([1.0, 2.0])), None])
+    assert x.grad.tolist() == [4, 7] and w.grad.tolist() == [1, 2]
 
 
 def test_gradients_of_two_leaves_do_not_share_memory():

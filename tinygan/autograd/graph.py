@@ -32,24 +32,9 @@ def grad(
     """
     if not only_inputs:
         raise ValueError("grad: only_inputs must be True; use backward() to fill .grad of leaves")
-    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    if grad_outputs is None:
-        grad_outputs = (None,) * len(outputs)
-    elif isinstance(grad_outputs, Tensor):
-        grad_outputs = (grad_outputs,)
-    if len(grad_outputs) != len(outputs):
-        raise RuntimeError(
-            f"grad: {len(outputs)} outputs but {len(grad_outputs)} grad_outputs; one for each is "
-            "expected"
-        )
-    for i, x in enumerate(inputs):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"grad: input {i} is a {type(x).__name__}, expected a Tensor")
-        if x.node is None:
-            raise RuntimeError(f"grad: input {i}, of shape {tuple(x.shape)}, requires no gradient")
-    targets = [x.node for x in inputs if x.node is not None]
-    found = _walk(outputs, grad_outputs, targets, retain_graph, create_graph)
+    started = _started("grad", outputs, grad_outputs)
+    inputs, targets = _asked("grad", inputs)
+    found = _walk(started, targets, retain_graph, create_graph)
     result: list[Tensor | None] = []
     for i, (x, node) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(node)
@@ -63,16 +48,28 @@ def grad(
 
 
 def backward(
-    output: Tensor,
-    gradient: Tensor | None = None,
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    *,
+    inputs: Tensor | Iterable[Tensor] | None = None,
 ) -> None:
-    """Add the gradient of `output` to `.grad` of every leaf it depends on."""
-    found = _walk((output,), (gradient,), None, retain_graph, create_graph)
-    given = set() if gradient is None else {id(gradient.array)}
-    for node, g in found.items():
-        tensor = node.tensor() if node.tensor is not None else None
+    """Add sum_k <grad_tensors_k, d tensors_k / d leaf> to `.grad` of every leaf they depend on.
+
+    With `inputs` to `.grad` of these alone, which need not be leaves; what lies behind none of
+    them is not walked, and its saved arrays are kept.
+    """
+    started = _started("backward", tensors, grad_tensors)
+    if inputs is None:
+        found = _walk(started, None, retain_graph, create_graph)
+        filled = [(n.tensor() if n.tensor else None, g) for n, g in found.items()]
+    else:
+        asked, targets = _asked("backward", inputs)
+        found = _walk(started, targets, retain_graph, create_graph)
+        filled = [(x, found.get(n)) for n, x in dict(zip(targets, asked, strict=True)).items()]
+    given = {id(seed.array) for _, seed in started if seed is not None}
+    for tensor, g in filled:
         if tensor is None or g is None:
             continue
         if tensor.grad is None:
@@ -88,9 +85,47 @@ def backward(
             perform(add_to, tensor.grad.array, g.array, changed=[tensor.grad])
 
 
+Started = list[tuple[Tensor, Tensor | None]]  # outputs, and the gradient that each starts with
+
+
+def _started(
+    caller: str,
+    outputs: Tensor | Sequence[Tensor],
+    seeds: Tensor | Sequence[Tensor | None] | None,
+) -> Started:
+    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    if seeds is None:
+        seeds = (None,) * len(outputs)
+    elif isinstance(seeds, Tensor):
+        seeds = (seeds,)
+    if len(seeds) != len(outputs):
+        raise RuntimeError(
+            f"{caller}: {len(outputs)} outputs but {len(seeds)} grad_outputs; one for each is "
+            "expected"
+        )
+    return list(zip(outputs, seeds, strict=True))
+
+
+def _asked(
+    caller: str, inputs: Tensor | Iterable[Tensor]
+) -> tuple[tuple[Tensor, ...], tuple[Node, ...]]:
+    """The inputs and their nodes, all of which are to be there."""
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if not inputs:
+        raise RuntimeError(f"{caller}: inputs is empty; at least one is expected")
+    nodes = []
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{caller}: input {i} is a {type(x).__name__}, expected a Tensor")
+        if x.node is None:
+            shape = tuple(x.shape)
+            raise RuntimeError(f"{caller}: input {i}, of shape {shape}, requires no gradient")
+        nodes.append(x.node)
+    return inputs, tuple(nodes)
+
+
 def _walk(
-    outputs: Sequence[Tensor],
-    seeds: Sequence[Tensor | None],
+    started: Started,
     targets: Sequence[Node] | None,
     retain_graph: bool | None,
     create_graph: bool,
@@ -98,7 +133,7 @@ def _walk(
     """The gradients of the target nodes (None: of all nodes that keep a .grad), zero as None."""
     retain_graph = create_graph if retain_graph is None else retain_graph
     grads: dict[Node, Tensor] = {}
-    for output, seed in zip(outputs, seeds, strict=True):
+    for output, seed in started:
         if output.node is None:
             raise RuntimeError(
                 "the output does not require a gradient: nothing it was computed from does, or it "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,11 +146,12 @@ class Tensor:
         gradient: Tensor | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
+        inputs: Tensor | Iterable[Tensor] | None = None,
     ) -> None:
-        """Add d(self)/d(leaf) to `.grad` of every leaf that requires a gradient."""
+        """Add d(self)/d(leaf) to `.grad` of every leaf that requires a gradient, or of `inputs`."""
         from tinygan.autograd.graph import backward
 
-        backward(self, gradient, retain_graph, create_graph)
+        backward((self,), (gradient,), retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
         """The same memory, with no gradient flowing through it."""
@@ -336,9 +338,24 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
 
-def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:
-    """The tensor itself: what PyTorch's scripts from before 2018 wrap their tensors in."""
-    return data.requires_grad_() if requires_grad else data
+class _OldName(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return isinstance(x, Tensor)
+
+
+class Variable(Tensor, metaclass=_OldName):
+    """What scripts for PyTorch from before 2018 wrap tensors in: a leaf with the same memory.
+
+    It is a plain Tensor, as all tensors count as Variables, and no gradient flows through it to
+    `data`.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, data: Tensor, requires_grad: bool = False) -> Any:
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Variable: expected a Tensor, got {type(data).__name__}")
+        return data.detach().requires_grad_(requires_grad)
 
 
 _new = Tensor.__new__
