@@ -209,6 +209,12 @@ class MemoryPool:
     def malloc(self, array: Any) -> None:
         self._kept.append(array)
 
+    def total_bytes(self) -> int:
+        return sum(array.nbytes for array in self._kept)
+
+    def free_bytes(self) -> int:
+        return 0
+
 
 _allocator: Callable[[Any], None] | None = None
 

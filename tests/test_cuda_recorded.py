@@ -60,6 +60,29 @@ def test_cross_entropy(smoothing: float, reduction: str, monkeypatch: pytest.Mon
 
 
 @on_host_only
+def test_graphs_keep_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool that finds no more gives back what it has free; then there is no graph."""
+
+    class Scarce(cuda_on_host.MemoryPool):
+        def total_bytes(self) -> int:  # it has room for the last array
+            return self._kept[-1].nbytes if self._kept else 0
+
+        def free_bytes(self) -> int:  # as the first array is, when the second is asked for
+            return self.total_bytes() if len(self._kept) == 1 else 0
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ x.T).sum() + (y @ y.T).sum()  # in parts, whose sums take memory
+
+    given = normal(2, 3000), normal(40, 9000)
+    monkeypatch.setattr(cuda_on_host, "MemoryPool", Scarce)
+    compiled = tinygan.compile(step)
+    compiled(*given)
+    with pytest.warns(UserWarning, match="not enough memory.*; the function is called as it is"):
+        compiled(*given)
+    np.testing.assert_array_equal(compiled(*given).cpu().numpy(), step(*given).cpu().numpy())
+
+
+@on_host_only
 def test_a_missing_barrier_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
         template <int waits> __global__ void turned(int* y) {

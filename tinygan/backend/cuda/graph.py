@@ -49,11 +49,22 @@ class Tape:
     def _run(self, graph: Any) -> None:  # bound to the tape, whose memory the graph uses
         graph.launch()
 
+    def _allocate(self, size: Any) -> Any:
+        """From the pool; an error if that has given back to the device what it had free.
+
+        CuPy's pools do so where there is no more, and graphs go on using what is free.
+        """
+        total, free = self._pool.total_bytes(), self._pool.free_bytes()
+        memory = self._pool.malloc(size)
+        if self._pool.total_bytes() != total and self._pool.free_bytes() < free:
+            raise MemoryError("there is not enough memory for it")
+        return memory
+
     @contextmanager
     def _capture(self) -> Iterator[None]:
         if recording.tape is not None:
             raise RuntimeError("launches are being recorded already")
-        with self._stream, self._cuda.using_allocator(self._pool.malloc):
+        with self._stream, self._cuda.using_allocator(self._allocate):
             if not self._captures:
                 self._stream.begin_capture()
                 self._captures = True
