@@ -191,6 +191,8 @@ def _tilings(report: Found) -> Iterator[str]:
         ("step", "products", "as chosen us", "at best us", "ratio", "more than 1.1 apart"),
         summary(rows),
     )
+    if rows:
+        yield ""
     yield from table(
         ("product", "m, n, k", "calls", "chosen us", "best us", "tile", "parts"),
         [

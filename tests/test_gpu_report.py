@@ -139,9 +139,11 @@ def test_every_tile_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
         assert row["chosen"] > 0 and len(row["sizes"]) == 4
         estimates = [way["clocks"] for way in row["tried"]]
         assert estimates == sorted(estimates) and all(way["seconds"] > 0 for way in row["tried"])
-        row.update(workload="dcgan28", precision="tf32", calls=2)
+        slowest = max(way["seconds"] for way in row["tried"])
+        row.update(workload="dcgan28", precision="tf32", calls=2, chosen=2 * slowest)
     lines = list(script("gpu_markdown")._tilings({"tilings": {"found": {"rows": rows}}}))
     assert lines[2].startswith("| dcgan28, tf32 | 4 |")
+    assert lines[3] == "" and lines[4].startswith("| product | m, n, k |")  # a table of its own
 
 
 @pytest.mark.parametrize("devices", [["cpu"], ["cpu", "cuda"]])
