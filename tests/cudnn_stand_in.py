@@ -27,7 +27,8 @@ class data_type(enum.Enum):
 
 class heur_mode(enum.Enum):
     A = 1
-    FALLBACK = 2
+    B = 2
+    FALLBACK = 3
 
 
 class numerical_note(enum.Enum):
@@ -181,7 +182,7 @@ class pygraph:
             assert output[2 + d] == count and image[0] == output[0]
 
     def _create_execution_plans(self, modes: list[heur_mode]) -> None:
-        assert modes == [heur_mode.A, heur_mode.FALLBACK]
+        assert modes == [heur_mode.A, heur_mode.B, heur_mode.FALLBACK]
 
     def _deselect_numeric_notes(self, notes: list[numerical_note]) -> None:
         pygraph.refused.append(notes)

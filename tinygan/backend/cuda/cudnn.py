@@ -117,7 +117,7 @@ def described(
     """
     import cudnn
 
-    kind, note = cudnn.data_type.FLOAT, cudnn.numerical_note
+    kind, note, mode = cudnn.data_type.FLOAT, cudnn.numerical_note, cudnn.heur_mode
     refused = [note.NONDETERMINISTIC, note.DOWN_CONVERT_INPUTS, note.REDUCED_PRECISION_REDUCTION]
     if not tf32:  # nor what adds other numbers than products of these factors
         refused += [note.TENSOR_CORE, note.FFT, note.WINOGRAD, note.WINOGRAD_TILE_4x4]
@@ -145,7 +145,7 @@ def described(
     made.set_dim([*shape]).set_stride([*steps])
     graph.validate()
     graph.build_operation_graph()
-    graph.create_execution_plans([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
+    graph.create_execution_plans([mode.A, mode.B, mode.FALLBACK])  # A knows few without TENSOR_CORE
     graph.deselect_numeric_notes(refused)
     graph.check_support()
     graph.build_plans()
