@@ -194,3 +194,5 @@ def test_runs_that_had_a_switch_for_tf32_go_on() -> None:
     earlier = {"steps": 20, "precision": "float32"}
     assert config_from({**earlier, "tf32": True}, "config.json").precision == "tf32"
     assert config_from({**earlier, "tf32": False}, "config.json") == Config(steps=20)
+    halves = {"precision": "bfloat16", "tf32": True}
+    assert config_from(halves, "config.json").precision == "bfloat16"

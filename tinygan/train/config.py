@@ -181,7 +181,8 @@ def config_from(values: dict[str, Any], source: str) -> Config:
     types["data_dir"] = str
     checked: dict[str, Any] = {}
     values = dict(values)
-    if values.pop("tf32", False):  # a switch of its own in earlier runs
+    # a switch of its own in earlier runs, where float16 and bfloat16 came first
+    if values.pop("tf32", False) and values.get("precision", "float32") == "float32":
         values["precision"] = "tf32"
     for name, value in values.items():
         key = name.replace("-", "_")
