@@ -176,6 +176,22 @@ def test_a_gradient_that_float16_has_no_number_for_survives_scaled(device: str) 
     assert gradient(GradScaler(device)) == pytest.approx(2e-8, rel=1e-3)
 
 
+def test_a_step_written_by_hand_is_skipped_too(device: str) -> None:
+    class Plain(optim.Optimizer):
+        def step(self, closure: Any = None) -> None:
+            for p in self.param_groups[0]["params"]:
+                p.data.sub_(p.grad.data)
+
+    p = nn.Parameter(tinygan.ones(2, device=device))
+    optimizer, scaler = Plain([p], {}), GradScaler(device, init_scale=4.0)
+    for value, expected in ((1.0, 0.0), (float("inf"), 0.0), (2.0, -2.0)):
+        p.grad = None
+        scaler.scale((p * value).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert (p == expected).all().item()
+
+
 def test_disabled_it_does_nothing() -> None:
     p = nn.Parameter(tinygan.ones(3))
     scaler, optimizer = GradScaler(enabled=False), optim.SGD([p], 1.0)

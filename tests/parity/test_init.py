@@ -77,3 +77,25 @@ def test_dirac(shape: tuple[int, ...], groups: int) -> None:
     ours = nn.init.dirac_(tinygan.ones(shape), groups)
     theirs = torch.nn.init.dirac_(torch.ones(shape), groups)
     np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+OLD = [
+    "uniform", "normal", "constant", "eye", "dirac", "xavier_uniform", "xavier_normal",
+    "kaiming_uniform", "kaiming_normal", "orthogonal",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_names_without_an_underscore_warn_and_are_the_same(name: str) -> None:
+    results = []
+    for lib in (tinygan, torch):
+        lib.manual_seed(0)
+        w = lib.empty((4, 3, 3) if name == "dirac" else (4, 3))
+        arguments = {"constant": (0.5,), "xavier_uniform": (2.0,)}.get(name, ())
+        with pytest.warns(FutureWarning, match=f"nn.init.{name}"):
+            assert getattr(lib.nn.init, name)(w, *arguments) is w
+        expected = lib.empty(*w.shape)
+        lib.manual_seed(0)
+        getattr(lib.nn.init, f"{name}_")(expected, *arguments)
+        results.append((w.numpy() == expected.numpy()).all())
+    assert all(results)

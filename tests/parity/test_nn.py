@@ -195,6 +195,24 @@ def test_embedding(padding_idx: int | None) -> None:
     close(ours.weight.grad, theirs.weight.grad)
 
 
+def test_embedding_of_given_vectors() -> None:
+    vectors = np.random.default_rng(0).standard_normal((4, 3))
+    for freeze in (True, False):
+        ours = nn.Embedding.from_pretrained(tinygan.tensor(vectors), freeze)
+        theirs = torch.nn.Embedding.from_pretrained(torch.tensor(vectors), freeze)
+        assert ours.weight.requires_grad == theirs.weight.requires_grad
+        close(ours(tinygan.tensor([1, 3])), theirs(torch.tensor([1, 3])))
+    for lib, module in ((tinygan, nn), (torch, torch.nn)):
+        by_position = module.Embedding(
+            4, 3, 1, None, 2.0, False, False, lib.tensor(vectors), True, None, None
+        )
+        assert by_position.padding_idx == 1 and not by_position.weight.requires_grad
+        with pytest.raises((ValueError, AssertionError), match=r"[Ss]hape"):
+            module.Embedding(3, 3, _weight=lib.tensor(vectors))
+    with pytest.raises(NotImplementedError, match=r"got max_norm=1\.0"):
+        nn.Embedding(4, 3, max_norm=1.0)
+
+
 @pytest.mark.parametrize("size", [(11, 12), (12, 13)])
 def test_transposed_convolution_to_a_size(size: tuple[int, int]) -> None:
     ours = nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1)

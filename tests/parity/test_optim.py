@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -163,3 +164,55 @@ def test_groups_with_options_of_their_own() -> None:
     assert [g["params"] for g in mine["param_groups"]] == [
         g["params"] for g in yours["param_groups"]
     ]
+
+
+def _extragradient(library: Any, parameters: Any, lr: float) -> Any:
+    """As optimizers are written for PyTorch: a step of their own, with state by parameter."""
+    required = import_module(f"{library.__name__}.optimizer").required
+
+    class Momentum(library.Optimizer):  # type: ignore[misc, name-defined]
+        def __init__(self, params: Any, lr: Any = required) -> None:
+            super().__init__(params, {"lr": lr, "mu": 0.9})
+
+        def step(self, closure: Any = None) -> Any:
+            loss = None if closure is None else closure()
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    state = self.state[p]
+                    if len(state) == 0:
+                        state["step"] = 0
+                        state["sum"] = p.data * 0
+                    state["step"] += 1
+                    state["sum"].mul_(group["mu"]).add_(p.grad.data)
+                    p.data.add_(state["sum"], alpha=-group["lr"] / state["step"])
+            return loss
+
+    with pytest.raises(ValueError, match="required optimization parameter lr"):
+        Momentum(parameters)
+    return Momentum([{"params": parameters[:2]}, {"params": parameters[2:], "mu": 0.5}], lr=lr)
+
+
+def test_an_optimizer_with_a_step_of_its_own() -> None:
+    ours, theirs, _, _, random = _pair("SGD", {}, "float64")
+    optimizer = _extragradient(optim, ours, 0.1)
+    reference = _extragradient(torch.optim, theirs, 0.1)
+    schedules = [
+        optim.lr_scheduler.StepLR(optimizer, 2),
+        torch.optim.lr_scheduler.StepLR(reference, 2),
+    ]
+    for _ in range(4):
+        optimizer.zero_grad()
+        reference.zero_grad()
+        _set_gradients(ours, theirs, random, "float64")
+        assert optimizer.step(lambda: 3.0) == reference.step(lambda: 3.0) == 3.0
+        for schedule in schedules:
+            schedule.step()
+    _assert_equal(ours, theirs, "float64")
+    mine, yours = optimizer.state_dict(), reference.state_dict()
+    assert mine["state"].keys() == yours["state"].keys()
+    again = _extragradient(optim, ours, 0.1)
+    again.load_state_dict(mine)
+    assert again.param_groups[1]["mu"] == 0.5
+    np.testing.assert_array_equal(again.state[ours[0]]["sum"].numpy(), mine["state"][0]["sum"])

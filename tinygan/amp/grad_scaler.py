@@ -96,9 +96,11 @@ class GradScaler:
             raise RuntimeError("step() has already been called since the last update().")
         if optimizer not in self._unscaled:
             self.unscale_(optimizer)
-        optimizer.found_inf = self._unscaled[optimizer]
+        optimizer.found_inf = found = self._unscaled[optimizer]
         try:
-            optimizer.step()
+            # who has a rule asks for what was found, a step written by hand waits for the answer
+            if hasattr(optimizer, "rule") or not found.item():
+                optimizer.step()
         finally:
             optimizer.found_inf = None
         self._stepped.add(optimizer)

@@ -1,6 +1,7 @@
 """The engine: Tensor, Primitive, grad, and gradients verified numerically."""
 
 from tinygan.autograd.autocast import autocast, is_autocast_enabled
+from tinygan.autograd.function import Function
 from tinygan.autograd.gradcheck import GradcheckError, GradcheckReport, check, gradcheck
 from tinygan.autograd.graph import backward, grad
 from tinygan.autograd.memory import change, may_change
@@ -21,6 +22,7 @@ from tinygan.autograd.trace import Change, add_to, before_replay, perform
 __all__ = [
     "REGISTRY",
     "Change",
+    "Function",
     "GradcheckError",
     "GradcheckReport",
     "Node",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 from tinygan.autograd import Tensor, no_grad, wrap
@@ -204,3 +206,29 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 
 def _store(tensor: Tensor, array: Any) -> Tensor:
     return tensor.copy_(wrap(array))
+
+
+def _old_name(initialize: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The name without its underscore, which older scripts call; it warns, as PyTorch's does."""
+
+    def old(*args: Any, **options: Any) -> Tensor:
+        warnings.warn(
+            f"nn.init.{initialize.__name__[:-1]} is the old name of {initialize.__name__}",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return initialize(*args, **options)
+
+    return old
+
+
+uniform = _old_name(uniform_)
+normal = _old_name(normal_)
+constant = _old_name(constant_)
+eye = _old_name(eye_)
+dirac = _old_name(dirac_)
+xavier_uniform = _old_name(xavier_uniform_)
+xavier_normal = _old_name(xavier_normal_)
+kaiming_uniform = _old_name(kaiming_uniform_)
+kaiming_normal = _old_name(kaiming_normal_)
+orthogonal = _old_name(orthogonal_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -18,11 +19,24 @@ State = dict[str, Any]
 Parameters = Iterable[Tensor] | Iterable[Group]
 
 
+class Required:
+    """In `defaults`, in place of a value that every group has to give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = Required()
+
+
 class Optimizer:
     """Steps over `param_groups`: dicts with "params" and the options that hold for them.
 
     The numbers among a group's options are read by the rules from an array (`_numbers`), which is
     refreshed when one of them changes: a recorded step that is replayed follows them too.
+
+    A subclass names its rule and what the rule reads; or, as in scripts written for PyTorch, it
+    has a `step` of its own, which changes `p.data` and keeps what it likes in `self.state[p]`.
     """
 
     rule: Rule
@@ -33,7 +47,7 @@ class Optimizer:
                 "params: expected an iterable of Tensors or of dicts, got one Tensor; pass [x]"
             )
         self.defaults = defaults
-        self.state: dict[Tensor, State] = {}
+        self.state: dict[Tensor, State] = defaultdict(dict)
         self.param_groups: list[Group] = []
         self._hyper: list[Numbers] = []
         self._updates: dict[Any, Update] = {}
@@ -50,12 +64,11 @@ class Optimizer:
     # -- what a subclass defines --------------------------------------------------------------
 
     def _numbers(self, group: Group) -> tuple[float, ...]:
-        """The numbers of a group that its rule reads, in the rule's order."""
-        raise NotImplementedError
+        """The numbers of a group that its rule reads, in the rule's order; none without a rule."""
+        return ()
 
     def _check(self, group: Group) -> None:
-        """Raise ValueError for options outside of their range."""
-        raise NotImplementedError
+        """Raise ValueError for options outside of their range; without a rule all are good."""
 
     def _new_state(self, p: Tensor, group: Group) -> State:
         """The state of a parameter before its first update."""
@@ -91,6 +104,12 @@ class Optimizer:
         if known & {id(p) for p in params} or len({id(p) for p in params}) < len(params):
             raise ValueError("some parameters appear more than once, or in two parameter groups")
         group = {**self.defaults, **param_group, "params": params}
+        for name, value in group.items():
+            if value is required:
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter "
+                    f"{name}"
+                )
         self._check(group)
         self.param_groups.append(group)
         self._hyper.append(Numbers())
@@ -211,7 +230,7 @@ class Optimizer:
                 )
         numbers = chain.from_iterable(group["params"] for group in saved)
         by_number = dict(zip(numbers, self._all_parameters(), strict=True))
-        state: dict[Tensor, State] = {}
+        state: dict[Tensor, State] = defaultdict(dict)
         for number, values in state_dict["state"].items():
             p = by_number[int(number)]
             state[p] = {name: _loaded(name, value, p) for name, value in values.items()}
