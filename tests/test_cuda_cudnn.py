@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from cudnn_stand_in import numerical_note, pygraph
 from moved import DEVICE, ON_GPU, needs_kernels, on_host_only
+from recorded import python_steps
 from test_cuda_convolution import CASES, CUT_OFF, agree, computed, problem, trio
 
 import tinygan
@@ -218,6 +219,7 @@ def test_a_recorded_step_has_it_in_its_graph() -> None:
         for a, b in zip(own, step(x), strict=True):
             np.testing.assert_array_equal(a, b.cpu().numpy())
     assert ON_GPU or counts == [5] * 4  # of the loss two, of the gradients three
+    assert not python_steps(recorded)
 
 
 def test_it_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,11 @@ def allow_cudnn(allowed: bool | None = None) -> bool:
     It takes those for which it has a way that gives the same bits every time and that rounds no
     more than `allow_tf32` allows; where that is nothing, a way that transforms no numbers either
     (FFT, Winograd). Our kernels keep the others, those of "x3", and of `autocast`. Nothing is tried
-    out: the way is what cuDNN's heuristics prefer, and follows from shapes, memory order, GPU and
-    version. The default is False: our kernels. What is set holds from now on; what was recorded
-    before is replayed as it was. Without an argument it is only asked. Returns what is allowed.
+    out: the way is what cuDNN's heuristics prefer, and follows from shapes, from how arrays lie in
+    memory (they must begin at multiples of 16 bytes), GPU and version. The default is False: our
+    kernels. What is set holds from now on; what was recorded before is replayed as it was. Without
+    an argument it is only asked. Returns what is allowed.
+
     Needs `pip install 'tinygan[cudnn12]'` (CUDA 12) or `'tinygan[cudnn13]'` (CUDA 13).
     """
     global _cudnn
