@@ -10,7 +10,7 @@ from pathlib import Path
 PROGRAM = """
 import numpy as np
 import tinygan
-from tinygan.backend.cpu import progress
+from tinygan.backend import progress
 heard = []
 progress.on_compile(lambda name, seconds: heard.append(name))
 x = tinygan.tensor(np.linspace(-1, 1, 1 << 15, dtype=np.float32))

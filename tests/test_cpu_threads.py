@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygan.backend import progress
 from tinygan.backend.cpu import compile as compiling
-from tinygan.backend.cpu import progress, threads
+from tinygan.backend.cpu import threads
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from moved import host, needs_kernels
 
-from tinygan.backend import backend_for, philox
+from tinygan.backend import backend_for, philox, progress
+from tinygan.backend.cuda import source
 from tinygan.backend.cuda.philox import (
+    _integers,
     dropout_mask,
     random_integers,
     random_normal,
@@ -99,3 +101,14 @@ def test_masks(dtype: Any, p: float) -> None:
                 again = to(np.full_like(like, np.nan))
                 dropout_mask(to(np.array([11, 4], np.uint64)), to(like), p=p, dims=dims, out=again)
                 np.testing.assert_array_equal(host(again), expected)
+
+
+def test_the_compiling_of_a_kernel_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[str, float | None]] = []
+    monkeypatch.setattr(progress, "_listeners", [lambda *news: heard.append(news)])
+    for cached, expected in ((-1.0, ["integers"]), (1e9, [])):
+        monkeypatch.setattr(source, "CACHED", cached)
+        monkeypatch.setattr(_integers, "_launches", {})
+        assert _integers[()] is _integers[()]
+        assert [name for name, _ in heard] == expected
+        heard.clear()

@@ -22,7 +22,7 @@ from tinygan import nn, optim
 from tinygan.autograd import REGISTRY
 from tinygan.backend import kernels
 from tinygan.backend.cpu import threads
-from tinygan.backend.cpu.progress import announce
+from tinygan.backend.progress import announce
 
 MARK = "compiled-ahead"
 GEOMETRY = {"stride": (2, 2), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}

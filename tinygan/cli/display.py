@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tinygan.backend.cpu.progress import on_compile
+from tinygan.backend.progress import on_compile
 from tinygan.cli.halfblock import can_show, half_blocks
 from tinygan.train.detectors import Event
 

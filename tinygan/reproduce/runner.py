@@ -10,9 +10,9 @@ from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-from tinygan.backend.cpu.progress import on_compile
 from tinygan.backend.cpu.threads import set_num_threads
 from tinygan.backend.errors import UserError
+from tinygan.backend.progress import on_compile
 from tinygan.reproduce.experiment import Experiment, Trial, listen
 
 Key = tuple[str, int]  # variant, seed

@@ -20,8 +20,8 @@ from numba.core.ccallback import CFunc
 
 from tinygan.backend.cpu import blas, memory  # noqa: F401  they set up the process
 from tinygan.backend.cpu.native import generated, launch, load
-from tinygan.backend.cpu.progress import announce
 from tinygan.backend.files import cache_directory
+from tinygan.backend.progress import announce
 
 settings: Any = numba.config
 

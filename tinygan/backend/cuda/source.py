@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import product
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend.core import backend_for
+from tinygan.backend.progress import announce
 
 OPTIONS = ("-std=c++17",)
+CACHED = 0.1  # seconds that a kernel takes at most which CuPy finds on its disk
 C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 FLOATS = tuple(C_NAMES)
 INCLUDE = re.compile(r'^#include "(\w+\.cuh)"\n', re.MULTILINE)
@@ -62,7 +65,11 @@ class Kernel:
             module = backend_for("cuda").xp.RawModule(
                 code=text(self.source), options=OPTIONS, name_expressions=(expression,)
             )
+            start = time.perf_counter()
             launch = self._launches[values] = module.get_function(expression)
+            seconds = time.perf_counter() - start
+            if seconds > CACHED:
+                announce(expression, seconds)
         return launch
 
     def _expression(self, values: Sequence[Any]) -> str:

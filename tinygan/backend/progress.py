@@ -12,7 +12,8 @@ _listeners: list[Listener] = []
 def on_compile(listener: Listener) -> None:
     """Have `listener(name, None)` called before a kernel is compiled, `listener(name, s)` after.
 
-    Nothing is called for a kernel that comes from the cache on disk.
+    Nothing is called for a kernel that comes from the cache on disk. CuPy's cache does not tell
+    beforehand: of a GPU's kernels only the second call comes.
     """
     _listeners.append(listener)
 
