@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from tinygan.autograd import wrap
+from tinygan.backend.dtypes import set_default_dtype
 from tinygan.data import DataLoader, Images, transforms
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -19,6 +20,12 @@ def test_to_tensor() -> None:
     assert transforms.ToTensor()(np.ones((2, 2), np.float64)).dtype == np.float64
     with pytest.raises(ValueError, match=r"got shape \(3,\)"):
         transforms.ToTensor()(np.zeros(3))
+    set_default_dtype(np.float64)
+    try:
+        x = transforms.ToTensor()(Image.fromarray(RGB))
+    finally:
+        set_default_dtype(np.float32)
+    np.testing.assert_array_equal(x.numpy(), RGB.transpose(2, 0, 1) / 255)
 
 
 def test_normalize(device: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import backend_of
+from tinygan.backend.dtypes import get_default_dtype
 
 
 class Compose:
@@ -24,14 +25,14 @@ class Compose:
 
 
 class ToTensor:
-    """A PIL image, or an array H W C, as a tensor C H W; bytes 0..255 become floats 0..1."""
+    """A PIL image, or an array H W C, as a tensor C H W; bytes 0..255 become default floats 0..1."""
 
     def __call__(self, picture: Any) -> Tensor:
         x = np.asarray(picture)
         if x.ndim not in (2, 3):
             raise ValueError(f"ToTensor: expected a picture H W or H W C, got shape {x.shape}")
         if x.dtype == np.uint8:
-            x = x.astype(np.float32) / np.float32(255)
+            x = x.astype(get_default_dtype()) / get_default_dtype().type(255)
         return wrap(x[None] if x.ndim == 2 else x.transpose(2, 0, 1))
 
 
