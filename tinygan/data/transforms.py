@@ -25,7 +25,7 @@ class Compose:
 
 
 class ToTensor:
-    """A PIL image, or an array H W C, as a tensor C H W; bytes 0..255 become default floats 0..1."""
+    """A PIL image, or an array H W C, as a tensor C H W; bytes become floats from 0 to 1."""
 
     def __call__(self, picture: Any) -> Tensor:
         x = np.asarray(picture)
