@@ -159,6 +159,19 @@ def test_a_variable_is_a_leaf_of_its_own_over_the_same_memory() -> None:
         tinygan.autograd.Variable([1.0])
 
 
+def test_typed_tensors_move_too(device: str) -> None:
+    x = tinygan.ones(2, 3).to(device)
+    assert x.double().type(tinygan.Tensor).device.type == "cpu"
+    assert x.type(tinygan.float64).device.type == device
+    if device == "cuda":
+        assert x.type() == "torch.cuda.FloatTensor" and isinstance(x, tinygan.cuda.FloatTensor)
+        there = tinygan.cuda.LongTensor([1, 2])
+        assert there.device.type == "cuda" and there.dtype == tinygan.int64
+        assert tinygan.ones(2).type(tinygan.cuda.FloatTensor).device.type == "cuda"
+        assert tinygan.ones(2).type("torch.cuda.IntTensor").type() == "torch.cuda.IntTensor"
+        assert x.type(tinygan.FloatTensor).device.type == "cpu"
+
+
 def test_habits_of_scripts_are_served() -> None:
     x = tinygan.tensor([[1.0, float("nan")], [float("inf"), -float("inf")]])
     assert x.nan_to_num(nan=5.0, posinf=6.0, neginf=7.0).tolist() == [[1, 5], [6, 7]]

@@ -54,3 +54,38 @@ FACTORIES: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", FACTORIES)
 def test_factories(name: str) -> None:
     same(FACTORIES[name](tinygan), FACTORIES[name](torch), name)
+
+
+TYPES: dict[str, Callable[[Any, Any], Any]] = {
+    "class": lambda lib, x: x.type(lib.Tensor),
+    "constructor": lambda lib, x: x.type(lib.LongTensor),
+    "name": lambda lib, x: x.type("torch.DoubleTensor"),
+    "dtype": lambda lib, x: x.type(lib.float16),
+    "keyword": lambda lib, x: x.type(dtype=lib.int32),
+    "of another": lambda lib, x: x.type(lib.ones(1).double().type()),
+}
+NAMES = ["Half", "Float", "Double", "Byte", "Char", "Short", "Int", "Long", "Bool"]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_types(name: str) -> None:
+    for source in ([1.5, -2.0], [1, 0], [True, False]):
+        ours = TYPES[name](tinygan, tinygan.tensor(source))
+        same(ours, TYPES[name](torch, torch.tensor(source)), name)
+
+
+@pytest.mark.parametrize("name", [f"{name}Tensor" for name in NAMES])
+def test_typed_tensors(name: str) -> None:
+    ours, theirs = getattr(tinygan, name), getattr(torch, name)
+    same(ours([0, 1, 1]), theirs([0, 1, 1]), name)
+    x, y = ours(2, 3), theirs(2, 3)
+    assert tuple(x.shape) == tuple(y.shape) and x.type() == y.type() == f"torch.{name}"
+    assert isinstance(x, ours) and not isinstance(x.to(tinygan.float16), tinygan.cuda.HalfTensor)
+    assert [isinstance(x, getattr(tinygan, f"{n}Tensor")) for n in NAMES] == [
+        isinstance(y, getattr(torch, f"{n}Tensor")) for n in NAMES
+    ]
+    assert not isinstance(x, getattr(tinygan.cuda, name)) and not isinstance(3, ours)
+    for library, tensor in ((tinygan, x), (torch, y)):
+        with pytest.raises(ValueError, match="invalid type"):
+            tensor.type("float")
+        assert hasattr(library.cuda, name)

@@ -20,7 +20,7 @@ from tinygan.backend.dtypes import (
     int64,
     uint8,
 )
-from tinygan.ops import conversion, inplace
+from tinygan.ops import conversion, inplace, legacy
 
 __all__: list[str] = []
 
@@ -156,7 +156,7 @@ def attach() -> None:
     for name in ("zeros", "ones", "empty", "full"):
         _attach(f"new_{name}", _new(getattr(ops, name)))
     _attach("new_tensor", _new(ops.tensor))
-    _attach("type", lambda x, kind: x.to(getattr(kind, "dtype", kind)))
+    _attach("type", legacy.as_type)
     _attach("where", _where)
     _attach("stride", _stride)
     _attach("nelement", Tensor.numel)
