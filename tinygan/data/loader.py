@@ -13,6 +13,7 @@ import numpy as np
 from tinygan.autograd import Tensor, wrap
 from tinygan.autograd.tensor import to_device
 from tinygan.backend import Device
+from tinygan.data.chance import of_batch
 from tinygan.data.collate import default_collate
 from tinygan.data.errors import DataError
 from tinygan.data.shuffle import permutation, seed_of
@@ -24,11 +25,12 @@ class DataLoader:
     """Batches of a dataset; `for x, label in loader` is one epoch, `loader.forever()` all of them.
 
     The order of epoch e is a function of (seed, e) alone, the seed being that of `generator` (a
-    Generator or an int; by default the one given to `manual_seed`). With `num_workers` above 0 one
-    background thread prepares batches ahead of their use; a number above 1 is not more, for the
-    work is done by NumPy and Pillow outside of the interpreter's lock. `collate_fn` turns a list of
-    items into a batch. Tensors of a batch are moved to `device`. `pin_memory` and
-    `persistent_workers` are there for scripts written for PyTorch and change nothing.
+    Generator or an int; by default the one given to `manual_seed`); random transforms draw from it
+    too, for each batch anew. With `num_workers` above 0 one background thread prepares batches
+    ahead of their use; a number above 1 is not more, for the work is done by NumPy and Pillow
+    outside of the interpreter's lock. `collate_fn` turns a list of items into a batch. Tensors of
+    a batch are moved to `device`. `pin_memory` and `persistent_workers` are there for scripts
+    written for PyTorch and change nothing.
 
     `shard` is (rank, ranks), for processes that train together: each has its own part of
     `ranks` x `batch_size` items of one common order, which need `drop_last`.
@@ -152,7 +154,18 @@ class DataLoader:
             epoch, position = epoch + 1, 0
 
 
-def fetcher(dataset: Any, collate_fn: Any) -> Callable[[np.ndarray], Any]:
+def fetcher(dataset: Any, collate_fn: Any, seed: int, rank: int) -> Callable[[Any, Any], Any]:
+    """What makes the batch of some indices that ends at a place, with that batch's chances."""
+    gather = gatherer(dataset, collate_fn)
+
+    def fetch(indices: np.ndarray, place: tuple[int, int]) -> Any:
+        with of_batch(seed, *place, rank):
+            return gather(indices)
+
+    return fetch
+
+
+def gatherer(dataset: Any, collate_fn: Any) -> Callable[[np.ndarray], Any]:
     """What makes a batch of indices: the dataset's own gathering where it has one."""
     if collate_fn is None:
         gather: Callable[[np.ndarray], Any] | None = getattr(dataset, "batch", None)
@@ -171,9 +184,8 @@ class Batches:
     def __init__(self, loader: DataLoader, endless: bool) -> None:
         self._loader = loader
         self._device = loader.device
-        fetch = fetcher(loader.dataset, loader.collate_fn)
         start = loader._start()
-        loader.seed  # noqa: B018  (drawn here, not in the thread)
+        fetch = fetcher(loader.dataset, loader.collate_fn, loader.seed, loader.shard[0])
         self._plan = loader._plan(start, endless)
         self._endless = endless
         self._ahead: Ahead | None = None
@@ -191,7 +203,7 @@ class Batches:
             batch, place = self._ahead.next()
         else:
             indices, place = next(self._plan)
-            batch = self._fetch(indices)
+            batch = self._fetch(indices, place)
         batch = batch if self._device is None else moved(batch, self._device)
         loader = self._loader
         loader._delivered = place
@@ -214,7 +226,7 @@ class Batches:
 class Ahead:
     """A thread that makes what a plan lists, at most AHEAD + 1 before they are asked for."""
 
-    def __init__(self, plan: Iterator[tuple[Any, Any]], fetch: Callable[[Any], Any]) -> None:
+    def __init__(self, plan: Iterator[tuple[Any, Any]], fetch: Callable[[Any, Any], Any]) -> None:
         self.results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.room = threading.Semaphore(AHEAD)
         self.stopped = threading.Event()
@@ -247,7 +259,7 @@ class Ahead:
 
 def _work(
     plan: Iterator[tuple[Any, Any]],
-    fetch: Callable[[Any], Any],
+    fetch: Callable[[Any, Any], Any],
     results: queue.SimpleQueue[Any],
     room: threading.Semaphore,
     stopped: threading.Event,
@@ -258,7 +270,7 @@ def _work(
             room.acquire()
             if stopped.is_set():
                 return
-            results.put(((fetch(what), place), None))
+            results.put(((fetch(what, place), place), None))
         results.put((None, StopIteration()))
     except BaseException as error:  # handed to the thread that waits
         results.put((None, error))

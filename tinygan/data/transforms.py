@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,18 @@ import numpy as np
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import backend_of
 from tinygan.backend.dtypes import get_default_dtype
+from tinygan.data.chance import uniform
+
+
+class InterpolationMode(IntEnum):
+    """Pillow's numbers under torchvision's names."""
+
+    NEAREST = 0
+    LANCZOS = 1
+    BILINEAR = 2
+    BICUBIC = 3
+    BOX = 4
+    HAMMING = 5
 
 
 class Compose:
@@ -22,6 +35,16 @@ class Compose:
         for transform in self.transforms:
             x = transform(x)
         return x
+
+
+class Lambda:
+    """What a function makes of it."""
+
+    def __init__(self, lambd: Callable[[Any], Any]) -> None:
+        self.lambd = lambd
+
+    def __call__(self, x: Any) -> Any:
+        return self.lambd(x)
 
 
 class ToTensor:
@@ -58,8 +81,10 @@ class Normalize:
 class Resize:
     """A PIL image with the shorter side `size`, or with height and width `size`."""
 
-    def __init__(self, size: int | tuple[int, int], interpolation: int = 2) -> None:
-        """`interpolation` is Pillow's number or `Image.Resampling`; 2 is bilinear."""
+    def __init__(
+        self, size: int | tuple[int, int], interpolation: int = InterpolationMode.BILINEAR
+    ) -> None:
+        """`interpolation` is an `InterpolationMode`, `Image.Resampling` or Pillow's number."""
         self.size = size
         self.interpolation = interpolation
 
@@ -83,6 +108,50 @@ class CenterCrop:
         height, width = self.size
         left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
         return picture.crop((left, top, left + width, top + height))
+
+
+class RandomCrop:
+    """A part of a PIL image at random: `size` x `size`, or height and width.
+
+    With `padding` black is added on all four sides before. Raises ValueError for an image that is
+    smaller than the part.
+    """
+
+    def __init__(self, size: int | tuple[int, int], padding: int = 0) -> None:
+        self.size = (size, size) if isinstance(size, int) else size
+        self.padding = padding
+
+    def __call__(self, picture: Any) -> Any:
+        height, width = self.size
+        down = picture.height + 2 * self.padding - height
+        right = picture.width + 2 * self.padding - width
+        if down < 0 or right < 0:
+            raise ValueError(
+                f"RandomCrop: a part of {height} x {width} (height x width) of an image of "
+                f"{picture.height} x {picture.width}; resize it before, or give padding"
+            )
+        top, left = (int(uniform() * (room + 1)) - self.padding for room in (down, right))
+        return picture.crop((left, top, left + width, top + height))
+
+
+class RandomHorizontalFlip:
+    """A PIL image, with probability p with left and right exchanged."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = p
+
+    def __call__(self, picture: Any) -> Any:
+        return picture.transpose(0) if uniform() < self.p else picture
+
+
+class RandomVerticalFlip:
+    """A PIL image, with probability p upside down."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = p
+
+    def __call__(self, picture: Any) -> Any:
+        return picture.transpose(1) if uniform() < self.p else picture
 
 
 class Grayscale:
