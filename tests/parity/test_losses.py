@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tinygan import losses
+from tinygan import losses, nn
 from tinygan.autograd import grad, wrap
 from tinygan.ops import from_numpy
 
@@ -268,3 +268,43 @@ def test_both_refuse_the_same_misuse(name, arrays, options):
         getattr(F, name)(*(torch.from_numpy(a) for a in arrays), **options)
     with pytest.raises((ValueError, RuntimeError, IndexError, TypeError)):
         getattr(losses, name)(*(wrap(a) for a in arrays), **options)
+
+
+OLD = [
+    {"size_average": False},
+    {"size_average": True},
+    {"reduce": False},
+    {"reduce": True, "size_average": False},
+    {"reduce": False, "size_average": False},
+    {"reduce": True, "reduction": "sum"},
+]
+
+
+@pytest.mark.parametrize("old", OLD, ids=str)
+@pytest.mark.parametrize(
+    ("function", "layer"),
+    [
+        ("mse_loss", "MSELoss"),
+        ("l1_loss", "L1Loss"),
+        ("smooth_l1_loss", "SmoothL1Loss"),
+        ("binary_cross_entropy", "BCELoss"),
+        ("binary_cross_entropy_with_logits", "BCEWithLogitsLoss"),
+        ("kl_div", "KLDivLoss"),
+        ("cross_entropy", "CrossEntropyLoss"),
+        ("nll_loss", "NLLLoss"),
+    ],
+)
+def test_old_names_of_the_reduction(function, layer, old):
+    random = np.random.default_rng(0)
+    x, t = random.uniform(0.1, 0.9, (2, 4, 3))
+    t = random.integers(0, 3, 4) if function in ("cross_entropy", "nll_loss") else t
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = getattr(F, function)(torch.from_numpy(x), torch.from_numpy(t), **old).numpy()
+    with pytest.warns(UserWarning, match="say reduction=") as seen:
+        loss = getattr(losses, function)(wrap(x), wrap(t), **old)
+        criterion = getattr(nn, layer)(**old)
+    assert [warning.filename for warning in seen] == [__file__] * 2
+    for ours in (loss, criterion(wrap(x), wrap(t))):
+        assert ours.shape == reference.shape
+        np.testing.assert_allclose(ours.numpy(), reference, rtol=1e-12)

@@ -39,3 +39,15 @@ def test_dtype(name: str) -> None:
     x = np.array([1e4, -1e4, 3.0], np.float32)
     y, u = getattr(F, name)(tinygan.tensor(x), 0), getattr(TF, name)(torch.tensor(x), 0)
     assert np.allclose(y.numpy(), u.numpy())
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 4), (2, 3, 4, 2)])
+def test_without_a_dim(name: str, shape: tuple[int, ...]) -> None:
+    a = np.random.default_rng(0).standard_normal(shape)
+    with pytest.warns(UserWarning, match="dim was not given") as seen:
+        y = getattr(F, name)(tinygan.tensor(a))
+    assert seen[0].filename == __file__
+    with pytest.warns(UserWarning, match="Implicit dimension"):
+        u = getattr(TF, name)(torch.tensor(a))
+    assert np.allclose(y.numpy(), u.numpy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.errors import choose
-from tinygan.losses.reduction import REDUCTIONS, reduce, same_shape
+from tinygan.losses.reduction import REDUCTIONS, reduce, same_shape, takes_old_names
 from tinygan.losses.softmax import softmax_cross_entropy
 from tinygan.ops import log_softmax, logsigmoid, sigmoid, where
 
@@ -80,6 +80,7 @@ for _op in (
     _op.kernel("cuda", f"tinygan.backend.cuda.activations:{_op.name}")
 
 
+@takes_old_names
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -93,6 +94,7 @@ def binary_cross_entropy(
     return reduce(loss if weight is None else loss * weight, reduction)
 
 
+@takes_old_names
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -113,6 +115,7 @@ def binary_cross_entropy_with_logits(
     return reduce(loss if weight is None else loss * weight, reduction)
 
 
+@takes_old_names
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -170,6 +173,7 @@ def cross_entropy(
     return _weighted(loss, share, reduction)
 
 
+@takes_old_names
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -188,6 +192,7 @@ def nll_loss(
     return _weighted(loss, share, reduction)
 
 
+@takes_old_names
 def kl_div(
     input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
 ) -> Tensor:

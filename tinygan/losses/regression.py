@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from tinygan.autograd import Tensor, primitive
-from tinygan.losses.reduction import reduce
+from tinygan.losses.reduction import reduce, takes_old_names
 from tinygan.ops import where
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
@@ -43,18 +43,21 @@ for _op in (huber, huber_grad):
     _op.kernel("cuda", f"tinygan.backend.cuda.activations:{_op.name}")
 
 
+@takes_old_names
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """(x - t)^2, elementwise, then reduced."""
     _check_shapes("mse_loss", input, target)
     return reduce((input - target).square(), reduction)
 
 
+@takes_old_names
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """|x - t|, elementwise, then reduced."""
     _check_shapes("l1_loss", input, target)
     return reduce((input - target).abs(), reduction)
 
 
+@takes_old_names
 def smooth_l1_loss(
     input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
@@ -73,14 +76,14 @@ def huber_loss(
     """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2)."""
     if delta <= 0:
         raise RuntimeError(f"huber_loss: delta is {delta}, expected a positive number")
-    _check_shapes("huber_loss", input, target)
+    _check_shapes("huber_loss", input, target, 3)
     return reduce(huber(input, target, delta=delta), reduction)
 
 
-def _check_shapes(name: str, x: Tensor, target: Tensor) -> None:
+def _check_shapes(name: str, x: Tensor, target: Tensor, stacklevel: int = 4) -> None:
     if x.shape != target.shape:
         warnings.warn(
             f"{name}: the target has shape {tuple(target.shape)}, the input {tuple(x.shape)}; "
             "they are broadcast, which is rarely meant: reshape one of them",
-            stacklevel=3,
+            stacklevel=stacklevel,  # who called the loss, past `takes_old_names`
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from tinygan.autograd import Tensor
@@ -182,26 +181,16 @@ class _AlongDim(_Activation):
         super().__init__()
         self.dim = dim
 
-    def _dim(self, input: Tensor) -> int:
-        if self.dim is not None:
-            return self.dim
-        dim = 0 if input.ndim in (0, 1, 3) else 1
-        warnings.warn(
-            f"{type(self).__name__}: dim was not given, so {dim} is taken; pass dim=... instead",
-            stacklevel=4,
-        )
-        return dim
-
 
 class Softmax(_AlongDim):
     """e^x / sum e^x along `dim`; without one 0 for 0, 1 and 3 dimensions, else 1."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self._dim(input))
+        return F.softmax(input, self.dim)
 
 
 class LogSoftmax(_AlongDim):
     """x - log sum e^x along `dim`; without one 0 for 0, 1 and 3 dimensions, else 1."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self._dim(input))
+        return F.log_softmax(input, self.dim)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from tinygan import ops
 from tinygan.autograd import Tensor, change
 from tinygan.losses import (
@@ -39,7 +42,6 @@ from tinygan.ops import (
     interpolate,
     layer_norm,
     linear,
-    log_softmax,
     logsigmoid,
     max_pool1d,
     max_pool2d,
@@ -49,7 +51,6 @@ from tinygan.ops import (
     pixel_unshuffle,
     prelu,
     sigmoid,
-    softmax,
     softplus,
     tanh,
     unfold,
@@ -154,6 +155,27 @@ def hardtanh(
 def _placed(x: Tensor, y: Tensor, inplace: bool) -> Tensor:
     """y, written into x if in place; an op that needs its input for the gradient gets a clone."""
     return change(x, y) if inplace else y
+
+
+def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """e^x / sum e^x along `dim`; without one 0 for 0, 1 and 3 dimensions, else 1."""
+    return ops.softmax(input, _along("softmax", input, dim), dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """x - log sum e^x along `dim`; without one 0 for 0, 1 and 3 dimensions, else 1."""
+    return ops.log_softmax(input, _along("log_softmax", input, dim), dtype)
+
+
+def _along(name: str, x: Tensor, dim: int | None) -> int:
+    """The dimension given, or PyTorch's guess, which it warns of."""
+    if dim is not None:
+        return dim
+    guess = 0 if x.ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"{name}: dim was not given, so {guess} is taken; pass dim=... instead", stacklevel=3
+    )
+    return guess
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from tinygan import losses
 from tinygan.autograd import Tensor
+from tinygan.losses.reduction import takes_old_names
 from tinygan.nn.module import Module
 
 
 class _Loss(Module):
+    @takes_old_names
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = reduction
@@ -18,6 +20,7 @@ class _WeightedLoss(_Loss):
 
     weight: Tensor | None
 
+    @takes_old_names
     def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
@@ -40,6 +43,7 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """(x - t)^2 / 2 beta where |x - t| < beta, else |x - t| - beta / 2, reduced."""
 
+    @takes_old_names
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         self.beta = beta
@@ -71,6 +75,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
     pos_weight: Tensor | None
 
+    @takes_old_names
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -90,6 +95,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
 class CrossEntropyLoss(_WeightedLoss):
     """-w[t] log softmax(x)[t] of logits x (N, C, ...), t classes or distributions, reduced."""
 
+    @takes_old_names
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -116,6 +122,7 @@ class CrossEntropyLoss(_WeightedLoss):
 class NLLLoss(_WeightedLoss):
     """-w[t] x[t] of log-probabilities x (N, C, ...), reduced."""
 
+    @takes_old_names
     def __init__(
         self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
@@ -135,6 +142,7 @@ class NLLLoss(_WeightedLoss):
 class KLDivLoss(_Loss):
     """t (log t - x) of log-probabilities x, reduced; 'batchmean' is the divergence per row."""
 
+    @takes_old_names
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction=reduction)
         self.log_target = log_target
