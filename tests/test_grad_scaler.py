@@ -40,6 +40,18 @@ def batches(count: int) -> list[np.ndarray]:
     return list(x)
 
 
+def test_the_gradient_of_a_parameter_that_is_there_twice_is_unscaled_once() -> None:
+    x = nn.Parameter(tinygan.ones(3))
+    with pytest.warns(UserWarning, match="more than once"):
+        optimizer = optim.SGD([x, x], 1.0)
+    scaler = GradScaler("cpu", init_scale=8.0)
+    scaler.scale(x.sum()).backward()
+    scaler.unscale_(optimizer)
+    assert x.grad is not None and x.grad.tolist() == [1.0] * 3
+    scaler.step(optimizer)
+    assert x.tolist() == [-1.0] * 3
+
+
 @pytest.mark.parametrize("reference", [False, True])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_it_scales_skips_and_adapts_as_pytorch(

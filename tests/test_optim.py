@@ -331,8 +331,10 @@ def test_momentum_can_be_switched_on_later():
     ("make", "message"),
     [
         (lambda p: optim.SGD([], 0.1), "empty parameter list"),
-        (lambda p: optim.SGD([p, p], 0.1), "appear more than once"),
-        (lambda p: optim.SGD([{"params": [p]}, {"params": [p]}], 0.1), "appear more than once"),
+        (
+            lambda p: optim.SGD([{"params": [p]}, {"params": [p]}], 0.1),
+            "appear in two parameter groups",
+        ),
         (lambda p: optim.SGD([p * 2], 0.1), "can't optimize a non-leaf Tensor"),
         (lambda p: optim.SGD([p], -0.1), "Invalid learning rate: -0.1, expected at least 0"),
         (lambda p: optim.SGD([p], 0.1, nesterov=True), "Nesterov momentum requires"),

@@ -109,7 +109,34 @@ def test_the_update_follows_the_schedule():
         assert p.item() == expected
 
 
+def test_a_plateau_resumes_where_it_was_saved():
+    optimizer, other = sgd(), sgd()
+    schedule = schedules.ReduceLROnPlateau(optimizer, patience=2, cooldown=2)
+    resumed = schedules.ReduceLROnPlateau(other, patience=2, cooldown=2)
+    figures = [1.0, 0.9, 0.95, 0.95, 0.95, 0.95, 0.8, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9]
+    for figure in figures[:6]:
+        schedule.step(figure)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2)
+    other.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    for figure in figures[6:]:
+        schedule.step(figure)
+        resumed.step(figure)
+        assert resumed.get_last_lr() == schedule.get_last_lr()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02)
+
+
 def test_misuse():
+    with pytest.raises(ValueError, match=r"factor is 1\.0, expected a number below 1"):
+        schedules.ReduceLROnPlateau(sgd(), factor=1.0)
+    with pytest.raises(ValueError, match="unknown mode 'mix'"):
+        schedules.ReduceLROnPlateau(sgd(), mode="mix")
+    with pytest.raises(ValueError, match="unknown threshold_mode 'relative'"):
+        schedules.ReduceLROnPlateau(sgd(), threshold_mode="relative")
+    with pytest.raises(ValueError, match="expected 1 min_lrs, got 2"):
+        schedules.ReduceLROnPlateau(sgd(), min_lr=[0.1, 0.2])
+    with pytest.raises(TypeError, match="int is not an Optimizer"):
+        schedules.ReduceLROnPlateau(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="int is not an Optimizer"):
         schedules.StepLR(3, 1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="Expected 1 lr_lambdas, but got 2"):

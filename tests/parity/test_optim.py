@@ -216,3 +216,26 @@ def test_an_optimizer_with_a_step_of_its_own() -> None:
     again.load_state_dict(mine)
     assert again.param_groups[1]["mu"] == 0.5
     np.testing.assert_array_equal(again.state[ours[0]]["sum"].numpy(), mine["state"][0]["sum"])
+
+
+# PyTorch's SGD starts the momentum of such a parameter twice: it takes both for its first update
+@pytest.mark.parametrize(("name", "options"), [o for o in OPTIONS if o[1].get("momentum", 0) == 0])
+def test_a_parameter_that_is_there_twice_is_updated_twice(
+    name: str, options: dict[str, Any]
+) -> None:
+    """As the block that two encoders share, in itertools.chain of their parameters."""
+    values = [np.linspace(-1, 1, 5, dtype=np.float32), np.ones((2, 3), np.float32)]
+    x, y = [Parameter(wrap(v.copy())) for v in values]
+    a, b = [torch.nn.Parameter(torch.tensor(v)) for v in values]
+    with pytest.warns(UserWarning, match="more than once"):
+        ours = getattr(optim, name)([x, y, x], **options)
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        theirs = getattr(torch.optim, name)([a, b, a], foreach=False, **options)
+    random = np.random.default_rng(0)
+    for _ in range(4):
+        _set_gradients([x, y], [a, b], random, "float32")
+        ours.step()
+        theirs.step()
+        _assert_equal([x, y], [a, b], "float32", 1e-5)
+    assert [g["params"] for g in ours.state_dict()["param_groups"]] == [[2, 1, 2]]
+    assert [g["params"] for g in theirs.state_dict()["param_groups"]] == [[2, 1, 2]]

@@ -51,6 +51,35 @@ def test_fifty_steps(name: str) -> None:
             thing.step()
 
 
+PLATEAUS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "of a GAN": {"mode": "min", "factor": 0.2, "threshold": 0.01, "patience": 5},
+    "max": {"mode": "max", "patience": 2, "cooldown": 3},
+    "absolute": {"threshold": 0.1, "threshold_mode": "abs", "patience": 0, "factor": 0.5},
+    "absolute max": {"mode": "max", "threshold": 0.1, "threshold_mode": "abs", "patience": 1},
+    "lower bound": {"patience": 0, "min_lr": 0.05},
+    "lower bounds": {"patience": 0, "factor": 0.5, "min_lr": [0.1, 0.3]},
+    "smallest change": {"patience": 0, "factor": 0.9, "eps": 0.03},
+}
+
+
+@pytest.mark.parametrize("name", PLATEAUS)
+def test_plateau(name: str) -> None:
+    ours, theirs = _optimizer(optim, Tensor), _optimizer(torch.optim, torch.tensor)
+    mine = optim.lr_scheduler.ReduceLROnPlateau(ours, **PLATEAUS[name])
+    yours = torch.optim.lr_scheduler.ReduceLROnPlateau(theirs, **PLATEAUS[name])
+    figures = np.random.default_rng(0).uniform(0.5, 1, 60) * np.linspace(1, 0.8, 60)
+    figures[20:25] = np.nan
+    for k, figure in enumerate(figures.tolist()):
+        mine.step(Tensor([figure]).double() if k % 2 else figure)
+        yours.step(torch.tensor([figure]).double() if k % 2 else figure)
+        assert mine.get_last_lr() == yours.get_last_lr()
+        assert [g["lr"] for g in ours.param_groups] == mine.get_last_lr()
+        np.testing.assert_equal(mine.best, yours.best)
+    assert mine.get_last_lr() != [0.2, 0.7]
+    assert {**mine.state_dict()}.items() <= yours.state_dict().items()
+
+
 def test_chained() -> None:
     ours, theirs = _optimizer(optim, Tensor), _optimizer(torch.optim, torch.tensor)
     mine = [SCHEDULES[k](optim.lr_scheduler, ours) for k in ("linear default", "exponential")]

@@ -83,8 +83,8 @@ class GradScaler:
             raise RuntimeError(
                 "unscale_() has already been called on this optimizer since the last update()."
             )
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        gradients = [p.grad for p in parameters if p.grad is not None]
+        parameters = {id(p): p for group in optimizer.param_groups for p in group["params"]}
+        gradients = [p.grad for p in parameters.values() if p.grad is not None]
         self._unscale(optimizer, gradients, gradients)
 
     def step(self, optimizer: Optimizer) -> None:

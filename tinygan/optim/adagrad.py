@@ -12,9 +12,9 @@ from tinygan.optim.optimizer import (
     Parameters,
     State,
     check_range,
-    step_count,
 )
 from tinygan.optim.rule import rule, scalar
+from tinygan.optim.saved import step_count
 
 
 @rule

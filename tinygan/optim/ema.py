@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tinygan.autograd import Tensor, before_replay, perform, wrap
 from tinygan.backend import backend_of
-from tinygan.optim.optimizer import check_range, step_count
+from tinygan.optim.optimizer import check_range
 from tinygan.optim.rule import Numbers, rule, scalar
+from tinygan.optim.saved import step_count
 
 if TYPE_CHECKING:
     from tinygan.nn import Module

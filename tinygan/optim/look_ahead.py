@@ -9,7 +9,8 @@ from tinygan.autograd import Tensor, before_replay, grad, wrap
 from tinygan.backend import backend_of
 from tinygan.ops import maximum, where, zeros_like
 from tinygan.optim.adam import Adam
-from tinygan.optim.optimizer import Group, Optimizer, step_count
+from tinygan.optim.optimizer import Group, Optimizer
+from tinygan.optim.saved import step_count
 from tinygan.optim.sgd import SGD
 
 State = dict[str, Any]

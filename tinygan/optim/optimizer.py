@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -9,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor, before_replay, enable_grad, perform, wrap
+from tinygan.autograd import Tensor, before_replay, enable_grad, perform
 from tinygan.backend import Backend, backend_of
 from tinygan.ops import zeros_like
 from tinygan.optim.rule import Numbers, Rule, Update
+from tinygan.optim.saved import State, kept, loaded
 
 Group = dict[str, Any]
-State = dict[str, Any]
+Row = tuple[Tensor, tuple[Any, ...]]  # a parameter, and what its rule takes
 Parameters = Iterable[Tensor] | Iterable[Group]
 
 
@@ -49,6 +51,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: dict[Tensor, State] = defaultdict(dict)
         self.param_groups: list[Group] = []
+        self._repeated: set[int] = set()  # groups with a parameter more than once
         self._hyper: list[Numbers] = []
         self._updates: dict[Any, Update] = {}
         self._post_hooks: list[Callable[..., None]] = []
@@ -100,9 +103,17 @@ class Optimizer:
                 raise TypeError(f"optimizer can only optimize Tensors, got {type(p).__name__}")
             if not p.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor")
-        known = {id(p) for group in self.param_groups for p in group["params"]}
-        if known & {id(p) for p in params} or len({id(p) for p in params}) < len(params):
-            raise ValueError("some parameters appear more than once, or in two parameter groups")
+        known = {id(p) for p in self._all_parameters()}
+        distinct = {id(p) for p in params}
+        if known & distinct:
+            raise ValueError("some parameters appear in two parameter groups")
+        if len(distinct) < len(params):
+            warnings.warn(
+                "some parameters are there more than once, and each time a step updates them "
+                "again; pass each once, as module.parameters() of a module that holds all of them",
+                stacklevel=4,
+            )
+            self._repeated.add(len(self.param_groups))
         group = {**self.defaults, **param_group, "params": params}
         for name, value in group.items():
             if value is required:
@@ -153,7 +164,7 @@ class Optimizer:
         before_replay(self.refresh)
         remaining = iter(gradients)
         for number, group in enumerate(self.param_groups):
-            found: dict[Backend, list[tuple[Tensor, tuple[Any, ...]]]] = {}
+            found: dict[Backend, list[Row]] = {}
             for p in group["params"]:
                 gradient = next(remaining)
                 if gradient is None:
@@ -165,7 +176,8 @@ class Optimizer:
                 row = (p.array, gradient.array, *self._arguments(p, state, group))
                 found.setdefault(backend, []).append((p, row))
             for backend, rows in found.items():
-                self._update(number, group, backend, rows)
+                for turn, once in enumerate(_turns(rows) if number in self._repeated else [rows]):
+                    self._update(number, group, backend, once, turn)
         for hook in self._post_hooks:
             hook(self, (), {})
 
@@ -178,12 +190,13 @@ class Optimizer:
         number: int,
         group: Group,
         backend: Backend,
-        rows: list[tuple[Tensor, tuple[Any, ...]]],
+        rows: list[Row],
+        turn: int,
     ) -> None:
         """Apply the rule to parameters of one group that are on one device."""
         static = self._static(group)
         guard = [] if self.found_inf is None else [self.found_inf.array]
-        key = (number, backend, bool(guard), *static.values())
+        key = (number, turn, backend, bool(guard), *static.values())
         update = self._updates.get(key)
         if update is None:
             update = self._updates[key] = self.rule.on(bool(guard), **static)
@@ -233,9 +246,9 @@ class Optimizer:
         state: dict[Tensor, State] = defaultdict(dict)
         for number, values in state_dict["state"].items():
             p = by_number[int(number)]
-            state[p] = {name: _loaded(name, value, p) for name, value in values.items()}
+            state[p] = {name: loaded(name, value, p) for name, value in values.items()}
         for p, values in state.items():
-            values.update(_kept(self.state.get(p, {}), values))
+            values.update(kept(self.state.get(p, {}), values))
         self.state = state
         for theirs, ours in zip(saved, self.param_groups, strict=True):
             ours.update({name: value for name, value in theirs.items() if name != "params"})
@@ -248,9 +261,15 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def step_count(p: Tensor, value: float = 0.0) -> Tensor:
-    """The count of a parameter's updates: a 0-d float32 on its device."""
-    return wrap(backend_of(p.array).from_host(np.array(value, dtype=np.float32)))
+def _turns(rows: list[Row]) -> list[list[Row]]:
+    """Rows to be applied one list after the other, each parameter at most once in a list."""
+    turns: list[list[Row]] = []
+    times: dict[int, int] = {}
+    for row in rows:
+        time = times[id(row[0])] = times.get(id(row[0]), -1) + 1
+        turns += [[] for _ in range(time + 1 - len(turns))]
+        turns[time].append(row)
+    return turns
 
 
 def check_range(name: str, value: float, low: float, high: float = np.inf) -> None:
@@ -276,35 +295,3 @@ def _check_gradient(p: Tensor, gradient: Tensor) -> Backend:
             "them with x.to(device)"
         )
     return backend
-
-
-def _kept(ours: State, loaded: State) -> State:
-    """The tensors of a state that can hold what was loaded, with the loaded values."""
-    kept: State = {}
-    for name, value in loaded.items():
-        x = ours.get(name)
-        if x is None or value is None or x.array.dtype != value.array.dtype:
-            continue
-        if backend_of(x.array) is backend_of(value.array) and x.shape == value.shape:
-            x.array[...] = value.array
-            x.version[0] += 1
-            kept[name] = x
-    return kept
-
-
-def _loaded(name: str, value: Any, p: Tensor) -> Any:
-    """A loaded state value as a tensor of its own, with the type and on the device of p."""
-    if value is None:
-        return None
-    if isinstance(value, Tensor):
-        value = backend_of(value.array).to_host(value.array)
-    array = np.asarray(value)
-    if name == "step":
-        return step_count(p, float(array))
-    if array.shape != p.array.shape:
-        raise ValueError(
-            f"loaded state dict: {name} has shape {array.shape}, its parameter {tuple(p.shape)}"
-        )
-    result = zeros_like(p)
-    result.array[...] = backend_of(p.array).from_host(array.astype(p.dtype))
-    return result
