@@ -22,6 +22,16 @@ def test_every_method_named_is_there() -> None:
         assert getattr(ops, name, None) is not None, name
 
 
+def test_noise_takes_the_size_of_a_batch(device: str) -> None:
+    """As DCGAN's scripts from before 2018 make the last batch of an epoch."""
+    noise, images = tinygan.zeros(5, 3, device=device), tinygan.ones(2, 4, 1, 1, device=device)
+    before = noise.view(-1)
+    noise.resize_(2, 3, 1, 1).normal_(0, 1)
+    assert noise.shape == (2, 3, 1, 1) and before.tolist() == [0] * 15
+    assert noise.device.type == device
+    assert noise.resize_as_(images).copy_(images).tolist() == images.tolist()
+
+
 @pytest.mark.parametrize(
     ("method", "dtype"),
     [("float", "float32"), ("double", "float64"), ("half", "float16"), ("int", "int32"),

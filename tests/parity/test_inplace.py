@@ -144,6 +144,51 @@ def test_views_share_what_is_written() -> None:
         assert x.tolist() == [[1, 1, 5], [0, 7, 7]]
 
 
+NUMBER_FIRST: dict[str, Callable[..., Any]] = {
+    "add_": lambda x, y: x.add_(0.3, y),
+    "a moving average": lambda x, y: x.mul_(0.9).add_(1 - 0.9, y),
+    "sub_": lambda x, y: x.sub_(2, y),
+    "addcmul_": lambda x, y: x.addcmul_(0.5, y, y),
+    "addcdiv_": lambda x, y: x.addcdiv_(-0.5, y, y * y),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*[oO]verload of:UserWarning")
+@pytest.mark.parametrize("name", NUMBER_FIRST)
+def test_the_number_before_the_tensors(name: str) -> None:
+    """The order of before 2020; PyTorch warns of it once in a process, we at every place."""
+
+    def f(lib: Any, x: Any, y: Any) -> Any:
+        h = x * 2
+        if lib is tinygan:
+            with pytest.warns(UserWarning, match="_: the number before the tensors is .*= after"):
+                return NUMBER_FIRST[name](h, y) * y
+        return NUMBER_FIRST[name](h, y) * y
+
+    compare(f, X, Y)
+
+
+@pytest.mark.parametrize("size", [(3,), (2, 2), ((3, 2),), (6,), (1, 6), (0,), ([2, 1, 2],), ((),)])
+def test_resize(size: Any) -> None:
+    ours, theirs = tinygan.tensor(X), torch.tensor(X)
+    assert ours.resize_(*size) is ours
+    same(ours, theirs.resize_(*size), "resize_")
+    same(ours.resize_as_(tinygan.tensor(Y)).fill_(1), torch.tensor(Y).fill_(1), "resize_as_")
+
+
+def test_a_larger_size_keeps_what_there_is() -> None:
+    for lib in (tinygan, torch):
+        x = lib.tensor(X)
+        assert x.resize_(4, 2).shape == (4, 2)
+        assert x.view(-1)[:6].tolist() == X.reshape(-1).tolist()
+        assert x.normal_(0, 1).shape == (4, 2)
+        for wrong, error in [(lambda x: x.requires_grad_().resize_(3), RuntimeError),
+                             (lambda x: (x.requires_grad_() * 2).resize_(3), RuntimeError),
+                             (lambda x: x.detach().resize_(), TypeError)]:  # fmt: skip
+            with pytest.raises(error):
+                wrong(x)
+
+
 def test_a_saved_input_that_changes_is_an_error() -> None:
     for lib in (tinygan, torch):
         x = lib.tensor([1.0, 2.0], requires_grad=True)

@@ -53,6 +53,13 @@ _IN_PLACE = """
     trunc
 """
 
+_NUMBER_FIRST = {  # in place, the number that scripts write before so many tensors
+    "add_": ("alpha", 1),
+    "sub_": ("alpha", 1),
+    "addcdiv_": ("value", 2),
+    "addcmul_": ("value", 2),
+}
+
 _OPERATORS = {
     "add": "add",
     "sub": "sub",
@@ -131,6 +138,8 @@ def attach() -> None:
         _attach(name, getattr(ops, name))
     for name in _IN_PLACE.split():
         _attach(f"{name}_", inplace.in_place(getattr(ops, name)))
+    for name, (scale, count) in _NUMBER_FIRST.items():
+        _attach(name, inplace.number_first(getattr(Tensor, name), scale, count))
     for name in ("contiguous", "cpu", "cuda", "to", "type_as"):
         _attach(name, getattr(conversion, name))
     for name in inplace.__all__:
