@@ -124,6 +124,9 @@ def test_the_old_constructors_take_sizes_or_data() -> None:
     assert tinygan.FloatTensor(np.ones((2, 2))).dtype == tinygan.float32
     assert tinygan.FloatTensor([1, 2]).tolist() == [1.0, 2.0]
     assert tinygan.Tensor(3, 1).shape == (3, 1) and tinygan.Tensor().shape == (0,)
+    size = tinygan.ones(2, 3).size()
+    for made in (tinygan.FloatTensor, tinygan.LongTensor, tinygan.Tensor):
+        assert made(size).shape == made(np.int64(2), 3).shape == (2, 3)
     array = np.ones(2)
     x = tinygan.Tensor(array)
     array[0] = 5
@@ -132,8 +135,9 @@ def test_the_old_constructors_take_sizes_or_data() -> None:
     whole = tinygan.ones(2, dtype=tinygan.int64)
     assert tinygan.Tensor(whole).array is whole.array
     for wrong in [(1.5,), ([1.0], 2)]:
-        with pytest.raises(TypeError, match="expected sizes"):
-            tinygan.Tensor(*wrong)
+        for made in (tinygan.Tensor, tinygan.FloatTensor):
+            with pytest.raises(TypeError, match="expected sizes"):
+                made(*wrong)
 
 
 def test_scripts_from_before_2018_find_what_they_use() -> None:

@@ -89,9 +89,11 @@ def test_copies(device: str) -> None:
 def test_new_tensors(device: str) -> None:
     x = tinygan.ones(2, dtype=tinygan.float64, device=device)
     made = [x.new_zeros(2, 3), x.new_ones((2, 3)), x.new_empty(2, 3), x.new_full((2, 3), 7),
-            x.new_tensor([[1, 2, 3]] * 2)]  # fmt: skip
+            x.new_tensor([[1, 2, 3]] * 2), x.new(2, 3), x.new([[1, 2, 3]] * 2),
+            x.new(x.new(2, 3).size()), x.new_zeros(size=(2, 3))]  # fmt: skip
     for y in made:
         assert (y.shape, y.dtype, y.device) == ((2, 3), x.dtype, x.device)
+    assert x.new().shape == (0,) and x.new([1, 2]).tolist() == [1.0, 2.0]
     assert x.new_zeros(1, dtype=tinygan.int64, device="cpu").dtype == "int64"
 
 

@@ -67,6 +67,18 @@ def test_nan_stays_nan(name: str) -> None:
     assert np.isnan(np.asarray(y)).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("dim", [-1, 0, 2])
+def test_glu(dim: int) -> None:
+    x = np.random.default_rng(0).standard_normal((4, 3, 6))
+    compare(lambda lib, x: lib.nn.functional.glu(x, dim), x)
+    compare(lambda lib, x: lib.nn.functional.glu(x, dim=dim), x.astype("float32"), order=1)
+    for lib in (torch, tinygan):
+        with pytest.raises(RuntimeError, match="even"):
+            lib.nn.functional.glu(lib.ones(4, 3), 1)
+        with pytest.raises(IndexError, match="range"):
+            lib.nn.functional.glu(lib.ones(4, 2), 2)
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2, 2), (4, 3, 5)])
 def test_prelu(shape: tuple[int, ...]) -> None:
     random = np.random.default_rng(0)

@@ -105,6 +105,7 @@ LAYERS: list[tuple[str, tuple[int, ...]]] = [
     ("SELU(True)", ROWS),
     ("SiLU(True)", ROWS),
     ("GELU()", ROWS),
+    ("GLU(1)", ROWS),
     ("GELU('tanh')", ROWS),
     ("SiLU()", ROWS),
     ("Hardtanh()", ROWS),

@@ -34,6 +34,7 @@ REGISTRY: dict[str, Primitive] = {}
 
 _NUMBERS = frozenset((float, int, bool))
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # which PyTorch takes too
+_TORCH_NAMES = {"input": "x", "other": "w"}  # of what is a letter here
 
 
 class Rule:
@@ -234,6 +235,9 @@ class Primitive:
         """Sort arguments into inputs and statics, whichever way they were passed."""
         count = len(self.inputs)
         if not self.variadic:
+            for name, letter in _TORCH_NAMES.items():
+                if name in static and name not in self.inputs and letter in self.inputs:
+                    static[letter] = static.pop(name)
             extra, args = args[count:], args[:count]
             if len(extra) > len(self.statics):
                 raise TypeError(f"{self.name}: takes at most {count + len(self.statics)} arguments")

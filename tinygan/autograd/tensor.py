@@ -42,8 +42,10 @@ class Tensor:
         self.node = None
         self.grad = None
         source: Any = data[0] if data else ()
-        if isinstance(source, int):
+        if isinstance(source, (int, np.integer)):
             self.array = np.empty(data, get_default_dtype())
+        elif isinstance(source, Size):
+            self.array = np.empty(source, get_default_dtype())
         elif len(data) > 1 or isinstance(source, float):
             raise TypeError(
                 "Tensor: expected sizes, or one array or sequence of numbers; for a number use "

@@ -5,6 +5,7 @@ from tinygan.nn import functional, init, utils
 from tinygan.nn.activation import (
     ELU,
     GELU,
+    GLU,
     SELU,
     Hardtanh,
     LeakyReLU,
@@ -87,6 +88,7 @@ from tinygan.nn.reshaping import (
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",

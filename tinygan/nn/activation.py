@@ -139,6 +139,19 @@ class GELU(_Activation):
         return F.gelu(input, self.approximate)
 
 
+class GLU(_Activation):
+    """a sigmoid(b), a and b the halves of the input along `dim`."""
+
+    options = ("dim",)
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.glu(input, self.dim)
+
+
 class Softplus(_Activation):
     """log(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.comparison import where
+from tinygan.ops.dims import dimension
 from tinygan.ops.special import erf
 from tinygan.ops.unary import exp
 
 __all__ = [
     "elu",
     "gelu",
+    "glu",
     "logsigmoid",
     "selu",
     "sigmoid",
@@ -195,13 +197,13 @@ _gelu_tanh.vjp(x=lambda g, x: _gelu_tanh_grad(g, x))
 _gelu_tanh_grad.vjp(g=lambda v, x: _gelu_tanh_grad(v, x), x=_gelu_tanh_grad_by_x)
 
 
-def gelu(x: Tensor, approximate: str = "none") -> Tensor:
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, or its approximation by "tanh"."""
     if approximate == "tanh":
-        return _gelu_tanh(x)
+        return _gelu_tanh(input)
     if approximate != "none":
         raise ValueError(f"gelu: approximate is 'none' or 'tanh', it was given as {approximate!r}")
-    return _gelu(x)
+    return _gelu(input)
 
 
 for _op in (
@@ -211,3 +213,12 @@ for _op in (
 ):
     _op.kernel("cpu", f"tinygan.backend.cpu.activations:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.activations:{_op.name}")
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a sigmoid(b), a and b the halves of x along `dim`; Dauphin et al. (2017), section 2."""
+    at = dimension("glu", dim, input.ndim)
+    if not input.ndim or input.shape[at] % 2:
+        raise RuntimeError(f"glu: halving needs an even size, got {tuple(input.shape)} along {dim}")
+    a, b = input.chunk(2, at)
+    return a * sigmoid(b)

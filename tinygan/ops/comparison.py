@@ -101,15 +101,15 @@ def isclose(
 
 
 def allclose(
-    x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether |x - other| <= atol + rtol |other| everywhere."""
-    return bool(isclose(x, other, rtol=rtol, atol=atol, equal_nan=equal_nan).all())
+    return bool(isclose(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan).all())
 
 
-def equal(x: Tensor, other: Tensor) -> bool:
+def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape and elements."""
-    return x.shape == other.shape and bool(eq(x, other).all())
+    return input.shape == other.shape and bool(eq(input, other).all())
 
 
 @primitive
@@ -206,7 +206,7 @@ for _op in (
 
 
 def nan_to_num(
-    x: Tensor,
+    input: Tensor,
     nan: float = 0.0,
     posinf: float | None = None,
     neginf: float | None = None,
@@ -217,12 +217,12 @@ def nan_to_num(
 
     The gradient passes only where x is finite. `out` is the tensor to write into, often x itself.
     """
-    y = x
-    if x.is_floating_point():
-        most = float(np.finfo(x.dtype).max)
-        y = masked_fill(y, isnan(x), nan)
-        y = masked_fill(y, eq(x, math.inf), most if posinf is None else posinf)
-        y = masked_fill(y, eq(x, -math.inf), -most if neginf is None else neginf)
+    y = input
+    if input.is_floating_point():
+        most = float(np.finfo(input.dtype).max)
+        y = masked_fill(y, isnan(input), nan)
+        y = masked_fill(y, eq(input, math.inf), most if posinf is None else posinf)
+        y = masked_fill(y, eq(input, -math.inf), -most if neginf is None else neginf)
     if out is None:
         return y
     copied: Tensor = out.copy_(y)

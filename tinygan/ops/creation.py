@@ -104,27 +104,39 @@ def from_dlpack(source: Any) -> Tensor:
 
 
 def zeros(
-    *size: Any, dtype: Any = None, device: Where = None, requires_grad: bool = False
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Zeros of a shape, given as integers or as a tuple."""
     xp = backend_for(device or "cpu").xp
-    return _finish(xp.zeros(sizes(size), dtype=dtype or get_default_dtype()), requires_grad)
+    return _finish(xp.zeros(sizes(shape, size), dtype=dtype or get_default_dtype()), requires_grad)
 
 
 def ones(
-    *size: Any, dtype: Any = None, device: Where = None, requires_grad: bool = False
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Ones of a shape, given as integers or as a tuple."""
     xp = backend_for(device or "cpu").xp
-    return _finish(xp.ones(sizes(size), dtype=dtype or get_default_dtype()), requires_grad)
+    return _finish(xp.ones(sizes(shape, size), dtype=dtype or get_default_dtype()), requires_grad)
 
 
 def empty(
-    *size: Any, dtype: Any = None, device: Where = None, requires_grad: bool = False
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of a shape whose elements are whatever was in memory."""
     xp = backend_for(device or "cpu").xp
-    return _finish(xp.empty(sizes(size), dtype=dtype or get_default_dtype()), requires_grad)
+    return _finish(xp.empty(sizes(shape, size), dtype=dtype or get_default_dtype()), requires_grad)
 
 
 def full(
@@ -192,40 +204,40 @@ def eye(
 
 
 def empty_like(
-    x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
+    input: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of the shape, type, device and memory order of x, not filled."""
-    backend = backend_of(x.array)
+    backend = backend_of(input.array)
     target = backend if device is None else backend_for(device)
     if target is backend:
-        array = target.xp.empty_like(x.array, dtype=dtype)
+        array = target.xp.empty_like(input.array, dtype=dtype)
     else:
-        array = target.xp.empty(x.array.shape, dtype=dtype or x.dtype)
+        array = target.xp.empty(input.array.shape, dtype=dtype or input.dtype)
     return _finish(array, requires_grad)
 
 
 def full_like(
-    x: Tensor,
+    input: Tensor,
     fill_value: Any,
     dtype: Any = None,
     device: Where = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of the shape, type, device and memory order of x, filled with one number."""
-    y = empty_like(x, dtype, device)
+    y = empty_like(input, dtype, device)
     y.array[...] = fill_value
     return y.requires_grad_(requires_grad)
 
 
 def zeros_like(
-    x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
+    input: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """Zeros of the shape, type, device and memory order of x."""
-    return full_like(x, 0, dtype, device, requires_grad)
+    return full_like(input, 0, dtype, device, requires_grad)
 
 
 def ones_like(
-    x: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
+    input: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """Ones of the shape, type, device and memory order of x."""
-    return full_like(x, 1, dtype, device, requires_grad)
+    return full_like(input, 1, dtype, device, requires_grad)

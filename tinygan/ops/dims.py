@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from operator import index
-from typing import Any
+from typing import Any, TypeVar, cast
 
 __all__: list[str] = []
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def dimension(op: str, dim: Any, ndim: int) -> int:
@@ -29,8 +32,12 @@ def dimensions(op: str, dims: int | Iterable[int], ndim: int) -> tuple[int, ...]
     return result
 
 
-def sizes(arguments: Sequence[Any]) -> tuple[int, ...]:
-    """The numbers of `f(2, 3)`, `f((2, 3))` or `f([2, 3])`."""
+def sizes(arguments: Sequence[Any], named: Any = None) -> tuple[int, ...]:
+    """The numbers of `f(2, 3)`, `f((2, 3))`, `f([2, 3])` or, by its name, `f(size=(2, 3))`."""
+    if named is not None:
+        if arguments:
+            raise TypeError(f"expected numbers once, got {tuple(arguments)} and {named}")
+        arguments = (named,)
     if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
         arguments = arguments[0]
     return tuple([n if type(n) is int else index(n) for n in arguments])
@@ -87,3 +94,16 @@ def laid_out_like(x: Any, shape: tuple[int, ...], create: Callable[..., Any]) ->
     order = sorted(range(x.ndim), key=lambda d: -abs(strides[d]))
     y = create(tuple([shape[d] for d in order]), x.dtype)
     return y.transpose(sorted(range(x.ndim), key=order.__getitem__))
+
+
+def takes_axis(function: F) -> F:
+    """Let a function of `dim` and `keepdim` take NumPy's names for them too, as PyTorch's do."""
+
+    @wraps(function)
+    def taking(*arguments: Any, **options: Any) -> Any:
+        for numpy_name, name in (("axis", "dim"), ("keepdims", "keepdim")):
+            if numpy_name in options:
+                options[name] = options.pop(numpy_name)
+        return function(*arguments, **options)
+
+    return cast(F, taking)

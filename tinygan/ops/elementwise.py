@@ -92,18 +92,18 @@ def remainder(xp: Any, x: Any, other: Any) -> Any:
 remainder.vjp(x=lambda g: g, other=lambda g, x, other: -g * floor_divide(x, other))
 
 
-def div(x: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """x / other; with `rounding_mode` "trunc" or "floor" rounded towards zero or down."""
     if rounding_mode is None:
-        return true_divide(x, other)
+        return true_divide(input, other)
     if rounding_mode == "floor":
-        return floor_divide(x, other)
+        return floor_divide(input, other)
     if rounding_mode != "trunc":
         raise ValueError(
             f"div: rounding_mode is None, 'trunc' or 'floor', it was given as {rounding_mode!r}"
         )
-    dtype = result_dtype([a.array if isinstance(a, Tensor) else a for a in (x, other)])
-    return trunc(true_divide(x, other)).to(dtype)
+    dtype = result_dtype([a.array if isinstance(a, Tensor) else a for a in (input, other)])
+    return trunc(true_divide(input, other)).to(dtype)
 
 
 @primitive(elementwise=True)
@@ -192,13 +192,13 @@ clamp_max.vjp(
 )
 
 
-def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """min(max(x, min), max), the bounds being numbers, tensors or absent (not both)."""
     if min is None and max is None:
         raise ValueError("clamp: expected min, max or both")
     if min is not None:
-        x = clamp_min(x, min)
-    return x if max is None else clamp_max(x, max)
+        input = clamp_min(input, min)
+    return input if max is None else clamp_max(input, max)
 
 
 for _op in (add, sub, mul, true_divide, floor_divide, remainder, pow, maximum, minimum):
@@ -212,19 +212,19 @@ clamp_max.kernel("cuda", "tinygan.backend.cuda.elementwise:minimum")
 # -- compositions ---------------------------------------------------------------------------------
 
 
-def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """x + weight * (end - x)."""
-    return add(x, mul(sub(end, x), weight))
+    return add(input, mul(sub(end, input), weight))
 
 
-def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """x + value * tensor1 * tensor2."""
-    return add(x, mul(tensor1, tensor2), alpha=value)
+    return add(input, mul(tensor1, tensor2), alpha=value)
 
 
-def addcdiv(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """x + value * tensor1 / tensor2."""
-    return add(x, true_divide(tensor1, tensor2), alpha=value)
+    return add(input, true_divide(tensor1, tensor2), alpha=value)
 
 
 clip = clamp

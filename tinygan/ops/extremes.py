@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import float16, float32, int64
 from tinygan.ops.comparison import where
+from tinygan.ops.dims import takes_axis
 from tinygan.ops.elementwise import maximum, minimum
 from tinygan.ops.reductions import Dim, axes, keep_dims, sum
 from tinygan.ops.unary import abs, sign
@@ -71,28 +72,30 @@ def _chosen(x: Tensor, indices: Tensor, dim: int, keepdim: bool) -> Extreme:
     )
 
 
-def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@takes_axis
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The maximum: of all elements, over a dimension (values and indices), or of two tensors.
 
     max(x) is a Tensor, max(x, dim) a pair `values, indices`, max(x, other) elementwise.
     """
     if dim is None:
-        return amax(x)
+        return amax(input)
     if isinstance(dim, Tensor):
-        return maximum(x, dim)
-    return _chosen(x, argmax(x, dim=dim, keepdim=True), dim, keepdim)
+        return maximum(input, dim)
+    return _chosen(input, argmax(input, dim=dim, keepdim=True), dim, keepdim)
 
 
-def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@takes_axis
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The minimum: of all elements, over a dimension (values and indices), or of two tensors.
 
     min(x) is a Tensor, min(x, dim) a pair `values, indices`, min(x, other) elementwise.
     """
     if dim is None:
-        return amin(x)
+        return amin(input)
     if isinstance(dim, Tensor):
-        return minimum(x, dim)
-    return _chosen(x, argmin(x, dim=dim, keepdim=True), dim, keepdim)
+        return minimum(input, dim)
+    return _chosen(input, argmin(input, dim=dim, keepdim=True), dim, keepdim)
 
 
 @primitive
@@ -141,8 +144,9 @@ for _op in (_norm, amax, amin, argmax, argmin):
     _op.kernel("cuda", f"tinygan.backend.cuda.reductions:{_op.name}")
 
 
+@takes_axis
 def norm(
-    x: Tensor,
+    input: Tensor,
     p: float | str | None = "fro",
     dim: Dim = None,
     keepdim: bool = False,
@@ -157,9 +161,9 @@ def norm(
     if not isinstance(p, (int, float)):
         raise ValueError(f"norm: p is a number or 'fro', it was given as {p!r}")
     if dtype is not None:
-        x = x.to(dtype)
-    if not x.is_floating_point():
+        input = input.to(dtype)
+    if not input.is_floating_point():
         raise TypeError(
-            f"norm: expected a floating-point tensor, got {x.dtype}; use x.float().norm()"
+            f"norm: expected a floating-point tensor, got {input.dtype}; use x.float().norm()"
         )
-    return _norm(x, p=p, dim=dim, keepdim=keepdim)
+    return _norm(input, p=p, dim=dim, keepdim=keepdim)

@@ -96,71 +96,81 @@ def _source(op: str, index: Tensor, src: Tensor) -> Tensor:
     return src if given == size else _slice(src, tuple(slice(n) for n in size))
 
 
-def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """y[i, j, k] = x[i, index[i, j, k], k] (for dim = 1)."""
-    dim, index = _checked("gather", x, dim, index)
-    if not x.array.ndim:
-        return _expand(x, index.array.shape)
-    return _gather(x, index, dim=dim)
+    dim, index = _checked("gather", input, dim, index)
+    if not input.array.ndim:
+        return _expand(input, index.array.shape)
+    return _gather(input, index, dim=dim)
 
 
-def scatter(x: Tensor, dim: int, index: Tensor, src: Tensor | float) -> Tensor:
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Tensor | float | None = None,
+    *,
+    value: float | None = None,
+) -> Tensor:
     """x with y[i, index[i, j, k], k] = src[i, j, k] (for dim = 1); src may be a number.
 
     Of several sources for one place one is taken, which one is not said.
     """
-    dim, index = _checked("scatter", x, dim, index)
+    dim, index = _checked("scatter", input, dim, index)
+    src = value if src is None else src
+    if src is None:
+        raise TypeError("scatter: expected src, a tensor, or value, a number; got neither")
     if isinstance(src, Tensor):
-        if src.array.dtype != x.array.dtype:
-            raise TypeError(f"scatter: src is {src.dtype}, expected {x.dtype} as x")
+        if src.array.dtype != input.array.dtype:
+            raise TypeError(f"scatter: src is {src.dtype}, expected {input.dtype} as x")
         src = _source("scatter", index, src)
-    return _scatter(x, index, src, dim=dim)
+    return _scatter(input, index, src, dim=dim)
 
 
-def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """x with src[i, j, k] added at (i, index[i, j, k], k) (for dim = 1)."""
-    dim, index = _checked("scatter_add", x, dim, index)
-    if src.array.dtype != x.array.dtype:
-        raise TypeError(f"scatter_add: src is {src.dtype}, expected {x.dtype} as x")
+    dim, index = _checked("scatter_add", input, dim, index)
+    if src.array.dtype != input.array.dtype:
+        raise TypeError(f"scatter_add: src is {src.dtype}, expected {input.dtype} as x")
     src = _source("scatter_add", index, src)
-    return x + _gather_grad(src, index, dim=dim, shape=x.array.shape)
+    return input + _gather_grad(src, index, dim=dim, shape=input.array.shape)
 
 
-def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` with x and the indices broadcast together except along dim; None flattens both."""
     if dim is None:
-        return gather(_reshape(x, (-1,)), 0, _reshape(indices, (-1,)))
-    dim = dimension("take_along_dim", dim, x.array.ndim)
-    if x.array.ndim != indices.array.ndim:
+        return gather(_reshape(input, (-1,)), 0, _reshape(indices, (-1,)))
+    dim = dimension("take_along_dim", dim, input.array.ndim)
+    if input.array.ndim != indices.array.ndim:
         raise ValueError(
-            f"take_along_dim: x has shape {x.array.shape}, the indices {indices.array.shape}; "
+            f"take_along_dim: x has shape {input.array.shape}, the indices {indices.array.shape}; "
             "expected as many dimensions"
         )
 
-    shapes = [(*t.array.shape[:dim], 1, *t.array.shape[dim + 1 :]) for t in (x, indices)]
+    shapes = [(*t.array.shape[:dim], 1, *t.array.shape[dim + 1 :]) for t in (input, indices)]
     common = common_shape("take_along_dim", shapes)
-    x = _expand(x, (*common[:dim], x.array.shape[dim], *common[dim + 1 :]))
+    input = _expand(input, (*common[:dim], input.array.shape[dim], *common[dim + 1 :]))
     indices = _expand(indices, (*common[:dim], indices.array.shape[dim], *common[dim + 1 :]))
-    return gather(x, dim, indices)
+    return gather(input, dim, indices)
 
 
-def masked_select(x: Tensor, mask: Tensor) -> Tensor:
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements of x where the mask (both broadcast) is true, as a vector in row-major order.
 
     How many they are is read from the device.
     """
     if mask.array.dtype != bool:
         raise TypeError(f"masked_select: expected a mask of booleans, got {mask.dtype}")
-    x, mask = broadcast_tensors(x, mask)
-    return getitem(x, mask)
+    input, mask = broadcast_tensors(input, mask)
+    return getitem(input, mask)
 
 
-def nonzero(x: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+def nonzero(input: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """The indices of the elements that are not zero, (count, x.ndim), or a vector per dimension.
 
     How many they are is read from the device.
     """
-    array = x.array if x.array.ndim or not as_tuple else x.array.reshape(1)
+    array = input.array if input.array.ndim or not as_tuple else input.array.reshape(1)
     xp = backend_of(array).xp
     if not array.ndim:
         return wrap(xp.zeros((int(bool(array != 0)), 0), xp.int64))
@@ -179,28 +189,28 @@ def _argsort(xp: Any, x: Any, *, dim: int, descending: bool) -> Any:
     return x.shape[dim] - 1 - xp.flip(back, dim)
 
 
-def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort x along a dimension; always stable, NaN counts as the largest."""
-    return _argsort(x, dim=dimension("argsort", dim, x.array.ndim), descending=descending)
+    return _argsort(input, dim=dimension("argsort", dim, input.array.ndim), descending=descending)
 
 
-def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
     """x sorted along a dimension, and the indices that sort it; always stable."""
-    dim = dimension("sort", dim, x.array.ndim)
-    indices = _argsort(x, dim=dim, descending=descending)
-    return Sorted(_pick(x, dim, indices), indices)
+    dim = dimension("sort", dim, input.array.ndim)
+    indices = _argsort(input, dim=dim, descending=descending)
+    return Sorted(_pick(input, dim, indices), indices)
 
 
-def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
     """The k largest (or smallest) elements along a dimension, best first, and their indices."""
-    dim = dimension("topk", dim, x.array.ndim)
-    size = x.array.shape[dim] if x.array.ndim else 1
+    dim = dimension("topk", dim, input.array.ndim)
+    size = input.array.shape[dim] if input.array.ndim else 1
     if not 0 <= k <= size:
         raise ValueError(f"topk: k is {k}, expected 0 to {size}, the size of dimension {dim}")
-    indices = _argsort(x, dim=dim, descending=largest)
-    if x.array.ndim:
+    indices = _argsort(input, dim=dim, descending=largest)
+    if input.array.ndim:
         indices = _slice(indices, (slice(None),) * dim + (slice(k), ...))
-    return Sorted(_pick(x, dim, indices), indices)
+    return Sorted(_pick(input, dim, indices), indices)
 
 
 def _pick(x: Tensor, dim: int, indices: Tensor) -> Tensor:

@@ -113,40 +113,42 @@ for _op in (_take, _take_grad):
 _put.kernel("cuda", "tinygan.backend.cuda.places:put")
 
 
-def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """The view x[start : start + length] along a dimension."""
-    shape = x.array.shape
+    shape = input.array.shape
     dim = dimension("narrow", dim, len(shape))
     begin = start + shape[dim] if start < 0 else start
     if length < 0 or begin < 0 or begin + length > shape[dim]:
         raise ValueError(
             f"narrow: {length} elements from {start} on exceed dimension {dim} of size {shape[dim]}"
         )
-    return _slice(x, (slice(None),) * dim + (slice(begin, begin + length), ...))
+    return _slice(input, (slice(None),) * dim + (slice(begin, begin + length), ...))
 
 
-def select(x: Tensor, dim: int, index: int) -> Tensor:
+def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The view of x at one index of a dimension, which is dropped."""
-    dim = dimension("select", dim, x.array.ndim)
-    return getitem(x, (slice(None),) * dim + (as_int(index),))
+    dim = dimension("select", dim, input.array.ndim)
+    return getitem(input, (slice(None),) * dim + (as_int(index),))
 
 
-def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """x at the indices (1-D, in any order, with repeats) of a dimension."""
     if index.array.ndim > 1:
         raise ValueError(f"index_select: expected a 1-D index, got shape {index.array.shape}")
-    dim = dimension("index_select", dim, x.array.ndim)
-    shape = x.array.shape or (1,)
+    dim = dimension("index_select", dim, input.array.ndim)
+    shape = input.array.shape or (1,)
     i = _check_index(_reshape(index, (-1,)), size=shape[dim], negative=False, op="index_select")
     return _reshape(
-        _take(_reshape(x, shape), i, dim=dim),
-        (*shape[:dim], i.array.size, *shape[dim + 1 :]) if x.array.ndim else (),
+        _take(_reshape(input, shape), i, dim=dim),
+        (*shape[:dim], i.array.size, *shape[dim + 1 :]) if input.array.ndim else (),
     )
 
 
-def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+) -> Tensor:
     """x with alpha * source[k] added at index[k] of a dimension, k counting in that dimension."""
-    shape = x.array.shape
+    shape = input.array.shape
     dim = dimension("index_add", dim, len(shape))
     expected = (*shape[:dim], index.array.size, *shape[dim + 1 :])
     if index.array.ndim != 1 or source.array.shape != expected:
@@ -156,7 +158,7 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: floa
         )
     i = _check_index(index, size=shape[dim], negative=False, op="index_add")
     added = _take_grad(source, i, dim=dim, size=shape[dim])
-    return x + (added if alpha == 1 else added * alpha)
+    return input + (added if alpha == 1 else added * alpha)
 
 
 def getitem(x: Tensor, key: Any) -> Tensor:

@@ -7,11 +7,11 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import promote
-from tinygan.ops.dims import dimension
+from tinygan.ops.dims import dimension, takes_axis
 from tinygan.ops.indexing import narrow
 from tinygan.ops.shape import expand, reshape, unsqueeze
 
-__all__ = ["cat", "chunk", "concat", "meshgrid", "split", "stack", "unbind"]
+__all__ = ["cat", "chunk", "concat", "concatenate", "meshgrid", "split", "stack", "unbind"]
 
 
 @primitive
@@ -29,6 +29,7 @@ _cat.kernel("cpu", "tinygan.backend.cpu.rearrange:cat")
 _cat.kernel("cuda", "tinygan.backend.cuda.rearrange:cat")
 
 
+@takes_axis
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along `dim`; their other sizes must agree.
 
@@ -54,9 +55,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return _cat(*tensors, dim=dim)
 
 
-concat = cat
+concat = concatenate = cat
 
 
+@takes_axis
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new dimension `dim`."""
     tensors = tuple(tensors)
@@ -71,10 +73,10 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(x, dim) for x in tensors], dim)
 
 
-def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Views of x along `dim`: of split_size each (the last may be smaller), or of given sizes."""
-    dim = dimension("split", dim, x.array.ndim)
-    size = x.array.shape[dim]
+    dim = dimension("split", dim, input.array.ndim)
+    size = input.array.shape[dim]
     if isinstance(split_size, int):
         if split_size < 0 or (split_size == 0 and size):
             raise ValueError(f"split: expected a positive split_size, got {split_size}")
@@ -85,25 +87,25 @@ def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Ten
         if sum(sizes) != size or any(n < 0 for n in sizes):
             raise ValueError(f"split: the sizes {sizes} do not add up to dimension {dim}'s {size}")
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(x, dim, start, n) for start, n in zip(starts, sizes, strict=True))
+    return tuple(narrow(input, dim, start, n) for start, n in zip(starts, sizes, strict=True))
 
 
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """x in at most `chunks` views of one size (the last may be smaller) along `dim`."""
     if chunks < 1:
         raise ValueError(f"chunk: expected a positive number of chunks, got {chunks}")
-    size = x.array.shape[dimension("chunk", dim, x.array.ndim)]
+    size = input.array.shape[dimension("chunk", dim, input.array.ndim)]
     if size == 0:
-        return split(x, [0] * chunks, dim)
-    return split(x, -(-size // chunks), dim)
+        return split(input, [0] * chunks, dim)
+    return split(input, -(-size // chunks), dim)
 
 
-def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along `dim`, which is dropped."""
-    dim = dimension("unbind", dim, x.array.ndim)
-    shape = x.array.shape
+    dim = dimension("unbind", dim, input.array.ndim)
+    shape = input.array.shape
     rest = (*shape[:dim], *shape[dim + 1 :])
-    return tuple(reshape(narrow(x, dim, i, 1), rest) for i in range(shape[dim]))
+    return tuple(reshape(narrow(input, dim, i, 1), rest) for i in range(shape[dim]))
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:

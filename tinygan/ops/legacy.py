@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygan.autograd import Tensor
+import numpy as np
+
+from tinygan.autograd import Size, Tensor
 from tinygan.backend import cuda
 from tinygan.backend.dtypes import (
     bool_,
@@ -39,13 +41,19 @@ __all__ = [
 class TypedTensor:
     """Called with sizes: an uninitialised tensor of the type; with data: a copy of it."""
 
-    def __init__(self, dtype: Any, device: str = "cpu") -> None:
+    def __init__(self, dtype: Any, device: Any = "cpu") -> None:
         self.dtype = dtype
         self.device = device
 
     def __call__(self, *data: Any) -> Tensor:
-        if not data or all(isinstance(n, int) for n in data):
-            return empty(*(data or (0,)), dtype=self.dtype, device=self.device)
+        size = data[0] if len(data) == 1 and isinstance(data[0], Size) else data or (0,)
+        if all(isinstance(n, (int, np.integer)) for n in size):
+            return empty(size, dtype=self.dtype, device=self.device)
+        if len(data) > 1 or isinstance(data[0], float):
+            raise TypeError(
+                "expected sizes, or one array or sequence of numbers; for a number use "
+                "tinygan.tensor(...)"
+            )
         return tensor(data[0], dtype=self.dtype, device=self.device)
 
     def __instancecheck__(self, x: Any) -> bool:
@@ -88,9 +96,9 @@ def as_type(x: Tensor, dtype: Any = None) -> Any:
     return to(x, get_default_dtype(), device="cpu") if kind is Tensor else to(x, kind)
 
 
-def is_tensor(x: Any) -> bool:
-    """Whether x is a Tensor."""
-    return isinstance(x, Tensor)
+def is_tensor(obj: Any) -> bool:
+    """Whether it is a Tensor."""
+    return isinstance(obj, Tensor)
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

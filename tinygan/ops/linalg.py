@@ -107,38 +107,39 @@ def _expect(op: str, ndims: tuple[int, int], x: Tensor, w: Tensor) -> None:
         )
 
 
-def mm(x: Tensor, mat2: Tensor) -> Tensor:
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices: (i, j) @ (j, k) -> (i, k)."""
-    _expect("mm", (2, 2), x, mat2)
-    return matmul(x, mat2)
+    _expect("mm", (2, 2), input, mat2)
+    return matmul(input, mat2)
 
 
-def bmm(x: Tensor, mat2: Tensor) -> Tensor:
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices: (b, i, j) @ (b, j, k) -> (b, i, k)."""
-    _expect("bmm", (3, 3), x, mat2)
-    if x.array.shape[0] != mat2.array.shape[0]:
+    _expect("bmm", (3, 3), input, mat2)
+    if input.array.shape[0] != mat2.array.shape[0]:
         raise ValueError(
-            f"bmm: expected batches of one size, got shapes {x.array.shape} and {mat2.array.shape}"
+            f"bmm: expected batches of one size, got shapes {input.array.shape} and "
+            f"{mat2.array.shape}"
         )
-    return matmul(x, mat2)
+    return matmul(input, mat2)
 
 
-def mv(x: Tensor, vec: Tensor) -> Tensor:
+def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix and a vector: (i, j) @ (j) -> (i)."""
-    _expect("mv", (2, 1), x, vec)
-    return matmul(x, vec)
+    _expect("mv", (2, 1), input, vec)
+    return matmul(input, vec)
 
 
-def dot(x: Tensor, other: Tensor) -> Tensor:
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """sum_i x_i w_i of two vectors."""
-    _expect("dot", (1, 1), x, other)
-    return matmul(x, other)
+    _expect("dot", (1, 1), input, tensor)
+    return matmul(input, tensor)
 
 
-def outer(x: Tensor, vec2: Tensor) -> Tensor:
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """y_ij = x_i w_j of two vectors."""
-    _expect("outer", (1, 1), x, vec2)
-    return unsqueeze(x, 1) * vec2
+    _expect("outer", (1, 1), input, vec2)
+    return unsqueeze(input, 1) * vec2
 
 
 def _weighted_sum(x: Tensor, beta: float, product: Tensor, alpha: float) -> Tensor:
@@ -149,13 +150,15 @@ def _weighted_sum(x: Tensor, beta: float, product: Tensor, alpha: float) -> Tens
     return (x if beta == 1 else x * beta) + product
 
 
-def addmm(x: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
     """beta x + alpha (mat1 @ mat2), x broadcast to the product's shape."""
-    return _weighted_sum(x, beta, mm(mat1, mat2), alpha)
+    return _weighted_sum(input, beta, mm(mat1, mat2), alpha)
 
 
 def baddbmm(
-    x: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta x + alpha (batch1 @ batch2), x broadcast to the products' shape."""
-    return _weighted_sum(x, beta, bmm(batch1, batch2), alpha)
+    return _weighted_sum(input, beta, bmm(batch1, batch2), alpha)

@@ -165,6 +165,7 @@ def attach() -> None:
     for name in ("zeros", "ones", "empty", "full"):
         _attach(f"new_{name}", _new(getattr(ops, name)))
     _attach("new_tensor", _new(ops.tensor))
+    _attach("new", lambda x, *data: legacy.TypedTensor(x.dtype, x.device)(*data))
     _attach("type", legacy.as_type)
     _attach("where", _where)
     _attach("stride", _stride)

@@ -65,14 +65,14 @@ for _op in (_pad_edges, _fold_edges):
 
 
 def pad(
-    x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
     """x with pad = (before, after) of its last dimension, (before, after) of the one before, ...
 
     A negative width crops. Modes: "constant" (`value`, by default 0), "reflect" (the edge itself
     not repeated), "replicate" (the edge), "circular" (the other end).
     """
-    shape, given = x.array.shape, tuple(pad)
+    shape, given = input.array.shape, tuple(pad)
     if len(given) % 2 or len(given) > 2 * len(shape):
         raise ValueError(
             f"pad: {len(given)} widths for shape {shape}; expected two for each padded dimension, "
@@ -89,13 +89,13 @@ def pad(
     if any(before + n + after < 0 for (before, after), n in zip(widths, shape, strict=True)):
         raise ValueError(f"pad: the widths {given} crop more than there is of shape {shape}")
     if min(given, default=0) < 0:
-        x = _slice(x, _crop(widths, shape))
-        shape = x.array.shape
+        input = _slice(input, _crop(widths, shape))
+        shape = input.array.shape
         widths = tuple((max(before, 0), max(after, 0)) for before, after in widths)
     if not any(map(any, widths)):
-        return x.clone()
+        return input.clone()
     if mode == "constant":
-        return _pad_constant(x, widths=widths, value=value or 0)
+        return _pad_constant(input, widths=widths, value=value or 0)
     for d, (widest, n) in enumerate(zip(map(max, widths), shape, strict=True)):
         limit = {"reflect": n - 1, "replicate": widest if n else 0, "circular": n}[mode]
         if widest > limit:
@@ -103,7 +103,7 @@ def pad(
                 f"pad: mode {mode!r} can pad dimension {d}, of size {n}, by at most {limit}, got "
                 f"{widths[d]}"
             )
-    return _pad_edges(x, widths=widths, mode=mode)
+    return _pad_edges(input, widths=widths, mode=mode)
 
 
 def _crop(widths: Widths, shape: Sequence[int]) -> tuple[slice, ...]:

@@ -33,9 +33,9 @@ def _flip(xp: Any, x: Any, *, dims: tuple[int, ...]) -> Any:
 _flip.vjp(x=lambda g, dims: _flip(g, dims))
 
 
-def flip(x: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *along: Any, dims: Any = None) -> Tensor:
     """x with the order along the given dimensions reversed, as a copy."""
-    return _flip(x, dimensions("flip", sizes(dims), x.array.ndim))
+    return _flip(input, dimensions("flip", sizes(along, dims), input.array.ndim))
 
 
 @primitive
@@ -50,15 +50,17 @@ _flip.kernel("cuda", "tinygan.backend.cuda.rearrange:flip")
 _roll.kernel("cuda", "tinygan.backend.cuda.edges:roll")
 
 
-def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+def roll(
+    input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
+) -> Tensor:
     """x shifted along `dims` (without them: as if flattened), what falls off re-entering."""
     moves = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     if dims is None:
-        return _reshape(roll(flatten(x), moves, 0), x.array.shape)
+        return _reshape(roll(flatten(input), moves, 0), input.array.shape)
     along = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(moves) != len(along):
         raise ValueError(f"roll: {len(moves)} shifts for {len(along)} dimensions")
-    return _roll(x, moves, tuple(dimension("roll", d, x.array.ndim) for d in along))
+    return _roll(input, moves, tuple(dimension("roll", d, input.array.ndim) for d in along))
 
 
 def _repeat(x: Tensor, counts: tuple[int, ...]) -> Tensor:
@@ -74,33 +76,33 @@ def _own(y: Tensor, x: Tensor) -> Tensor:
     return y.clone() if y.version is x.version else y
 
 
-def repeat(x: Tensor, *repeats: Any) -> Tensor:
-    """x laid side by side repeats[k] times along every dimension k, new ones coming first."""
-    counts = sizes(repeats)
-    if len(counts) < x.array.ndim or any(n < 0 for n in counts):
+def repeat(input: Tensor, *times: Any, repeats: Any = None) -> Tensor:
+    """x laid side by side times[k] times along every dimension k, new ones coming first."""
+    counts = sizes(times, repeats)
+    if len(counts) < input.array.ndim or any(n < 0 for n in counts):
         raise ValueError(
-            f"repeat: expected a count >= 0 for each dimension of {x.array.shape}, got {counts}"
+            f"repeat: expected a count >= 0 for each dimension of {input.array.shape}, got {counts}"
         )
-    return _repeat(x, counts)
+    return _repeat(input, counts)
 
 
-def tile(x: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *times: Any, dims: Any = None) -> Tensor:
     """As `repeat`, counts missing in front being 1."""
-    counts = sizes(dims)
-    return repeat(x, (1,) * (x.array.ndim - len(counts)) + counts)
+    counts = sizes(times, dims)
+    return repeat(input, (1,) * (input.array.ndim - len(counts)) + counts)
 
 
-def repeat_interleave(x: Tensor, repeats: int, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
     """Every element (without `dim`: of the flattened x) `repeats` times in a row."""
     if isinstance(repeats, (Tensor, Sequence)):
         raise TypeError("repeat_interleave: expected one count for all elements, as an integer")
     if dim is None:
-        return repeat_interleave(flatten(x), repeats, 0)
-    shape = x.array.shape
+        return repeat_interleave(flatten(input), repeats, 0)
+    shape = input.array.shape
     dim = dimension("repeat_interleave", dim, len(shape))
     before, after = shape[:dim], shape[dim + 1 :]
-    y = _expand(unsqueeze(x, dim + 1), (*before, shape[dim], repeats, *after))
-    return _own(_reshape(y, (*before, shape[dim] * repeats, *after)), x)
+    y = _expand(unsqueeze(input, dim + 1), (*before, shape[dim], repeats, *after))
+    return _own(_reshape(y, (*before, shape[dim] * repeats, *after)), input)
 
 
 def _need_matrix(op: str, x: Tensor) -> None:
@@ -122,16 +124,16 @@ _tril.vjp(x=lambda g, diagonal: _tril(g, diagonal))
 _triu.vjp(x=lambda g, diagonal: _triu(g, diagonal))
 
 
-def tril(x: Tensor, diagonal: int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """x (..., n, m) with x[..., i, j] = 0 where j - i > diagonal."""
-    _need_matrix("tril", x)
-    return _tril(x, diagonal)
+    _need_matrix("tril", input)
+    return _tril(input, diagonal)
 
 
-def triu(x: Tensor, diagonal: int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """x (..., n, m) with x[..., i, j] = 0 where j - i < diagonal."""
-    _need_matrix("triu", x)
-    return _triu(x, diagonal)
+    _need_matrix("triu", input)
+    return _triu(input, diagonal)
 
 
 def _diagonal_key(rows: int, columns: int, offset: int) -> tuple[Any, ...]:
@@ -143,36 +145,36 @@ def _diagonal_key(rows: int, columns: int, offset: int) -> tuple[Any, ...]:
     return (..., slice(start, start + (length - 1) * (columns + 1) + 1, columns + 1))
 
 
-def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """y[..., k] = x[k, k + offset], counted in dimensions dim1 and dim2, which go to the end."""
-    _need_matrix("diagonal", x)
-    x = movedim(x, (dim1, dim2), (-2, -1))
-    rows, columns = x.array.shape[-2:]
-    return _slice(flatten(x, -2), _diagonal_key(rows, columns, offset))
+    _need_matrix("diagonal", input)
+    input = movedim(input, (dim1, dim2), (-2, -1))
+    rows, columns = input.array.shape[-2:]
+    return _slice(flatten(input, -2), _diagonal_key(rows, columns, offset))
 
 
-def diag_embed(x: Tensor, offset: int = 0) -> Tensor:
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
     """Matrices (..., n, n) with x (..., k) on a diagonal, n = k + |offset|, and zeros elsewhere."""
-    if x.array.ndim < 1:
+    if input.array.ndim < 1:
         raise ValueError("diag_embed: expected at least 1 dimension, got a 0-d tensor")
-    *batch, size = x.array.shape
+    *batch, size = input.array.shape
     n = size + abs(offset)
-    flat = _slice_grad(x, _diagonal_key(n, n, offset), (*batch, n * n))
+    flat = _slice_grad(input, _diagonal_key(n, n, offset), (*batch, n * n))
     return _reshape(flat, (*batch, n, n))
 
 
-def diag(x: Tensor, diagonal: int = 0) -> Tensor:
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or the square matrix with the vector x on its diagonal."""
-    if x.array.ndim == 1:
-        return diag_embed(x, diagonal)
-    if x.array.ndim != 2:
-        raise ValueError(f"diag: expected 1 or 2 dimensions, got shape {x.array.shape}")
-    rows, columns = x.array.shape
-    return _slice(flatten(x), _diagonal_key(rows, columns, diagonal))
+    if input.array.ndim == 1:
+        return diag_embed(input, diagonal)
+    if input.array.ndim != 2:
+        raise ValueError(f"diag: expected 1 or 2 dimensions, got shape {input.array.shape}")
+    rows, columns = input.array.shape
+    return _slice(flatten(input), _diagonal_key(rows, columns, diagonal))
 
 
-def trace(x: Tensor) -> Tensor:
+def trace(input: Tensor) -> Tensor:
     """sum_i x[i, i] of a matrix x."""
-    if x.array.ndim != 2:
-        raise ValueError(f"trace: expected a matrix, got shape {x.array.shape}")
-    return diag(x).sum()
+    if input.array.ndim != 2:
+        raise ValueError(f"trace: expected a matrix, got shape {input.array.shape}")
+    return diag(input).sum()

@@ -61,23 +61,23 @@ _prelu.vjp(
 )
 
 
-def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope x."""
     if negative_slope < 0:
-        return _prelu(x, x, negative_slope)
-    return _leaky_relu(x, negative_slope=negative_slope)
+        return _prelu(input, input, negative_slope)
+    return _leaky_relu(input, negative_slope=negative_slope)
 
 
-def prelu(x: Tensor, weight: Tensor) -> Tensor:
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, else weight x; `weight` has one element, or one per channel (dimension 1)."""
-    if weight.numel() != 1 and x.ndim > 1:
-        if weight.numel() != x.shape[1]:
+    if weight.numel() != 1 and input.ndim > 1:
+        if weight.numel() != input.shape[1]:
             raise ValueError(
                 f"prelu: weight has {weight.numel()} elements, expected 1 or the number of "
-                f"channels, {x.shape[1]} (input: {tuple(x.shape)})"
+                f"channels, {input.shape[1]} (input: {tuple(input.shape)})"
             )
-        weight = weight.reshape((-1,) + (1,) * (x.ndim - 2))
-    return _prelu(x, x, weight)
+        weight = weight.reshape((-1,) + (1,) * (input.ndim - 2))
+    return _prelu(input, input, weight)
 
 
 @primitive(elementwise=True)
@@ -99,9 +99,9 @@ _hardtanh_grad.vjp(
 )
 
 
-def relu6(x: Tensor) -> Tensor:
+def relu6(input: Tensor) -> Tensor:
     """min(max(x, 0), 6)."""
-    return hardtanh(x, min_val=0.0, max_val=6.0)
+    return hardtanh(input, min_val=0.0, max_val=6.0)
 
 
 for _op in (relu, _leaky_relu, _leaky_relu_grad, _prelu, hardtanh, _hardtanh_grad):

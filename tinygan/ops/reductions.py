@@ -9,6 +9,7 @@ from typing import Any
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import float16, float32, int64
 from tinygan.ops.comparison import where
+from tinygan.ops.dims import takes_axis
 from tinygan.ops.unary import exp, sqrt, square
 
 __all__ = [
@@ -105,8 +106,9 @@ def _spread(
     return (sum(square(x - middle), dim=dim, keepdim=keepdim) / freedom).to(dtype), middle.to(dtype)
 
 
+@takes_axis
 def var(
-    x: Tensor,
+    input: Tensor,
     dim: Dim = None,
     unbiased: bool = True,
     keepdim: bool = False,
@@ -114,11 +116,12 @@ def var(
     correction: float | None = None,
 ) -> Tensor:
     """sum (x - mean)^2 / (n - correction) over `dim`; correction is 1, or 0 if not unbiased."""
-    return _spread(x, dim, unbiased, keepdim, correction)[0]
+    return _spread(input, dim, unbiased, keepdim, correction)[0]
 
 
+@takes_axis
 def var_mean(
-    x: Tensor,
+    input: Tensor,
     dim: Dim = None,
     unbiased: bool = True,
     keepdim: bool = False,
@@ -126,12 +129,13 @@ def var_mean(
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean over `dim`; see `var`."""
-    variance, middle = _spread(x, dim, unbiased, keepdim, correction)
+    variance, middle = _spread(input, dim, unbiased, keepdim, correction)
     return variance, middle if keepdim else middle.reshape(variance.array.shape)
 
 
+@takes_axis
 def std(
-    x: Tensor,
+    input: Tensor,
     dim: Dim = None,
     unbiased: bool = True,
     keepdim: bool = False,
@@ -139,37 +143,40 @@ def std(
     correction: float | None = None,
 ) -> Tensor:
     """sqrt(var(x)), with derivative 0 where the variance is 0."""
-    variance = var(x, dim, unbiased, keepdim, correction=correction)
+    variance = var(input, dim, unbiased, keepdim, correction=correction)
     spread = variance != 0
     return where(spread, sqrt(where(spread, variance, 1.0)), 0.0)
 
 
-def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+@takes_axis
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """The product over `dim` (all dimensions by default); integers give int64.
 
     Halves are multiplied until one element is left: no division, so the derivatives of every
     order are right where x is 0.
     """
-    if dtype is None and not x.is_floating_point():
+    if dtype is None and not input.is_floating_point():
         dtype = int64
-    x = x if dtype is None else x.to(dtype)
+    input = input if dtype is None else input.to(dtype)
     if dim is None:
-        x, dim = x.reshape((x.numel(),)), 0
-    elif not x.ndim:
-        return x
-    before = (slice(None),) * (dim % x.ndim)
-    n = x.shape[dim]
+        input, dim = input.reshape((input.numel(),)), 0
+    elif not input.ndim:
+        return input
+    before = (slice(None),) * (dim % input.ndim)
+    n = input.shape[dim]
     if n == 0:
-        return sum(x, dim=dim, keepdim=keepdim) + 1
+        return sum(input, dim=dim, keepdim=keepdim) + 1
     odd: Tensor | None = None
     while n > 1:
         if n % 2:
-            last = x[(*before, slice(n - 1, n))]
+            last = input[(*before, slice(n - 1, n))]
             odd = last if odd is None else odd * last
         n //= 2
-        x = x[(*before, slice(0, n))] * x[(*before, slice(n, 2 * n))]
-    x = x if odd is None else x * odd
-    return x if keepdim else x.squeeze(dim)
+        input = input[(*before, slice(0, n))] * input[(*before, slice(n, 2 * n))]
+    input = input if odd is None else input * odd
+    return input if keepdim else input.squeeze(dim)
 
 
 @primitive

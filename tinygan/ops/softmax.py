@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, primitive
-from tinygan.ops.dims import dimension
+from tinygan.ops.dims import dimension, takes_axis
 
 __all__ = ["log_softmax", "softmax"]
 
@@ -43,11 +43,13 @@ for _op in (_softmax, _log_softmax):
     _op.kernel("cuda", f"tinygan.backend.cuda.softmax:{_op.name}")
 
 
+@takes_axis
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """exp(x_i) / sum_j exp(x_j) along `dim`; with a dtype the input is cast to it first."""
     return _softmax(_prepare("softmax", input, dtype), dim=dimension("softmax", dim, input.ndim))
 
 
+@takes_axis
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """x_i - log(sum_j exp(x_j)) along `dim`; with a dtype the input is cast to it first."""
     x = _prepare("log_softmax", input, dtype)

@@ -250,9 +250,9 @@ for _op in (
     _op.kernel("cuda", f"tinygan.backend.cuda.elementwise:{_op.name}")
 
 
-def frac(x: Tensor) -> Tensor:
+def frac(input: Tensor) -> Tensor:
     """x - trunc(x)."""
-    return x - trunc(x)
+    return input - trunc(input)
 
 
 absolute = abs
