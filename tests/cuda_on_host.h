@@ -333,7 +333,8 @@ template <typename T> void sincospi(T x, T* sine, T* cosine) {
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 template <typename T> T max(T a, T b) { return a < b ? b : a; }
 template <typename T> T min(T a, T b) { return b < a ? b : a; }
-using std::abs; using std::ceil; using std::cos; using std::erf; using std::exp; using std::expm1;
+using std::abs; using std::acos; using std::asin; using std::atan; using std::atan2;
+using std::ceil; using std::cos; using std::erf; using std::exp; using std::expm1;
 using std::floor; using std::fma; using std::fmod; using std::isfinite; using std::isinf;
 using std::isnan; using std::log; using std::log10; using std::log1p; using std::log2;
 using std::pow; using std::rint; using std::sin; using std::sqrt; using std::tanh; using std::trunc;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,7 @@ def test_scripts_from_before_2018_find_what_they_use() -> None:
     assert x.dtype == tinygan.float32 and x.requires_grad and tinygan.is_tensor(x)
     assert tinygan.LongTensor([1, 2]).dtype == tinygan.int64
     assert isinstance(x, tinygan.autograd.Variable) and type(x) is tinygan.Tensor
+    assert tinygan.tensor([tinygan.pi, tinygan.inf]).tolist()[1] == math.inf
     assert isinstance(tinygan.cuda.is_available(), bool) and tinygan.cuda.device_count() >= 0
 
 

@@ -1,6 +1,7 @@
 """A neural-net engine from scratch, whose subject is the generative adversarial network."""
 
 import importlib as _importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from tinygan import autograd, distributed

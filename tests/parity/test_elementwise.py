@@ -20,8 +20,8 @@ ODD = np.array([np.inf, -np.inf, np.nan])
 INTEGERS = np.array([-3, -1, 0, 1, 2, 5])
 
 UNARY = (
-    "neg abs sign exp expm1 log log1p log2 log10 sqrt rsqrt square reciprocal sin cos tanh erf "
-    "floor ceil round trunc frac"
+    "neg abs sign exp expm1 log log1p log2 log10 sqrt rsqrt square reciprocal sin cos "
+    "asin acos atan tanh erf floor ceil round trunc frac"
 )
 
 
@@ -69,6 +69,7 @@ BINARY: dict[str, Callable[..., Any]] = {
     "lerp tensor": lambda lib, x, y: x.lerp(y, x * 0.1),
     "addcmul": lambda lib, x, y: lib.addcmul(x, x, y, value=0.5),
     "addcdiv": lambda lib, x, y: lib.addcdiv(x, y, x + 9.0, value=2),
+    "atan2": lambda lib, x, y: lib.atan2(x, y),
 }
 
 

@@ -5,6 +5,7 @@ What a family offers stands in its `__all__`.
 
 from tinygan.ops import methods as _methods
 from tinygan.ops.activations import *
+from tinygan.ops.angles import *
 from tinygan.ops.batch_norm import *
 from tinygan.ops.columns import *
 from tinygan.ops.comparison import *

@@ -25,10 +25,10 @@ from tinygan.ops import conversion, inplace, legacy
 __all__: list[str] = []
 
 _METHODS = """
-    abs absolute add addcdiv addcmul ceil clamp clamp_max clamp_min clip cos div divide erf exp
-    expm1 floor floor_divide frac lerp log log1p log2 log10 maximum minimum mul multiply neg
-    negative pow reciprocal remainder round rsqrt sign sin sqrt square sub subtract tanh
-    true_divide trunc
+    abs absolute acos add addcdiv addcmul arccos arcsin arctan arctan2 asin atan atan2 ceil clamp
+    clamp_max clamp_min clip cos div divide erf exp expm1 floor floor_divide frac lerp log log1p
+    log2 log10 maximum minimum mul multiply neg negative pow reciprocal remainder round rsqrt sign
+    sin sqrt square sub subtract tanh true_divide trunc
     leaky_relu logsigmoid prelu relu sigmoid softplus
     allclose bitwise_and bitwise_not bitwise_or bitwise_xor eq equal ge gt isclose isfinite isinf
     isnan le logical_and logical_not logical_or logical_xor lt masked_fill nan_to_num ne

@@ -122,6 +122,7 @@ def _programs(n: int, c: int, h: int) -> list[Callable[[], Any]]:
     whole = tg.randint(0, 9, (n, c, h, h))
     unary = [
         "isnan", "isinf", "isfinite", "neg", "abs", "sign", "exp", "expm1", "square", "sin", "cos",
+        "asin", "acos", "atan",
         "tanh", "floor", "ceil", "trunc", "round", "erf", "sigmoid", "relu", "logical_not",
     ]  # fmt: skip
     of_positive = ["log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal"]
@@ -138,6 +139,7 @@ def _programs(n: int, c: int, h: int) -> list[Callable[[], Any]]:
         "mul",
         "maximum",
         "minimum",
+        "atan2",
     ]
 
     def made(op: str, *arguments: Any, **static: Any) -> Callable[[], Any]:
