@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+from tinygan.autograd import hooks
 from tinygan.autograd.autocast import products
 from tinygan.autograd.mode import set_grad_enabled
 from tinygan.autograd.node import Node
@@ -153,6 +154,8 @@ def _walk(
             g = grads.pop(node, None)
             if g is None:
                 continue
+            if hooks.registered:
+                g = hooks.hooked(node, g)
             if node in wanted:
                 found[node] = g
             if node.op is None or node not in run:

@@ -22,8 +22,8 @@ class Node:
     by it is a topological sort.
     """
 
-    __slots__ = ("__weakref__", "dtype", "index", "inputs", "op", "saved", "shape", "shapes",
-                 "static", "tensor")  # fmt: skip
+    __slots__ = ("__weakref__", "dtype", "hooks", "index", "inputs", "op", "saved", "shape",
+                 "shapes", "static", "tensor")  # fmt: skip
 
     index: int
     op: Primitive | None  # None for a leaf
@@ -34,6 +34,7 @@ class Node:
     shape: tuple[int, ...]
     dtype: Any
     tensor: weakref.ref[Tensor] | None  # whose .grad `backward` fills
+    hooks: dict[int, Any]  # there once one is registered
 
     @staticmethod
     def leaf(tensor: Tensor) -> Node:

@@ -13,6 +13,9 @@ from tinygan.backend import Device, backend_for, backend_of, host_array
 from tinygan.backend.dtypes import get_default_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinygan.autograd.hooks import RemovableHandle
     from tinygan.autograd.node import Node
 
 
@@ -25,13 +28,14 @@ class Tensor:
     methods that compute (`x.sum()`, `x + y`) are the ops of `tinygan.ops`, attached there.
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node", "version")
+    __slots__ = ("__weakref__", "array", "grad", "hooks", "node", "version")
     __array_ufunc__ = None  # so that `ndarray + tensor` asks the tensor
 
     array: Any
     node: Node | None
     grad: Tensor | None
     version: list[Any]
+    hooks: dict[int, Any]  # of a leaf, there once one is registered
 
     def __init__(self, *data: Any, requires_grad: bool = False) -> None:
         """Of the default dtype: uninitialised, from sizes, or a copy of an array or of numbers.
@@ -142,6 +146,15 @@ class Tensor:
         if self.node is None:
             raise RuntimeError("retain_grad: this tensor does not require a gradient")
         self.node.tensor = weakref.ref(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook(g)` with the gradient by this tensor whenever one is computed.
+
+        What it returns, unless None, is what goes on. `handle.remove()` takes the hook off.
+        """
+        from tinygan.autograd.hooks import register_hook
+
+        return register_hook(self, hook)
 
     def backward(
         self,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from itertools import count
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from tinygan.autograd import Tensor
+from tinygan.autograd.hooks import RemovableHandle
 from tinygan.backend import Device, backend_of
 from tinygan.backend.dtypes import float16, float32, float64
 from tinygan.nn.tree import Tree
@@ -21,19 +21,6 @@ class IncompatibleKeys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
-
-
-class RemovableHandle:
-    """Takes a hook off again: `handle = module.register_forward_hook(f)`, `handle.remove()`."""
-
-    _number = count()
-
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
-        self.hooks, self.id = hooks, next(self._number)
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        self.hooks.pop(self.id, None)
 
 
 class Module(Tree):
