@@ -540,6 +540,59 @@ def test_memory_that_a_live_view_looks_into_is_not_changed_while_recording():
     equal(x.grad, [6.0, 6.0])
 
 
+def test_a_part_that_changes_tells_the_whole():
+    x = leaf(1.0, 2.0, 3.0)
+    h = x * 2.0
+    square = h * h
+    part = h[1:]
+    part.mul_(3.0)
+    assert h.version[0] == 1 and part.requires_grad
+    equal(grad(h.sum() + part.sum(), x, retain_graph=True)[0], [2.0, 12.0, 12.0])
+    del part
+    h[0] += x[1]
+    equal(h, [4.0, 12.0, 18.0])
+    equal(grad(h.sum(), x)[0], [2.0, 7.0, 6.0])
+    with pytest.raises(RuntimeError, match="was changed in place"):
+        square.sum().backward()
+    h = x * 2.0
+    first, second = h[:1], h[1:]
+    with pytest.raises(RuntimeError, match="another live tensor looks into"):
+        first.mul_(2.0)
+    del second
+    whole = h.view(3)
+    with pytest.raises(RuntimeError, match="another live tensor looks into"):
+        first.mul_(2.0)
+    del whole
+    first.zero_()
+    equal(h, [0.0, 4.0, 6.0])
+    equal(grad(h.sum(), x)[0], [0.0, 2.0, 2.0])
+
+
+def test_a_part_that_changes_in_a_recorded_function():
+    @tinygan.compile
+    def f(x):
+        h = x * 2.0
+        h[0] += x[1]
+        h[:, 1].mul_(x[:, 0])
+        (g,) = grad((h * h).sum(), [x])
+        return h, g
+
+    for k in range(4):
+        x = wrap(np.array([[1.0, 2.0], [3.0, 4.0 + k]])).requires_grad_()
+        h, g = f(x)
+        y = x.detach()
+        a, b, c, d = y.reshape(-1).tolist()
+        equal(h, [[2 * a + c, (2 * b + d) * a], [2 * c, 2 * d * c]])
+        p, q, r, s = h.reshape(-1).tolist()
+        equal(
+            g,
+            [
+                [4 * p + 2 * q * (2 * b + d), 4 * q * a],
+                [2 * p + 4 * r + 4 * s * d, 2 * q * a + 4 * s * c],
+            ],
+        )
+
+
 # -- recording --------------------------------------------------------------------------------
 
 

@@ -135,6 +135,60 @@ def test_copy_converts(one: str, other: str) -> None:
     same(tinygan.tensor(x).fill_(2), torch.tensor(x).fill_(2), "fill")
 
 
+def _normalized(x: Any, y: Any) -> None:
+    for c in range(3):
+        x[:, c].mul_(0.5).add_(y[c])
+
+
+def _both_rows(x: Any, y: Any) -> None:
+    x[0] *= y
+    x[1] -= x[0] + y
+
+
+def _first_column(x: Any, y: Any) -> None:
+    part = x[:, 0]
+    part *= y[0]
+    part.sin_()
+    del part  # PyTorch would tell it too
+    x *= 2
+
+
+def _last(x: Any, y: Any) -> None:
+    x.narrow(1, 1, 2).add_(y[0])
+    x[..., -1] **= 2
+
+
+PARTS: dict[str, Callable[[Any, Any], None]] = {
+    "denormalize": _normalized,
+    "rows": _both_rows,
+    "column": _first_column,
+    "last": _last,
+    "zero": lambda x, y: x[:, :1].zero_(),
+    "fill": lambda x, y: x[1].fill_(y.sum()),
+    "copy": lambda x, y: x[:, 1:].copy_(y[1:]),
+    "assign to a part": lambda x, y: x[:1].__setitem__((0, slice(0, 2)), y[1:]),
+}
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_that_changes_tells_the_whole(name: str, constant: bool) -> None:
+    def f(lib: Any, x: Any, y: Any) -> Any:
+        h = x.detach() * 2 if constant else x * 2
+        PARTS[name](h, y)
+        return h * y + x
+
+    compare(f, X, Y)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_a_leaf_are_refused(name: str) -> None:
+    for lib in (tinygan, torch):
+        x = lib.tensor(X.tolist(), requires_grad=True)
+        with pytest.raises(RuntimeError, match="leaf"):
+            PARTS[name](x, lib.tensor(Y.tolist()))
+
+
 def test_views_share_what_is_written() -> None:
     for lib in (tinygan, torch):
         x = lib.zeros(2, 3)

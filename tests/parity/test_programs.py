@@ -22,6 +22,11 @@ def assigned(x, y):
     return x
 
 
+def added(x, y):
+    x[0] += y[1]
+    return x
+
+
 STEPS = {
     "mul": lambda x, y, f: x * y,
     "add": lambda x, y, f: x + y,
@@ -43,6 +48,9 @@ STEPS = {
     "fill_": lambda x, y, f: x.fill_(f),
     "copy_": lambda x, y, f: x.copy_(y),
     "assign": lambda x, y, f: assigned(x, y),
+    "add to a part": lambda x, y, f: added(x, y),
+    "change parts": lambda x, y, f: (x[:, 0].mul_(f).add_(y[0]), x[1:].sin_(), x)[-1],
+    "zero a part": lambda x, y, f: (x[1, :1].zero_(), x)[-1],
 }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygan.autograd.mode import state
 from tinygan.autograd.tensor import Tensor
 from tinygan.autograd.trace import assign, perform
 from tinygan.backend.dtypes import can_store
+
+if TYPE_CHECKING:
+    from tinygan.autograd.primitive import Primitive
 
 
 def change(x: Tensor, result: Tensor) -> Tensor:
@@ -23,9 +26,11 @@ def change(x: Tensor, result: Tensor) -> Tensor:
         raise RuntimeError(
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )
-    may_change(x, result.node is not None or x.node is not None)
+    part = may_change(x, result.node is not None or x.node is not None)
     store(x, ..., result.array)
     if state.recording:
+        if part is not None:
+            part.tell(result)
         x.node = result.node  # None if a constant was written: no gradient flows any more
     return x
 
@@ -43,27 +48,68 @@ def store(x: Tensor, key: Any, value: Any) -> None:
         ) from None
 
 
-def may_change(x: Tensor, recorded: bool) -> None:
-    """Refuse the in-place changes after which a gradient would be wrong."""
+class Part(weakref.ref[Tensor]):
+    """A view that is a part of a tensor, with the op that puts another value in its place."""
+
+    __slots__ = ("base", "put", "static")
+
+    base: weakref.ref[Tensor]
+    put: Primitive
+    static: dict[str, Any]
+
+    def tell(self, value: Tensor) -> None:
+        """Let the tensor be what `put` makes of it and the value, whose numbers it holds by now."""
+        base = self.base()
+        if base is not None and (base.node is not None or value.node is not None):
+            self.put.record((base, value), [base.array, value.array], self.static, base)
+
+
+def may_change(x: Tensor, recorded: bool) -> Part | None:
+    """Refuse the in-place changes after which a gradient would be wrong.
+
+    Where x is a part of the only other tensor that looks into this memory, it is returned as such.
+    """
     if not state.recording:
-        return
+        return None
+    _refuse_leaf(x)
+    if not recorded:
+        return None
+    own, others = None, list[Tensor]()
+    for seen in x.version[1:]:
+        other = seen()
+        if other is x:
+            own = seen
+        elif other is not None:
+            others.append(other)
+    if not others:
+        return None
+    if isinstance(own, Part) and len(others) == 1 and own.base() is others[0]:
+        _refuse_leaf(others[0])
+        return own
+    raise RuntimeError(
+        "memory that another live tensor looks into is changed in place while gradients are "
+        "recorded, and that tensor would not know of it; assign through the tensor that owns "
+        "it, as in base[index] = value, or work out of place"
+    )
+
+
+def _refuse_leaf(x: Tensor) -> None:
     if x.node is not None and x.node.op is None:
         raise RuntimeError(
             "a leaf tensor that requires a gradient is changed in place; do it under "
             "tinygan.no_grad(), or on x.data"
         )
-    if recorded and any(view() is not x and view() is not None for view in x.version[1:]):
-        raise RuntimeError(
-            "memory that another live tensor looks into is changed in place while gradients are "
-            "recorded, and that tensor would not know of it; assign through the tensor that owns "
-            "it, as in base[index] = value, or work out of place"
-        )
 
 
-def share(version: list[Any], x: Tensor, view: Tensor) -> None:
+def share(version: list[Any], x: Tensor, view: Tensor, op: Primitive, static: Any) -> None:
     """Note that `x` and `view` look into the same memory, and forget the tensors that are gone."""
     if len(version) == 1:
         version.append(weakref.ref(x))
     elif len(version) & (len(version) - 1) == 0:  # now and then: at 2, 4, 8, ...
         version[1:] = [seen for seen in version[1:] if seen() is not None]
-    version.append(weakref.ref(view))
+    if op.put is None:
+        version.append(weakref.ref(view))
+    else:
+        part = Part(view)
+        part.base, part.put, part.static = weakref.ref(x), op.put, static
+        version.append(part)

@@ -110,6 +110,7 @@ class Primitive:
         self.joint: Rule | None = None
         self.saves: frozenset[int] = frozenset()
         self.saves_output = False
+        self.put: Primitive | None = None  # of a view: (x, value) -> x with the value in its place
         self.kernels = Kernels()
         if self.name in REGISTRY:
             raise ValueError(f"an op named {self.name!r} is registered already")
@@ -179,13 +180,13 @@ class Primitive:
             if y is x or (base is not None and (base is x or base is x.base)):
                 version = args[0].version
                 result = wrap(y, None, version)
-                share(version, args[0], result)
+                share(version, args[0], result, self, static)
             else:
                 result = wrap(y)
         else:
             result = wrap(y)
         if recorded and state.recording and self.rules:
-            self._record(args, arrays, static, result)
+            self.record(args, arrays, static, result)
         return result
 
     def compute(self, arrays: list[Any], static: dict[str, Any], out: Any = None) -> Any:
@@ -272,9 +273,10 @@ class Primitive:
 
     # -- differentiating ----------------------------------------------------------------------
 
-    def _record(
+    def record(
         self, args: tuple[Any, ...], arrays: list[Any], static: dict[str, Any], result: Tensor
     ) -> None:
+        """Let `result` be what this op made of the arguments, for the walk."""
         y = result.array
         if y.dtype.kind != "f":
             return

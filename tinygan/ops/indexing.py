@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, change, is_grad_enabled, primitive, wrap
-from tinygan.autograd.memory import store
+from tinygan.autograd.memory import may_change, store
 from tinygan.backend import DeviceError, backend_of
 from tinygan.ops.dims import common_shape, dimension, laid_out_like
 from tinygan.ops.keys import Key, parse
@@ -47,6 +47,7 @@ def _slice_set(xp: Any, x: Any, value: Any, *, key: tuple[Any, ...]) -> Any:
 
 
 _slice_set.vjp(x=lambda g, key: _slice_set(g, 0, key), value=lambda g, key: _slice(g, key))
+_slice.put = _slice_set
 for _op in (_slice_grad, _slice_set):
     _op.kernel("cpu", f"tinygan.backend.cpu.rearrange:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.rearrange:{_op.name}")
@@ -241,6 +242,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         return
     parsed = parse(x, key)
     with_arrays = bool(parsed.arrays or parsed.steps)
+    if not with_arrays and _is_there(x, parsed.basic, value):
+        return
     if not recorded and not with_arrays:
         target = _slice(wrap(x.array), parsed.basic)
         value = _fitted(target.array.shape, value)
@@ -261,6 +264,17 @@ def _full_mask(x: Tensor, key: Any, value: Any) -> Tensor | None:
     if isinstance(key, Tensor) and key.array.dtype == np.bool_ and key.array.shape == x.array.shape:
         return key if not isinstance(value, Tensor) or value.array.ndim == 0 else None
     return None
+
+
+def _is_there(x: Tensor, key: tuple[Any, ...], value: Any) -> bool:
+    """Whether the value is what x holds at the key, as in x[key] += y, which changed it there."""
+    if not isinstance(value, Tensor) or value.version is not x.version:
+        return False
+    may_change(x, False)
+    there, given = _slice(wrap(x.array), key).array, value.array
+    address = backend_of(given).address
+    same = there.shape == given.shape and there.strides == given.strides
+    return bool(same and address(there) == address(given))
 
 
 def _fitted(shape: tuple[int, ...], value: Any) -> Any:
