@@ -150,6 +150,22 @@ def test_scripts_from_before_2018_find_what_they_use() -> None:
     assert isinstance(tinygan.cuda.is_available(), bool) and tinygan.cuda.device_count() >= 0
 
 
+def test_scripts_set_switches_and_seed_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tinygan.backends.cudnn, "benchmark", True)
+    tinygan.cuda.manual_seed_all(3)  # nothing, or the GPU's
+    monkeypatch.setattr(tinygan.cuda, "is_available", lambda: True)
+    draws = []
+    for _ in range(2):
+        tinygan.cuda.manual_seed(5)
+        draws.append(tinygan.rand(4, device="cuda").tolist())
+    assert draws[0] == draws[1]
+    tinygan.cuda.manual_seed_all(6)
+    assert tinygan.rand(4, device="cuda").tolist() != draws[0]
+    assert tinygan.numel(tinygan.ones(2, 3)) == 6 and tinygan.pi == np.pi
+    assert tinygan.is_floating_point(tinygan.ones(1))
+    assert not tinygan.is_floating_point(tinygan.arange(2))
+
+
 def test_a_variable_is_a_leaf_of_its_own_over_the_same_memory() -> None:
     weight = tinygan.ones(2, requires_grad=True)
     made = weight * 2

@@ -32,6 +32,7 @@ LEVELS = {
     "metrics": 7,
     "keras": 7,
     "utils": 7,
+    "backends": 7,
     "reproduce": 8,
     "cli": 9,
 }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tinygan.autograd import grad, wrap
+from tinygan.nn import functional as F
 from tinygan.ops import columns, resample
 
 torch = pytest.importorskip("torch")
@@ -46,6 +47,21 @@ TARGETS: list[dict[str, Any]] = [
     dict(scale_factor=(1.3, 2.7), recompute_scale_factor=True),
     dict(scale_factor=(0.6, 1.0)),
 ]
+
+
+@pytest.mark.parametrize("name", ["upsample", "upsample_nearest", "upsample_bilinear"])
+def test_the_old_names_of_interpolate(name: str) -> None:
+    x = random.standard_normal((2, 3, 4, 5)).astype("f4")
+    calls: list[Any] = [{"scale_factor": 2}, {"size": (7, 3)}, {"size": 6}]
+    if name == "upsample":
+        calls += [{"scale_factor": 3, "mode": "bilinear"},
+                  {"size": 8, "mode": "bilinear", "align_corners": True}]  # fmt: skip
+    for options in calls:
+        with pytest.warns(UserWarning, match="deprecated"):
+            expected = getattr(torch.nn.functional, name)(torch.tensor(x), **options)
+        with pytest.warns(UserWarning, match=f"F.{name} is the old name of F.interpolate"):
+            y = getattr(F, name)(wrap(x), **options)
+        np.testing.assert_allclose(y.numpy(), expected.numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

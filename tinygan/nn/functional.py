@@ -114,6 +114,9 @@ __all__ = [
     "softplus",
     "tanh",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
 
 
@@ -190,3 +193,29 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """<x1, x2> / (max(|x1|, eps) max(|x2|, eps)) along `dim`."""
     lengths = [x.norm(2, dim).clamp(min=eps) for x in (x1, x2)]
     return (x1 * x2).sum(dim) / (lengths[0] * lengths[1])
+
+
+def upsample(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """`interpolate` under its old name, and warns of it, as PyTorch does."""
+    return _old_upsample("upsample", input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate`, nearest, under its old name."""
+    return _old_upsample("upsample_nearest", input, size, scale_factor, "nearest", None)
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate`, bilinear with `align_corners`, under its old name."""
+    return _old_upsample("upsample_bilinear", input, size, scale_factor, "bilinear", True)
+
+
+def _old_upsample(name: str, *args: Any) -> Tensor:
+    warnings.warn(f"F.{name} is the old name of F.interpolate", UserWarning, stacklevel=3)
+    return interpolate(*args)

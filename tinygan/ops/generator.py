@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor, add_to, perform, wrap
 from tinygan.autograd.tensor import to_device
-from tinygan.backend import Backend, Device, backend_for, host_array
+from tinygan.backend import Backend, Device, backend_for, cuda, host_array
 
 __all__ = [
     "Generator",
@@ -100,6 +100,16 @@ def manual_seed(seed: int) -> Generator:
     for generator in _defaults.values():
         generator.manual_seed(_seed)
     return default_generator()
+
+
+def _seed_gpu(seed: int) -> None:
+    """Seed the default generator of the GPU, where there is one."""
+    if cuda.is_available():
+        default_generator("cuda").manual_seed(seed)
+
+
+for _name in ("manual_seed", "manual_seed_all"):  # of tinygan.cuda, for scripts that seed both
+    setattr(cuda, _name, _seed_gpu)
 
 
 def seed() -> int:

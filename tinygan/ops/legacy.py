@@ -33,7 +33,9 @@ __all__ = [
     "IntTensor",
     "LongTensor",
     "ShortTensor",
+    "is_floating_point",
     "is_tensor",
+    "numel",
     "use_deterministic_algorithms",
 ]
 
@@ -99,6 +101,16 @@ def as_type(x: Tensor, dtype: Any = None) -> Any:
 def is_tensor(obj: Any) -> bool:
     """Whether it is a Tensor."""
     return isinstance(obj, Tensor)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether its elements are floating-point numbers."""
+    return input.is_floating_point()
+
+
+def numel(input: Tensor) -> int:
+    """How many elements it has."""
+    return input.numel()
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

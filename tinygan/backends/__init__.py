@@ -1,0 +1,5 @@
+"""Where scripts written for PyTorch look for `backends.cudnn`."""
+
+from tinygan.backends import cudnn
+
+__all__ = ["cudnn"]
