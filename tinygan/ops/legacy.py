@@ -35,7 +35,6 @@ __all__ = [
     "ShortTensor",
     "is_floating_point",
     "is_tensor",
-    "numel",
     "use_deterministic_algorithms",
 ]
 
@@ -106,11 +105,6 @@ def is_tensor(obj: Any) -> bool:
 def is_floating_point(input: Tensor) -> bool:
     """Whether its elements are floating-point numbers."""
     return input.is_floating_point()
-
-
-def numel(input: Tensor) -> int:
-    """How many elements it has."""
-    return input.numel()
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
