@@ -229,9 +229,10 @@ def test_it_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not tinygan.allow_cudnn()
 
 
-def test_the_frontend_alone_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [RuntimeError, OSError])
+def test_the_frontend_alone_is_not_enough(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def backend_version() -> int:
-        raise RuntimeError("Unable to find symbol cudnnGetVersion")
+        raise kind("Unable to find symbol cudnnGetVersion")
 
     monkeypatch.setitem(sys.modules, "cudnn", cudnn_stand_in)
     monkeypatch.setattr(cudnn_stand_in, "backend_version", backend_version)

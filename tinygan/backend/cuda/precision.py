@@ -69,10 +69,10 @@ def _missing() -> str | None:
     """What cuDNN lacks here."""
     if find_spec("cudnn") is None:
         return "cuDNN's frontend is not installed"
-    import cudnn
-
     try:
+        import cudnn
+
         cudnn.backend_version()
-    except RuntimeError as error:  # a symbol that is not there
+    except (ImportError, OSError, RuntimeError) as error:  # a library or a symbol is not there
         return f"cuDNN's frontend is installed, cuDNN itself not found ({error})"
     return None
