@@ -196,17 +196,22 @@ template <int KIND> float of_half(uint16_t half) {
 template <int KIND> unsigned halves(float low, float high) {
     return to_half<KIND>(low) | (unsigned)to_half<KIND>(high) << 16;
 }
-template <int KIND> float product_of_words(unsigned a, unsigned b) {
+template <int KIND> double product_of_words(unsigned a, unsigned b) {
     if (KIND <= 2) {  // of TF32, the other 13 bits of which nobody sees
         float x, y;
         a &= 0xffffe000;
         b &= 0xffffe000;
         std::memcpy(&x, &a, 4);
         std::memcpy(&y, &b, 4);
-        return x * y;
+        return (double)x * y;
     }
-    float low = of_half<KIND>(a & 0xffff) * of_half<KIND>(b & 0xffff);
-    return low + of_half<KIND>(a >> 16) * of_half<KIND>(b >> 16);
+    double low = (double)of_half<KIND>(a & 0xffff) * of_half<KIND>(b & 0xffff);
+    return low + (double)of_half<KIND>(a >> 16) * of_half<KIND>(b >> 16);
+}
+// a sum as tensor cores leave it: cut off, not rounded
+inline float cut_off(double sum) {
+    float y = (float)sum;
+    return std::isfinite(y) && std::fabs(y) > std::fabs(sum) ? std::nextafter(y, 0.0f) : y;
 }
 // mma.sync: d (16, 8) += a (16, 8 words) b (8 words, 8), each thread having 4, 4 and 2 of them
 template <int KIND> void mma_of_words(float* d, const unsigned* a, const unsigned* b) {
@@ -218,9 +223,11 @@ template <int KIND> void mma_of_words(float* d, const unsigned* a, const unsigne
     yield(AT_WARP);
     for (int i = 0; i < 4; i++) {
         int row = own / 4, column = own % 4 * 2 + i % 2;
+        double sum = d[i];
         for (int k = 0; k < 8; k++)
-            d[i] += product_of_words<KIND>(warp[row * 4 + k % 4][k / 4 * 2 + i / 2],
-                                           warp[column * 4 + k % 4][4 + k / 4]);
+            sum += product_of_words<KIND>(warp[row * 4 + k % 4][k / 4 * 2 + i / 2],
+                                          warp[column * 4 + k % 4][4 + k / 4]);
+        d[i] = cut_off(sum);
     }
     yield(AT_WARP);
 }

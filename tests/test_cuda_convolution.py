@@ -118,7 +118,12 @@ def test_results_are_the_references(case: Any, kind: Any, monkeypatch: pytest.Mo
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Every tile that there is, the depth whole and in parts, whatever the shape."""
     tile, parts = request.param
-    monkeypatch.setattr(geometry, "tiling", lambda *sizes: (max(tile, sizes[4] // 8), parts))
+
+    def tiling(*sizes: int) -> tuple[int, int]:
+        small = sizes[4] == 8 or sizes[5] == product.TF32X3
+        return max(tile, product.LARGEST + small), parts
+
+    monkeypatch.setattr(geometry, "tiling", tiling)
     geometry.plan.cache_clear()
     yield
     geometry.plan.cache_clear()

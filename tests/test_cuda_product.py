@@ -80,7 +80,12 @@ def _no_plans() -> Any:
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tile that there is, the depth whole and in parts, whatever the shape."""
     tile, parts = request.param
-    monkeypatch.setattr(product, "tiling", lambda *sizes: (max(tile, sizes[4] // 8), parts))
+
+    def tiling(*sizes: int) -> tuple[int, int]:
+        small = sizes[4] == 8 or sizes[5] == product.TF32X3
+        return max(tile, product.LARGEST + small), parts
+
+    monkeypatch.setattr(product, "tiling", tiling)
 
 
 @pytest.mark.usefixtures("cut")
@@ -296,6 +301,15 @@ def test_three_products_of_tf32_are_as_exact_as_float32(shape: tuple[int, int, i
             assert error.max() < np.abs(to_tf32(x) @ to_tf32(w).T - exact).max() / size.max() / 30
     y = DEVICE.to_host(product.linear(device(x), device(w), device(bias), activation=("relu", 0)))
     np.testing.assert_allclose(y, np.maximum(exact + bias, 0), atol=3e-4)
+
+
+@pytest.mark.usefixtures("tf32x3")
+def test_deep_sums_of_three_products_are_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensor cores cut sums off: of positive numbers, each time a little is lost."""
+    monkeypatch.setattr(product, "tiling", lambda *sizes: (2, 1))
+    x, w = (np.random.default_rng(0).uniform(1, 2, (16, 3000)).astype(np.float32) for _ in "xw")
+    y = DEVICE.to_host(product.matmul(device(x), device(w.T)))
+    np.testing.assert_allclose(y, x.astype(np.float64) @ w.T.astype(np.float64), 2e-6)
 
 
 @pytest.mark.usefixtures("cut", "tf32x3")

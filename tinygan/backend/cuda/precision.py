@@ -27,7 +27,8 @@ def allow_tf32(allowed: Allowed | None = None) -> Allowed:
     from Tensor Cores while surpassing the FP32 theoretical peak performance"). It pays off on GPUs
     whose tensor cores are more than three times as fast as their float32.
 
-    Sums stay float32, but tensor cores cut off what exact sums round. The default, False, is exact
+    Sums stay float32, but tensor cores cut off what exact sums round; for "x3" they add eight
+    products from zero, and the rest is added and rounded without them. The default, False, is exact
     float32. What is set holds from now on; what was recorded before is replayed as it was. Without
     an argument it is only asked. Returns what is allowed.
     """

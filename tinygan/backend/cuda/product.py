@@ -40,7 +40,7 @@ TILES = (
     Tile(32, 32, 128, 4, 75),
     Tile(64, 8, 128, 4, 30),
 )
-LARGEST = 0  # a thread has no registers for its part of it in double precision
+LARGEST = 0  # a thread has no registers for its part in double precision, nor for three products
 
 
 # how factors are rounded, and by what name; the same as in tensor_cores.cuh
@@ -56,10 +56,11 @@ class Tiled:
         tiles = range(len(TILES))
         self._kernels = {
             (single, tensor): Kernel(source, name, (single,), tiles, (tensor,))
-            for tensor in (EXACT, TF32, TF32X3, *ROUNDED.values())
+            for tensor in (EXACT, TF32, *ROUNDED.values())
         }
-        exact = Kernel(source, name, (double,), tiles[LARGEST + 1 :], (EXACT,))
-        self._kernels[double, EXACT] = exact
+        for kind, tensor in ((single, TF32X3), (double, EXACT)):
+            kernel = Kernel(source, name, (kind,), tiles[LARGEST + 1 :], (tensor,))
+            self._kernels[kind, tensor] = kernel
 
     def __getitem__(self, values: tuple[np.dtype[Any], int, int]) -> Launch:
         kind, tile, tensor = values
@@ -127,7 +128,9 @@ def tilings(
     panels = -(-k // _panel(itemsize, tensor))
     found = []
     for number, tile in enumerate(TILES):
-        if (tile.columns <= FEW) != (n <= FEW) or (number == LARGEST and itemsize == 8):
+        if (tile.columns <= FEW) != (n <= FEW):
+            continue
+        if number == LARGEST and (itemsize == 8 or tensor == TF32X3):
             continue
         tiles = batch * -(-m // tile.rows) * -(-n // tile.columns)
         most = max(1, min(MOST_PARTS, panels // LEAST_PANELS, COUNTED // tiles))
