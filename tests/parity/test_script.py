@@ -221,6 +221,114 @@ with torch.no_grad():
 """
 
 
+CLASSES = """
+import itertools
+
+import numpy as np
+import {library} as torch
+import {library}.nn as nn
+from {library}.autograd import Variable, grad
+
+latent, classes, width = 6, 3, 8
+Tensor, LongTensor = torch.DoubleTensor, torch.LongTensor
+
+
+def one_hot(numbers):
+    rows = torch.FloatTensor(len(numbers), classes).fill_(0)
+    return rows.scatter_(1, torch.from_numpy(numbers).unsqueeze(1), 1.0).type(Tensor)
+
+
+class Generator(nn.Module):
+    def __init__(self):
+        super(Generator, self).__init__()
+        self.label = nn.Embedding(classes, latent)
+        self.start = nn.Sequential(nn.Linear(latent + classes, width * 2 * 2, bias=False))
+        self.images = nn.Sequential(
+            nn.BatchNorm2d(width),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(width, width, 3, stride=1, padding=1, bias=False),
+            nn.BatchNorm2d(width, 0.8),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(width, 1, 3, stride=1, padding=1),
+            nn.Tanh(),
+        )
+
+    def forward(self, z, labels, code):
+        out = self.start(torch.cat((torch.mul(self.label(labels), z), code), -1))
+        return self.images(out.view(out.shape[0], width, 2, 2))
+
+
+class Discriminator(nn.Module):
+    def __init__(self):
+        super(Discriminator, self).__init__()
+
+        def block(inside, outside, norm=True):
+            layers = [nn.Conv2d(inside, outside, 3, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+            return layers + [nn.BatchNorm2d(outside, 0.8)] * norm
+
+        self.model = nn.Sequential(*block(1, width, norm=False), *block(width, width))
+        self.real = nn.Sequential(nn.Linear(width * 2 * 2, 1), nn.Sigmoid())
+        self.label = nn.Sequential(nn.Linear(width * 2 * 2, classes), nn.LogSoftmax(dim=1))
+
+    def forward(self, images):
+        out = self.model(images)
+        out = out.view(out.size(0), -1)
+        return self.real(out), self.label(out)
+
+
+netG, netD = Generator().double(), Discriminator().double()
+if start is not None:
+    netG.load_state_dict(start[0])
+    netD.load_state_dict(start[1])
+initial = [{{k: v.clone() for k, v in net.state_dict().items()}} for net in (netG, netD)]
+adversarial, auxiliary = nn.BCELoss(), nn.NLLLoss()
+optimizer_G = torch.optim.Adam(netG.parameters(), lr=1e-3, betas=(0.5, 0.999))
+optimizer_D = torch.optim.Adam(netD.parameters(), lr=1e-3, betas=(0.5, 0.999))
+optimizer_label = torch.optim.Adam(
+    itertools.chain(netG.parameters(), netD.label.parameters()), lr=1e-3
+)
+
+log = []
+for images, labels, noise in batches:
+    n = images.shape[0]
+    valid = Variable(Tensor(n, 1).fill_(1.0), requires_grad=False)
+    fake = Variable(Tensor(n, 1).fill_(0.0), requires_grad=False)
+    real_images = Variable(torch.from_numpy(images).type(Tensor), requires_grad=True)
+    z = Variable(Tensor(noise))
+    wanted = Variable(LongTensor(labels[::-1].copy()))
+
+    generated = netG(z, wanted, one_hot(labels))
+    score, told = netD(generated)
+    g_loss = (adversarial(score, valid) + auxiliary(told, wanted)) / 2
+    real_score, real_told = netD(real_images)
+    fake_score, _ = netD(generated.detach())
+    slope = grad(real_score, real_images, valid, create_graph=True, only_inputs=True)[0]
+    penalty = slope.view(n, -1).pow(2).sum(1) ** (6 / 2)
+    d_loss = adversarial(real_score, valid) + adversarial(fake_score, fake) + penalty.mean()
+    optimizer_G.zero_grad()
+    optimizer_D.zero_grad()
+    g_loss.backward(retain_graph=True, inputs=list(netG.parameters()))
+    d_loss.backward(inputs=list(netD.parameters())[:-2])
+    optimizer_G.step()
+    optimizer_D.step()
+
+    optimizer_label.zero_grad()
+    leaf = Variable(netG(z, wanted, one_hot(labels)), requires_grad=True)
+    label_loss = auxiliary(netD(leaf)[1], wanted)
+    label_loss.backward()
+    optimizer_label.step()
+    for p in netD.parameters():
+        p.data.clamp_(-0.4, 0.4)
+    right = np.mean(np.argmax(told.data.cpu().numpy(), axis=1) == wanted.data.cpu().numpy())
+    log.append([g_loss.item(), d_loss.item(), label_loss.item(), leaf.grad.norm().item(), right])
+
+netG.eval()
+with torch.no_grad():
+    sample = netG(z, wanted, one_hot(labels)).data.cpu().numpy()
+"""
+
+
 def run(script: str, library: str, batches: Any, start: Any) -> Any:
     module = types.ModuleType("script")
     module.__dict__.update(batches=batches, start=start)
@@ -255,6 +363,19 @@ def test_dcgan() -> None:
     assert_same_run(DCGAN, batches)
     weight = run(DCGAN, "tinygan", batches[:1], None).initial[0]["main.0.weight"]
     assert 0.015 < float(weight.std()) < 0.025  # of its own weights_init
+
+
+def test_classes_and_habits_of_before_2018() -> None:
+    random = np.random.default_rng(0)
+    batches = [
+        (
+            random.uniform(-1, 1, (4, 1, 8, 8)).astype(np.float32),
+            random.integers(0, 3, 4),
+            random.standard_normal((4, 6)),
+        )
+        for _ in range(3)
+    ]
+    assert_same_run(CLASSES, batches)
 
 
 def test_wgan_gp() -> None:
