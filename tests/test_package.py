@@ -21,6 +21,7 @@ LEVELS = {
     "autograd": 1,
     "distributed": 2,
     "ops": 3,
+    "distributions": 4,
     "losses": 4,
     "nn": 5,
     "optim": 5,

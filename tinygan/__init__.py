@@ -49,11 +49,11 @@ __version__ = "0.1.0"
 
 
 if _TYPE_CHECKING:
-    from tinygan import amp, backends, data, losses, nn, optim, utils
+    from tinygan import amp, backends, data, distributions, losses, nn, optim, utils
 
 
 def __getattr__(name: str) -> object:
     """The packages above the ops, loaded at first use: the command line's help needs none."""
-    if name in ("amp", "backends", "data", "losses", "nn", "optim", "utils"):
+    if name in ("amp", "backends", "data", "distributions", "losses", "nn", "optim", "utils"):
         return _importlib.import_module(f"tinygan.{name}")
     raise AttributeError(f"module 'tinygan' has no attribute {name!r}")
