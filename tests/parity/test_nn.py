@@ -336,6 +336,35 @@ def test_repr_of_lists() -> None:
     assert repr(build(nn)) == repr(build(torch.nn))
 
 
+def test_distances() -> None:
+    random = np.random.default_rng(0)
+    values = random.standard_normal((2, 3, 4, 5))
+    values[1, 0, 0] = values[0, 0, 0]  # no distance, but for eps
+    ours = [tinygan.tensor(x, requires_grad=True) for x in values]
+    theirs = [torch.tensor(x, requires_grad=True) for x in values]
+    layers: list[tuple[str, dict[str, Any]]] = [
+        ("CosineSimilarity", {}),
+        ("CosineSimilarity", {"dim": -1, "eps": 0.5}),
+        ("PairwiseDistance", {}),
+        ("PairwiseDistance", {"p": 1, "keepdim": True}),
+        ("PairwiseDistance", {"p": 3.0, "eps": 0.1}),
+    ]
+    for name, options in layers:
+        layer, reference = getattr(nn, name)(**options), getattr(torch.nn, name)(**options)
+        assert repr(layer) == repr(reference)
+        y, expected = layer(*ours), reference(*theirs)
+        close(y, expected)
+        for g, h in zip(
+            tinygan.autograd.grad(y.sum(), ours),
+            torch.autograd.grad(expected.sum(), theirs),
+            strict=True,
+        ):
+            assert g is not None
+            close(g, h)
+    G = torch.nn.functional
+    close(F.pairwise_distance(*ours, 1.0), G.pairwise_distance(*theirs, 1.0))
+
+
 def test_functional_with_pytorchs_positions() -> None:
     random = np.random.default_rng(0)
     value = random.standard_normal((3, 4))

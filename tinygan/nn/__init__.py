@@ -27,6 +27,7 @@ from tinygan.nn.conditional import (
 )
 from tinygan.nn.containers import ModuleDict, ModuleList, ParameterList, Sequential
 from tinygan.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from tinygan.nn.distance import CosineSimilarity, PairwiseDistance
 from tinygan.nn.dropout import Dropout, Dropout1d, Dropout2d
 from tinygan.nn.embedding import Embedding
 from tinygan.nn.functional_call import functional_call
@@ -109,6 +110,7 @@ __all__ = [
     "Conv2d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
@@ -139,6 +141,7 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "ParameterList",
     "PixelShuffle",

@@ -83,6 +83,7 @@ __all__ = [
     "gelu",
     "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardtanh",
     "huber_loss",
     "instance_norm",
@@ -101,6 +102,7 @@ __all__ = [
     "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",
     "prelu",
@@ -193,6 +195,30 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """<x1, x2> / (max(|x1|, eps) max(|x2|, eps)) along `dim`."""
     lengths = [x.norm(2, dim).clamp(min=eps) for x in (x1, x2)]
     return (x1 * x2).sum(dim) / (lengths[0] * lengths[1])
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """|x1 - x2 + eps|_p along the last dimension."""
+    distance: Tensor = (x1 - x2 + eps).norm(p, -1, keepdim)
+    return distance
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, *, dim: int = -1) -> Tensor:
+    """softmax((logits + g) / tau) along `dim`, g = -log(-log u), u uniform in [0, 1).
+
+    A sample of classes with these logits, that a gradient flows through, and the closer to one 1
+    among zeros the smaller `tau` is. With `hard` it is that, and its gradient the soft one's.
+    Source: Jang et al., "Categorical reparameterization with Gumbel-softmax", 2017, section 2.
+    """
+    u = ops.rand_like(logits.detach())
+    soft: Tensor = ops.softmax((logits - (-(u.log())).log()) / tau, dim)
+    if not hard:
+        return soft
+    best = soft.detach().argmax(dim, True)
+    chosen = ops.zeros_like(soft).scatter(dim, best, 1.0)
+    return chosen - soft.detach() + soft
 
 
 def upsample(
