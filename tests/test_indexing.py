@@ -343,7 +343,8 @@ def test_what_comes_from_the_host_indexes_any_device(device):
 
 ERRORS = [
     (lambda x: x[::-1], ValueError, r"the step of a slice must be positive, got -1; use flip\(\)"),
-    (lambda x: x[0, 0, 0], IndexError, r"index: 3 indices for a tensor of shape \(3, 4\)"),
+    (lambda x: x[0, 0, 0], IndexError, r"index: 3 indices for a tensor of shape \(3, 4\)$"),
+    (lambda x: x.sum().data[0], IndexError, r"of shape \(\); x\.item\(\) is its number"),
     (lambda x: x[..., ...], IndexError, "only one ellipsis"),
     (lambda x: x[0.5], TypeError, "expected integers, slices, .* got float"),
     (lambda x: x[[0.5]], TypeError, "expected integers or booleans, got a tensor of float64"),

@@ -40,7 +40,8 @@ def parse(x: Tensor, key: Any) -> Key:
     items = tuple([item if isinstance(item, _BASIC) else _plain(x, item) for item in items])
     used = sum([_consumes(item) for item in items])
     if used > len(shape):
-        raise IndexError(f"index: {used} indices for a tensor of shape {shape}")
+        hint = "" if shape else "; x.item() is its number, which scripts from before 2018 ask x[0]"
+        raise IndexError(f"index: {used} indices for a tensor of shape {shape}{hint}")
     for item in items:
         if item is None:
             basic.append(None)
