@@ -38,7 +38,19 @@ def test_bilinear_keeps_constants_and_within_the_image_planes(
     np.testing.assert_allclose(y.numpy()[0, 0], expected, atol=1e-14)
 
 
-@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "area"])
+def test_bicubic_weighs_four_pixels_and_overshoots_edges() -> None:
+    """A quarter of a pixel to the right of pixel 3, and to the left of pixel 4."""
+    weights = np.array([-0.10546875, 0.87890625, 0.26171875, -0.03515625])  # of Keys, a = -3/4
+    y = interpolate(wrap(np.eye(8)[:, None, None]), size=(1, 16), mode="bicubic").numpy()
+    np.testing.assert_allclose(y[:, 0, 0, 7], np.r_[0, 0, weights, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(y[:, 0, 0, 8], np.r_[0, 0, weights[::-1], 0, 0], atol=1e-15)
+    np.testing.assert_allclose(y.sum(0), 1, atol=1e-14)
+    edge = wrap(np.repeat([0.0, 1.0], 4)[None, None, None])
+    y = interpolate(edge, size=(1, 16), mode="bicubic").numpy()
+    assert y.min() < -0.05 and y.max() > 1.05
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic", "area"])
 def test_the_same_size_is_the_identity(mode: str) -> None:
     x = random.standard_normal((2, 3, 4, 5))
     np.testing.assert_allclose(interpolate(wrap(x), size=(4, 5), mode=mode).numpy(), x)

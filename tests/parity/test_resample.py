@@ -65,11 +65,11 @@ def test_the_old_names_of_interpolate(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "area"])
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic", "area"])
 def test_interpolate_images(mode: str, dtype: Any) -> None:
     for size, target in product([(7, 7), (8, 5), (2, 9), (4, 2)], TARGETS):
         both("interpolate", (2, 3, *size), dtype, mode=mode, **target)
-        if mode == "bilinear":
+        if mode.startswith("bi"):
             both("interpolate", (2, 1, *size), dtype, mode=mode, align_corners=True, **target)
 
 

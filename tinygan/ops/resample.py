@@ -20,6 +20,7 @@ __all__ = ["fir_resample", "interpolate", "pixel_shuffle", "pixel_unshuffle"]
 _DIMS = {
     "linear": (1,),
     "bilinear": (2,),
+    "bicubic": (2,),
     "nearest": (1, 2),
     "nearest-exact": (1, 2),
     "area": (1, 2),
@@ -37,10 +38,12 @@ def interpolate(
     """(N, C, H, W) -> (N, C, H', W') or (N, C, L) -> (N, C, L'), resampled.
 
     The target is `size`, or floor(size * scale_factor). `mode` is nearest, nearest-exact, linear
-    (one dimension), bilinear (two) or area (means). Target pixel i stands at (i + 1/2) H / H' - 1/2
-    of the source, with `align_corners` (linear modes) at i (H - 1) / (H' - 1); nearest takes
-    floor(i H / H'). A given scale_factor is used for H' / H unless `recompute_scale_factor`.
-    Where H' = H nothing changes.
+    (one dimension), bilinear, bicubic (two) or area (means). Target pixel i stands at
+    (i + 1/2) H / H' - 1/2 of the source, with `align_corners` (linear modes and bicubic) at
+    i (H - 1) / (H' - 1); nearest takes floor(i H / H'). A given scale_factor is used for H' / H
+    unless `recompute_scale_factor`. Where H' = H nothing changes, but by bicubic with a factor
+    given that is not 1. Bicubic may leave the range of its input; its weights are those of Keys,
+    "Cubic convolution interpolation for digital image processing", 1981, with a = -3/4.
     """
     op, dims = "interpolate", input.ndim - 2
     if mode not in _DIMS:
@@ -51,8 +54,11 @@ def interpolate(
             f"{op}: mode {mode!r} needs an input with {expected} dimensions, got shape "
             f"{tuple(input.shape)}"
         )
-    if align_corners is not None and "linear" not in mode:
-        raise ValueError(f"{op}: align_corners is for the linear modes, not for {mode!r}")
+    smooth = "linear" in mode or mode == "bicubic"
+    if align_corners is not None and not smooth:
+        raise ValueError(
+            f"{op}: align_corners is for the linear modes and bicubic, not for {mode!r}"
+        )
     source = tuple(input.shape[2:])
     target, scales = _target(source, size, scale_factor)
     if recompute_scale_factor:
@@ -68,8 +74,9 @@ def interpolate(
     if mode.startswith("nearest"):
         y = _resample_nearest(x, target, scales, mode == "nearest-exact")
         return of_images(input, y, dims)
+    matrix = _cubic if mode == "bicubic" else _linear
     rows, columns = (
-        constant(x, _linear, *axis, bool(align_corners), x.dtype)
+        constant(x, matrix, *axis, bool(align_corners), x.dtype)
         for axis in zip(x.shape[2:], target, scales, strict=True)
     )
     return of_images(input, _separable(x, rows, columns), dims)
@@ -146,18 +153,25 @@ def _nearest(
     return matrix
 
 
+def _places(
+    source: int, target: int, factor: float | None, align_corners: bool, dtype: np.dtype[Any]
+) -> np.ndarray:
+    """Where the target pixels stand in the source, computed in `dtype`."""
+    real, i = dtype.type, np.arange(target, dtype=dtype)
+    if align_corners:
+        return i * (real(source - 1) / real(target - 1) if target > 1 else real(0))
+    half = real(0.5)
+    return (i + half) * real(_ratio(source, target, factor)) - half
+
+
 def _linear(
     source: int, target: int, factor: float | None, align_corners: bool, dtype: np.dtype[Any]
 ) -> np.ndarray:
     """The matrix (target, source) of linear interpolation, computed in `dtype`."""
     if target == source:
         return np.eye(source)
-    real, i = dtype.type, np.arange(target, dtype=dtype)
-    if align_corners:
-        place = i * (real(source - 1) / real(target - 1) if target > 1 else real(0))
-    else:
-        half = real(0.5)
-        place = np.maximum((i + half) * real(_ratio(source, target, factor)) - half, real(0))
+    real = dtype.type
+    place = np.maximum(_places(source, target, factor, align_corners, dtype), real(0))
     low = np.minimum(place.astype(np.int64), source - 1)
     high = np.minimum(low + 1, source - 1)
     fraction = np.clip(place - low.astype(dtype), real(0), real(1))
@@ -165,6 +179,22 @@ def _linear(
     rows = np.arange(target)
     matrix[rows, low] = 1 - fraction
     matrix[rows, high] += fraction
+    return matrix
+
+
+def _cubic(
+    source: int, target: int, factor: float | None, align_corners: bool, dtype: np.dtype[Any]
+) -> np.ndarray:
+    """The matrix (target, source) of cubic convolution of four pixels, computed in `dtype`."""
+    place = _places(source, target, factor, align_corners, dtype)
+    low = np.floor(place)
+    matrix = np.zeros((target, source), dtype)
+    for k in (-1, 0, 1, 2):
+        d, a = np.abs(place - (low + dtype.type(k))), dtype.type(-0.75)
+        near = ((a + 2) * d - (a + 3)) * d * d + 1
+        far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+        index = np.clip(low.astype(np.int64) + k, 0, source - 1)
+        np.add.at(matrix, (np.arange(target), index), np.where(d <= 1, near, far))
     return matrix
 
 

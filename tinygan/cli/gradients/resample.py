@@ -8,7 +8,10 @@ from tinygan.ops.columns import fold, unfold
 from tinygan.ops.resample import fir_resample, interpolate, pixel_shuffle, pixel_unshuffle
 
 _image = normal(2, 3, 3, 4)
-for _mode, _align_corners in (("bilinear", False), ("bilinear", True), ("nearest", None)):
+for _mode, _align_corners in (
+    *(("bilinear", False), ("bilinear", True)),
+    *(("bicubic", False), ("bicubic", True), ("nearest", None)),
+):
     for _options in ({"size": (5, 3)}, {"scale_factor": 2}, {"scale_factor": (0.7, 1.5)}):
         row(
             "interpolate",
