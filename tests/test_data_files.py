@@ -104,6 +104,12 @@ def test_devices(tmp_path: Path, device: str) -> None:
     moved = load(tmp_path / "x", map_location=device)
     assert moved["list"][0].device.type == device
     np.testing.assert_array_equal(moved["x"].cpu().numpy(), x.cpu().numpy())
+    for file in ({"x": x}, {"x": x, "list": [x]}):
+        save(file, tmp_path / "x")
+        kept = load(tmp_path / "x", map_location=lambda storage, loc: storage, weights_only=True)
+        moved = load(tmp_path / "x", lambda storage, loc: storage.to(device), weights_only=False)
+        assert kept["x"].device.type == "cpu" and moved["x"].device.type == device
+        np.testing.assert_array_equal(kept["x"].numpy(), x.cpu().numpy())
 
 
 def test_what_cannot_be_saved(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,19 +33,33 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
     save_arrays(arrays, f, {} if flat else {_TREE: tree})
 
 
-def load(f: str | os.PathLike[str], map_location: str | Device | None = None) -> Any:
+def load(
+    f: str | os.PathLike[str],
+    map_location: str | Device | Callable[[Tensor, str], Tensor] | None = None,
+    *,
+    weights_only: bool = True,
+) -> Any:
     """Read what `save` wrote, or any safetensors file; tensors go to `map_location` (the CPU).
 
-    Raises FileError, which names the file, where it is missing, truncated or corrupt.
+    It may be a function of a tensor and "cpu", where it is, as in lambda storage, loc: storage.
+    No file runs code here, so `weights_only` changes nothing. Raises FileError, which names the
+    file, where it is missing, truncated or corrupt.
     """
     arrays, notes = load_arrays(f)
-    backend = backend_for("cpu" if map_location is None else map_location)
+    place = _placing(map_location)
     if _TREE not in notes:
-        return {name: wrap(backend.from_host(array)) for name, array in arrays.items()}
+        return {name: wrap(place(array)) for name, array in arrays.items()}
     try:
-        return _nest(notes[_TREE], arrays, backend.from_host)
+        return _nest(notes[_TREE], arrays, place)
     except (KeyError, TypeError, IndexError) as error:
         raise FileError(f"{f}: its header does not describe its tensors ({error!r})") from error
+
+
+def _placing(location: Any) -> Callable[[np.ndarray], Any]:
+    """What brings an array of the host to where `map_location` says."""
+    if callable(location):
+        return lambda array: location(wrap(array), "cpu").array
+    return backend_for("cpu" if location is None else location).from_host
 
 
 def _flatten(value: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]) -> Any:
