@@ -379,3 +379,21 @@ def test_functional_with_pytorchs_positions() -> None:
     close(F.softmax(x, dim=1), G.softmax(z, dim=1))
     F.relu(x, True)
     close(x, z.clamp(min=0))
+
+
+def test_data_parallel() -> None:
+    ours, theirs = (
+        lib.DataParallel(lib.Sequential(lib.Linear(3, 4), lib.BatchNorm1d(4)))
+        for lib in (nn, torch.nn)
+    )
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict({k: tinygan.from_numpy(v.numpy()) for k, v in theirs.state_dict().items()})
+    x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    expected = theirs(torch.tensor(x)).detach().numpy()
+    y = ours(input=tinygan.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(y, expected, atol=1e-6)
+    assert [n for n, _ in ours.named_modules()] == [n for n, _ in theirs.named_modules()]
+    assert not ours.eval().module[1].training
+    nn.DataParallel(nn.Linear(1, 1), device_ids=[0])
+    with pytest.raises(ValueError, match="got 2 devices, expected one"):
+        nn.DataParallel(nn.Linear(1, 1), device_ids=range(2))

@@ -64,6 +64,7 @@ from tinygan.nn.padding import (
     ZeroPad1d,
     ZeroPad2d,
 )
+from tinygan.nn.parallel import DataParallel
 from tinygan.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -112,6 +113,7 @@ __all__ = [
     "ConvTranspose2d",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",

@@ -132,6 +132,7 @@ layer(lambda: nn.Softmax(1), vectors)
 layer(lambda: nn.LogSoftmax(1), vectors)
 
 layer(lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1)), vectors)
+layer(lambda: nn.DataParallel(nn.Linear(4, 3)), vectors)
 layer(lambda: nn.utils.spectral_norm(nn.Linear(4, 3)), vectors, training=False)
 layer(lambda: nn.utils.spectral_norm(nn.Conv2d(4, 2, 3)), image, training=False)
 
