@@ -152,6 +152,7 @@ def test_scripts_from_before_2018_find_what_they_use() -> None:
 
 def test_scripts_set_switches_and_seed_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tinygan.backends.cudnn, "benchmark", True)
+    assert not tinygan.backends.mps.is_available()
     tinygan.cuda.manual_seed_all(3)  # nothing, or the GPU's
     monkeypatch.setattr(tinygan.cuda, "is_available", lambda: True)
     draws = []

@@ -1,5 +1,5 @@
-"""Where scripts written for PyTorch look for `backends.cudnn`."""
+"""Where scripts written for PyTorch look for `backends.cudnn` and `backends.mps`."""
 
-from tinygan.backends import cudnn
+from tinygan.backends import cudnn, mps
 
-__all__ = ["cudnn"]
+__all__ = ["cudnn", "mps"]
