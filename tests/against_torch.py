@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -67,3 +68,27 @@ def compare(f: Callable[..., Any], *arrays: Any, order: int = 2, seed: int = 0) 
             if g.requires_grad and h.requires_grad:
                 ys.append(g)
                 us.append(h)
+
+
+def run_script(script: str, library: str, batches: Any, start: Any) -> Any:
+    """The module that a script leaves, with its imports from a library."""
+    module = types.ModuleType("script")
+    module.__dict__.update(batches=batches, start=start)
+    exec(compile(script.format(library=library), "script.py", "exec"), module.__dict__)
+    return module
+
+
+def assert_same_run(script: str, batches: Any) -> None:
+    """Both libraries log the same, and end with the same weights and the same sample."""
+    reference = run_script(script, "torch", batches, None)
+    ours = run_script(script, "tinygan", batches, reference.initial)
+    np.testing.assert_allclose(ours.log, reference.log, rtol=1e-4)
+    assert len(ours.log) == 3
+    for net in ("netG", "netD"):
+        mine, yours = getattr(ours, net).state_dict(), getattr(reference, net).state_dict()
+        assert list(mine) == list(yours)
+        for name, value in yours.items():
+            np.testing.assert_allclose(
+                mine[name].numpy(), value.numpy(), rtol=1e-4, atol=1e-5, err_msg=name
+            )
+    np.testing.assert_allclose(ours.sample, reference.sample, rtol=1e-3, atol=1e-4)

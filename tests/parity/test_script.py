@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import types
-from typing import Any
-
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+
+from against_torch import assert_same_run, run_script
 
 DCGAN = """
 import {library} as torch
@@ -329,28 +328,6 @@ with torch.no_grad():
 """
 
 
-def run(script: str, library: str, batches: Any, start: Any) -> Any:
-    module = types.ModuleType("script")
-    module.__dict__.update(batches=batches, start=start)
-    exec(compile(script.format(library=library), "script.py", "exec"), module.__dict__)
-    return module
-
-
-def assert_same_run(script: str, batches: Any) -> None:
-    reference = run(script, "torch", batches, None)
-    ours = run(script, "tinygan", batches, reference.initial)
-    np.testing.assert_allclose(ours.log, reference.log, rtol=1e-4)
-    assert len(ours.log) == 3
-    for net in ("netG", "netD"):
-        mine, yours = getattr(ours, net).state_dict(), getattr(reference, net).state_dict()
-        assert list(mine) == list(yours)
-        for name, value in yours.items():
-            np.testing.assert_allclose(
-                mine[name].numpy(), value.numpy(), rtol=1e-4, atol=1e-5, err_msg=name
-            )
-    np.testing.assert_allclose(ours.sample, reference.sample, rtol=1e-3, atol=1e-4)
-
-
 def test_dcgan() -> None:
     random = np.random.default_rng(0)
     batches = [
@@ -361,7 +338,7 @@ def test_dcgan() -> None:
         for _ in range(3)
     ]
     assert_same_run(DCGAN, batches)
-    weight = run(DCGAN, "tinygan", batches[:1], None).initial[0]["main.0.weight"]
+    weight = run_script(DCGAN, "tinygan", batches[:1], None).initial[0]["main.0.weight"]
     assert 0.015 < float(weight.std()) < 0.025  # of its own weights_init
 
 
