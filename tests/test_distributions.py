@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import tinygan
-from tinygan.distributions import Bernoulli, Categorical, Normal, Uniform
+from tinygan.distributions import Bernoulli, Categorical, Normal, OneHotCategorical, Uniform
 
 
 def test_draws_have_the_moments_of_their_distribution(device: str) -> None:
@@ -29,7 +29,16 @@ def test_classes_come_as_often_as_they_should(device: str) -> None:
         np.testing.assert_allclose(counts, probs[row], atol=0.02)
 
 
+def test_unit_vectors_are_classes() -> None:
+    tinygan.manual_seed(0)
+    p = OneHotCategorical(tinygan.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 2.0]]))
+    x = p.sample((4,))
+    assert x.dtype == tinygan.float32 and x.shape == (4, 2, 3)
+    assert (x == tinygan.tensor([[0, 1, 0], [0, 0, 1]])).all().item()
+
+
 def test_gradients_flow_through_draws() -> None:
+    tinygan.manual_seed(0)
     loc = tinygan.tensor([1.0, 2.0], requires_grad=True)
     scale = tinygan.tensor([0.5, 1.5], requires_grad=True)
     for p in (Normal(loc, scale), Uniform(loc, loc + scale)):
@@ -38,7 +47,7 @@ def test_gradients_flow_through_draws() -> None:
         x.sum().backward()
         assert loc.grad.tolist() == [7, 7]
         z = (x - loc) / scale
-        np.testing.assert_allclose(scale.grad.numpy(), z.detach().sum(0).numpy(), rtol=1e-5)
+        np.testing.assert_allclose(scale.grad.numpy(), z.detach().sum(0).numpy(), atol=1e-5)
         assert not p.sample().requires_grad
 
 

@@ -79,6 +79,24 @@ def test_glu(dim: int) -> None:
             lib.nn.functional.glu(lib.ones(4, 2), 2)
 
 
+@pytest.mark.parametrize("inplace", [False, True])
+def test_rrelu(inplace: bool) -> None:
+    ours, theirs = tinygan.nn.RReLU(0.1, 0.3, inplace), torch.nn.RReLU(0.1, 0.3, inplace)
+    assert repr(ours) == repr(theirs)
+    compare(lambda lib, x: (ours if lib is tinygan else theirs).eval()(x * 1), X[X != 0])
+    for lib, layer in ((tinygan, ours.train()), (torch, theirs.train())):
+        x = lib.linspace(-2, 2, 2000, requires_grad=True)
+        y = layer(x * 1)
+        y.sum().backward()
+        slopes, negative = np.asarray((y / x).detach()), np.asarray(x.detach()) < 0
+        assert (slopes[~negative] == 1).all()
+        assert slopes[negative].min() >= 0.1 - 1e-6 and slopes[negative].max() <= 0.3 + 1e-6
+        assert abs(slopes[negative].mean() - 0.2) < 0.01 and slopes[negative].std() > 0.05
+        np.testing.assert_allclose(np.asarray(x.grad), slopes, rtol=1e-5)
+        with pytest.raises(RuntimeError, match=r"lower|Lower"):
+            lib.nn.functional.rrelu(lib.ones(3), 0.5, 0.1, True)
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2, 2), (4, 3, 5)])
 def test_prelu(shape: tuple[int, ...]) -> None:
     random = np.random.default_rng(0)

@@ -28,13 +28,16 @@ OF_ONE: dict[str, Callable[..., Any]] = {
     "Bernoulli probs": lambda d, a, b: d.Bernoulli(a.sigmoid()),
     "Categorical logits": lambda d, a, b: d.Categorical(logits=a),
     "Categorical probs": lambda d, a, b: d.Categorical(a.exp()),
+    "OneHotCategorical logits": lambda d, a, b: d.OneHotCategorical(logits=a),
 }
 
 
 @pytest.mark.parametrize("name", OF_ONE)
 def test_densities_and_moments(name: str) -> None:
-    discrete = name[0] in "BC"
+    discrete, classes = name[0] in "BCO", name[0] in "CO"
     value = random.integers(0, 2, (4,) if name[0] == "C" else (4, 3)) if discrete else X
+    if name[0] == "O":
+        value = np.eye(3)[[0, 2, 1, 2]]
 
     def properties(lib: Any, a: Any, b: Any) -> list[Any]:
         p = OF_ONE[name](lib.distributions, a, b)
@@ -46,7 +49,7 @@ def test_densities_and_moments(name: str) -> None:
             result.append(p.cdf(at))
         if discrete:
             result += [p.probs, p.logits]
-        assert tuple(p.batch_shape) == ((4,) if name[0] == "C" else (4, 3))
+        assert tuple(p.batch_shape) == ((4,) if classes else (4, 3))
         return result
 
     compare(properties, LOC[0], LOGITS[0])

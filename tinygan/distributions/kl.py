@@ -11,6 +11,7 @@ from tinygan.distributions.bernoulli import Bernoulli
 from tinygan.distributions.categorical import Categorical
 from tinygan.distributions.distribution import Distribution
 from tinygan.distributions.normal import Normal
+from tinygan.distributions.one_hot_categorical import OneHotCategorical
 from tinygan.distributions.uniform import Uniform
 from tinygan.ops import softplus, where
 
@@ -34,7 +35,7 @@ def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
     return ones + (1 - p.probs) * (softplus(q.logits) - softplus(p.logits))
 
 
-def _categorical(p: Categorical, q: Categorical) -> Tensor:
+def _categorical(p: Any, q: Any) -> Tensor:
     """sum_i p_i (log p_i - log q_i)."""
     return (p.probs * (p.logits - q.logits)).sum(-1)
 
@@ -44,6 +45,7 @@ _KNOWN: dict[type[Distribution], Callable[[Any, Any], Tensor]] = {
     Uniform: _uniform,
     Bernoulli: _bernoulli,
     Categorical: _categorical,
+    OneHotCategorical: _categorical,
 }
 
 

@@ -71,6 +71,20 @@ class LeakyReLU(_Activation):
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
 
+class RReLU(_InPlace):
+    """x where x >= 0, else a x, a from U(lower, upper) in training and its mean otherwise."""
+
+    options = ("lower", "upper")
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+
 class ELU(_Activation):
     """x where x > 0, else alpha (e^x - 1)."""
 

@@ -108,6 +108,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "sigmoid",
     "silu",
@@ -135,6 +136,26 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where x > 0, else negative_slope x."""
     return _placed(input, ops.leaky_relu(input, negative_slope), inplace)
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """x where x >= 0, else a x, a from U(lower, upper) in training and its mean otherwise.
+
+    Source: Xu et al. (2015).
+    """
+    if lower > upper:
+        raise RuntimeError(f"rrelu: expected lower <= upper, got {lower} and {upper}")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    x = input.clone() if inplace else input
+    slopes = lower + (upper - lower) * ops.rand_like(x)
+    return _placed(input, ops.where(x < 0, slopes * x, x), inplace)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
