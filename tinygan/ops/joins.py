@@ -11,7 +11,18 @@ from tinygan.ops.dims import dimension, takes_axis
 from tinygan.ops.indexing import narrow
 from tinygan.ops.shape import expand, reshape, unsqueeze
 
-__all__ = ["cat", "chunk", "concat", "concatenate", "meshgrid", "split", "stack", "unbind"]
+__all__ = [
+    "cat",
+    "chunk",
+    "concat",
+    "concatenate",
+    "hstack",
+    "meshgrid",
+    "split",
+    "stack",
+    "unbind",
+    "vstack",
+]
 
 
 @primitive
@@ -71,6 +82,17 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"{tensors[0].array.shape}; expected equal shapes"
             )
     return cat([unsqueeze(x, dim) for x in tensors], dim)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors side by side: along dimension 1, vectors and numbers along 0."""
+    given = [reshape(x, -1) if not x.array.ndim else x for x in tensors]
+    return cat(given, 0 if given and given[0].array.ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors one under the other: along dimension 0, vectors as rows."""
+    return cat([reshape(x, 1, -1) if x.array.ndim < 2 else x for x in tensors], 0)
 
 
 def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
