@@ -241,6 +241,23 @@ def test_kernels_are_those_that_training_runs(monkeypatch: pytest.MonkeyPatch) -
         assert op.kernels.find("cpu") is KERNELS[op.name]
 
 
+@pytest.mark.parametrize("mean", [0.0, 5.0])
+def test_moments_are_nearly_as_exact_as_their_type(mean: float) -> None:
+    x = (np.random.default_rng(1).standard_normal((8, 24, 24, 64)) + mean).astype(np.float32)
+    exact = x.astype(np.float64).reshape(-1, 64)
+    found, var = running.batch_moments(x.transpose(0, 3, 1, 2))
+    assert np.abs(found - exact.mean(0)).max() < 2e-7 * (1 + mean)
+    np.testing.assert_allclose(var, exact.var(0), rtol=6e-7)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 9, 700])
+def test_what_is_constant_has_no_variance(rows: int) -> None:
+    x = np.full((rows, 1, 1, 21), 0.1, np.float32) * np.arange(21, dtype=np.float32)
+    found, var = running.batch_moments(x.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(found, x[0, 0, 0])
+    np.testing.assert_array_equal(var, 0)
+
+
 @pytest.mark.parametrize("shape", [(64, 1030), (2000, 33), (8, 16, 5, 5)])
 def test_an_activation_is_applied_to_the_same_bits(shape: tuple[int, ...]) -> None:
     x = last(RNG.standard_normal(shape).astype(np.float32))

@@ -15,6 +15,7 @@ from tinygan.backend.cpu.compile import generated
 from tinygan.backend.cpu.emit import Writer, word
 
 WIDE = 4  # vectors in the widest tile
+SEEN = 8  # rows that a shift is made from, a power of 2
 
 
 def _prepared(builder: Any, kind: Any, vectors: int, columns: Any) -> tuple[Writer, Any, Any]:
@@ -51,9 +52,10 @@ def moments_tile(
     sums_step: Any,
     kind: Any,
 ) -> Any:
-    """sums[0] = x[0], sums[1] = sum(x - x[0]), sums[2] = sum((x - x[0])^2), each over the rows.
+    """sums[0] = k, sums[1] = sum(x - k), sums[2] = sum((x - k)^2), each over the rows.
 
-    All are addresses; rows are `step` bytes apart, the three sums `sums_step`.
+    The shift k is near the mean: that of `SEEN` rows, spread over all. All are addresses; rows are
+    `step` bytes apart, the three sums `sums_step`.
     """
     if not isinstance(vectors, types.IntegerLiteral):
         return None
@@ -63,7 +65,22 @@ def moments_tile(
         _, rows, x, step, columns, sums, sums_step, _ = arguments
         write, load, store = _prepared(builder, signature.args[-1], count, columns)
         zeros = ir.Constant(write.vector, [0.0] * write.lanes)
-        shift = load(write.floats(x))
+        half = ir.Constant(write.vector, [0.5] * write.lanes)
+        seen = [
+            load(
+                _row(builder, write, x, builder.udiv(builder.mul(rows, word(i)), word(SEEN)), step)
+            )
+            for i in range(SEEN)
+        ]
+        while len(seen) > 1:  # in pairs: the mean of equal numbers is theirs, to the last bit
+            seen = [
+                [
+                    write.multiply_add(a, half, builder.fmul(b, half))
+                    for a, b in zip(left, right, strict=True)
+                ]
+                for left, right in zip(seen[::2], seen[1::2], strict=True)
+            ]
+        (shift,) = seen
 
         def over_rows(r: Any, values: list[Any]) -> list[Any]:
             line = load(_row(builder, write, x, r, step))
