@@ -12,9 +12,9 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 
@@ -36,18 +36,6 @@ class Problem(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-@contextmanager
-def replaced(*places: tuple[Any, str, Any]) -> Iterator[None]:
-    before = [getattr(owner, name) for owner, name, _ in places]
-    for owner, name, value in places:
-        setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        for (owner, name, _), value in zip(places, before, strict=True):
-            setattr(owner, name, value)
-
-
 def problems(workload: str, precision: str) -> Counter[Problem]:
     """What a step plans, and how often."""
     found: Counter[Problem] = Counter()
@@ -62,7 +50,10 @@ def problems(workload: str, precision: str) -> Counter[Problem]:
         return plan_convolution(*arguments)
 
     step = with_tinygan.build(workload, "tinygan eager", Place("cuda", 1, precision))
-    with replaced((product, "_plan", planned_product), (geometry, "plan", planned_convolution)):
+    with (
+        patch.object(product, "_plan", planned_product),
+        patch.object(geometry, "plan", planned_convolution),
+    ):
         step(0)
     return found
 
@@ -121,7 +112,7 @@ def tried(problem: Problem) -> dict[str, Any]:
     def timed(choice: Choice | None) -> float | None:
         forget()
         tiling = fixed(choice)
-        with replaced((product, "tiling", tiling), (geometry, "tiling", tiling)):
+        with patch.object(product, "tiling", tiling), patch.object(geometry, "tiling", tiling):
             if run() is NotImplemented:
                 return None
             return min(measured(run, "cuda", 0.0).device)

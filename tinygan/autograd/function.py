@@ -25,7 +25,7 @@ from math import prod
 from typing import Any
 
 from tinygan.autograd.mode import no_grad, state
-from tinygan.autograd.node import Node, _counter
+from tinygan.autograd.node import Node
 from tinygan.autograd.tensor import Tensor
 
 
@@ -116,12 +116,11 @@ def _record(
     if not parts:
         return
     call = Call(function, ctx, outputs)
-    node = _node(call, nodes)
+    shape = results[0].array.shape if len(outputs) == 1 else (call.ends[-1],)
+    node = Node.of(call, nodes, shape, next(iter(parts.values())).array.dtype)
     if len(outputs) == 1:
-        node.shape, node.dtype = results[0].array.shape, results[0].array.dtype
         results[0].node = node
     else:
-        node.shape, node.dtype = (call.ends[-1],), next(iter(parts.values())).array.dtype
         for i, y in parts.items():
             y.node = call.part(node, i)
     numbers = {id(y): i for i, y in enumerate(outputs) if i in parts}
@@ -135,15 +134,6 @@ def _record(
             node.saved[position] = (x.array, x.node, x.version, x.version[0])  # type: ignore[index]
 
 
-def _node(op: Any, inputs: tuple[Node | None, ...]) -> Node:
-    node = Node()
-    node.index = next(_counter)
-    node.op = op
-    node.inputs = inputs
-    node.saved, node.static, node.shapes, node.tensor = {}, {}, (), None
-    return node
-
-
 class Call:
     """One call of a Function, in the place of the primitive that other nodes have."""
 
@@ -154,9 +144,7 @@ class Call:
         self.own: dict[int, int] = {}  # saved tensors that are outputs, by their number
 
     def part(self, node: Node, number: int) -> Node:
-        part = _node(Part(self, number), (node,))
-        part.shape, part.dtype = tuple(self.shapes[number]), node.dtype
-        return part
+        return Node.of(Part(self, number), (node,), tuple(self.shapes[number]), node.dtype)
 
     def input_gradients(self, node: Node, g: Tensor, asked: list[bool]) -> Iterable[Tensor | None]:
         ctx = self.ctx

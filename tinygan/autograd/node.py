@@ -37,16 +37,20 @@ class Node:
     hooks: dict[int, Any]  # there once one is registered
 
     @staticmethod
-    def leaf(tensor: Tensor) -> Node:
+    def of(op: Any, inputs: tuple[Node | None, ...], shape: tuple[int, ...], dtype: Any) -> Node:
+        """A node that has saved nothing yet; `Primitive.record`, for speed, writes it out."""
         node = Node()
         node.index = next(_counter)
-        node.op = None
-        node.inputs = ()
+        node.op = op
+        node.inputs = inputs
+        node.saved, node.static, node.shapes, node.tensor = {}, {}, (), None
+        node.shape, node.dtype = shape, dtype
+        return node
+
+    @staticmethod
+    def leaf(tensor: Tensor) -> Node:
+        node = Node.of(None, (), tensor.array.shape, tensor.array.dtype)
         node.saved = None
-        node.shapes = ()
-        node.static = {}
-        node.shape = tensor.array.shape
-        node.dtype = tensor.array.dtype
         node.tensor = weakref.ref(tensor)
         return node
 

@@ -33,7 +33,7 @@ from tinygan.backend.kernels import Kernels
 REGISTRY: dict[str, Primitive] = {}
 
 _NUMBERS = frozenset((float, int, bool))
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # which PyTorch takes too
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # which PyTorch takes too
 _TORCH_NAMES = {"input": "x", "other": "w"}  # of what is a letter here
 
 
@@ -236,9 +236,6 @@ class Primitive:
         """Sort arguments into inputs and statics, whichever way they were passed."""
         count = len(self.inputs)
         if not self.variadic:
-            for name, letter in _TORCH_NAMES.items():
-                if name in static and name not in self.inputs and letter in self.inputs:
-                    static[letter] = static.pop(name)
             extra, args = args[count:], args[:count]
             if len(extra) > len(self.statics):
                 raise TypeError(f"{self.name}: takes at most {count + len(self.statics)} arguments")
@@ -247,13 +244,16 @@ class Primitive:
                     raise TypeError(f"{self.name}: got two values for {name!r}")
                 static[name] = value
             if len(args) < count:
+                for name, letter in _TORCH_NAMES.items():
+                    if name in static and name not in self.inputs and letter in self.inputs:
+                        static[letter] = static.pop(name)
                 args = (*args, *(static.pop(name, None) for name in self.inputs[len(args) :]))
                 if any(x is None for x in args[: self.required]):
                     raise TypeError(f"{self.name}: expected the inputs {', '.join(self.inputs)}")
         for name in tuple(static):
             if name not in self.statics:
-                if _NUMPY_NAMES.get(name) in self.statics:
-                    static[_NUMPY_NAMES[name]] = static.pop(name)
+                if NUMPY_NAMES.get(name) in self.statics:
+                    static[NUMPY_NAMES[name]] = static.pop(name)
                     continue
                 known = self.inputs + self.statics
                 near = get_close_matches(name, known, 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinygan.autograd import Tensor, no_grad
-from tinygan.distributions.distribution import Distribution, broadcast, one_of, within
+from tinygan.distributions.distribution import Indicators, broadcast, one_of, within
 from tinygan.ops import bernoulli, sigmoid, softplus
 
 
-class Bernoulli(Distribution):
+class Bernoulli(Indicators):
     """1 with probability `probs` = sigmoid(`logits`), else 0; given by either of them."""
 
     def __init__(
@@ -36,11 +36,3 @@ class Bernoulli(Distribution):
     def entropy(self) -> Tensor:
         """softplus(logit) - p logit."""
         return softplus(self.logits) - self.probs * self.logits
-
-    @property
-    def mean(self) -> Tensor:
-        return self.probs
-
-    @property
-    def variance(self) -> Tensor:
-        return self.probs * (1 - self.probs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
+
 from tinygan.autograd import Tensor, no_grad
 from tinygan.distributions.distribution import Distribution, one_of, within
 from tinygan.ops import broadcast_tensors, logsumexp, multinomial, softmax
@@ -39,5 +41,5 @@ class Categorical(Distribution):
 
     def entropy(self) -> Tensor:
         """-sum_i p_i log p_i."""
-        lowest = -3.4028234663852886e38 if self.logits.dtype == "float32" else -1e308
+        lowest = float(np.finfo(self.logits.dtype).min)
         return -(self.probs * self.logits.clamp(min=lowest)).sum(-1)

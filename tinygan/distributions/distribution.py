@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygan import ops
 from tinygan.autograd import Size, Tensor, no_grad
 
@@ -60,6 +62,20 @@ class Distribution:
         return (*sample_shape, *self.batch_shape)
 
 
+class Indicators(Distribution):
+    """Zeros and ones, each a one with its probability in `probs`."""
+
+    probs: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.probs
+
+    @property
+    def variance(self) -> Tensor:
+        return self.probs * (1 - self.probs)
+
+
 def broadcast(*parameters: Tensor | float) -> tuple[Tensor, ...]:
     """Parameters as tensors of one shape; numbers take the type and the device of a tensor."""
     like = next((p for p in parameters if isinstance(p, Tensor)), None)
@@ -76,5 +92,5 @@ def one_of(name: str, probs: Any, logits: Any) -> None:
 
 def within(probs: Tensor) -> Tensor:
     """Probabilities kept from 0 and 1 by their type's precision, so that logarithms are finite."""
-    epsilon = 2.0**-23 if probs.dtype == "float32" else 2.0**-52
+    epsilon = float(np.finfo(probs.dtype).eps)
     return probs.clamp(epsilon, 1 - epsilon)

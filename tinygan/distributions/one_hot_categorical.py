@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from tinygan.autograd import Tensor
 from tinygan.distributions.categorical import Categorical
-from tinygan.distributions.distribution import Distribution
+from tinygan.distributions.distribution import Indicators
 from tinygan.ops import one_hot
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(Indicators):
     """The i-th unit vector of (..., K) with probability probs_i; given as `Categorical` is."""
 
     def __init__(self, probs: Tensor | None = None, logits: Tensor | None = None) -> None:
@@ -30,11 +30,3 @@ class OneHotCategorical(Distribution):
     def entropy(self) -> Tensor:
         """-sum_i p_i log p_i."""
         return self.classes.entropy()
-
-    @property
-    def mean(self) -> Tensor:
-        return self.probs
-
-    @property
-    def variance(self) -> Tensor:
-        return self.probs * (1 - self.probs)

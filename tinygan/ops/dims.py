@@ -7,6 +7,8 @@ from functools import wraps
 from operator import index
 from typing import Any, TypeVar, cast
 
+from tinygan.autograd.primitive import NUMPY_NAMES
+
 __all__: list[str] = []
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,7 +103,7 @@ def takes_axis(function: F) -> F:
 
     @wraps(function)
     def taking(*arguments: Any, **options: Any) -> Any:
-        for numpy_name, name in (("axis", "dim"), ("keepdims", "keepdim")):
+        for numpy_name, name in NUMPY_NAMES.items():
             if numpy_name in options:
                 options[name] = options.pop(numpy_name)
         return function(*arguments, **options)

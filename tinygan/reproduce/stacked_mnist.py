@@ -204,10 +204,9 @@ EXPERIMENT = Experiment(
         "modes), and none where it is 1/2. The first layer of table 3's D is normalised in the "
         "program, images and samples apart, and not here: with it D is blind to contrast, and in "
         "four of the six rows with packs samples were still grey after 100,000 steps. G's batch "
-        "normalisation takes its moments over all "
-        "packs, and noise is drawn anew for G's steps; in table 2 pixels are in [-1, 1], the "
-        "program's in [0, 1], and no test digits are trained on. A million stacks stand for ever "
-        "new ones"
+        "normalisation takes its moments over all packs, and noise is drawn anew for G's steps; in "
+        "table 2 pixels are in [-1, 1], the program's in [0, 1], and no test digits are trained "
+        "on. A million stacks stand for ever new ones"
     ),
     quantities=(
         Quantity(MODES, "higher", ".1f", float(KINDS)),
