@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import SMALL, start, tinygan, train
+from moved import ON_GPU
 from PIL import Image
 
 
@@ -93,6 +94,7 @@ def test_an_out_that_holds_another_run_is_left_alone(tmp_path: Path) -> None:
     assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
 
 
+@pytest.mark.skipif(ON_GPU, reason="there is a GPU")
 def test_cuda_without_a_gpu_says_what_is_missing() -> None:
     message = refused("train", "--device", "cuda")
     assert "CuPy" in message and ("install" in message or "driver" in message)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import HAS_GPU
+from moved import ON_GPU
 
 import tinygan
 from tinygan import nn, optim
 from tinygan.autograd import Tensor, grad, wrap
-from tinygan.backend import Device, DeviceError
+from tinygan.backend import Device, DeviceError, backend_for, core
 from tinygan.cli.gradients import TABLE, Row
 from tinygan.data import DataLoader, TensorDataset
 
@@ -119,7 +120,26 @@ def test_a_loader_delivers_to_the_device() -> None:
     assert [batch[0].device.type for batch in loader] == ["cuda"] * 3
 
 
-@pytest.mark.skipif(HAS_GPU, reason="about the stand-in")
+def test_a_process_works_on_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two, on the second, as the second of two ranks does; its threads as well."""
+    used: list[int] = []
+    found = backend_for("cuda")
+    if not ON_GPU:
+        monkeypatch.setattr(found.xp.cuda.runtime, "setDevice", used.append, raising=False)
+    assert Device("cuda") == Device("cuda:1") and hash(Device("cuda")) == hash(Device("cuda:1"))
+    with pytest.raises(DeviceError, match=r"cuda:7 is asked for in a process that works on cuda:0"):
+        tinygan.zeros(2, device="cuda:7")
+    if ON_GPU:
+        return
+    monkeypatch.setitem(core._by_device, "cuda", replace(found, device=Device("cuda", 1)))
+    generator = tinygan.Generator("cuda:1")
+    assert tinygan.randn(2, generator=generator, device="cuda").device == "cuda"
+    data = TensorDataset(tinygan.arange(10).float())
+    assert len(list(DataLoader(data, 4, device="cuda", num_workers=1))) == 3
+    assert used == [1]
+
+
+@pytest.mark.skipif(ON_GPU, reason="about the stand-in")
 def test_devices_are_described() -> None:
     from tinygan.cli.information import cuda_devices
 

@@ -18,7 +18,8 @@ class DeviceError(RuntimeError):
 class Device:
     """Where a tensor lives: `Device("cpu")`, `Device("cuda")` or `Device("cuda", 1)`.
 
-    Compares equal to its own name, so that `x.device == "cpu"` reads as it should.
+    Compares equal to its own name, so that `x.device == "cpu"` reads as it should. Without a number
+    "cuda" is the GPU that the process works on, whichever that is: equal to each of them.
     """
 
     __slots__ = ("index", "type")
@@ -41,10 +42,12 @@ class Device:
             other = Device(other)
         if not isinstance(other, Device):
             return NotImplemented
-        return (self.type, self.index or 0) == (other.type, other.index or 0)
+        if self.type != other.type:
+            return False
+        return self.index == other.index or None in (self.index, other.index)
 
     def __hash__(self) -> int:
-        return hash((self.type, self.index or 0))
+        return hash(self.type)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,11 +148,27 @@ def backend_of(array: Any) -> Backend:
 
 
 def backend_for(device: str | Device) -> Backend:
-    """The backend of a device, loading CuPy when a CUDA device is first asked for."""
+    """The backend of a device, loading CuPy when a CUDA device is first asked for.
+
+    A process works on one GPU: the first that it asks for, CuPy's current one without a number.
+    """
     device = Device(device)
     if device.type not in _by_device:
-        importlib.import_module("tinygan.backend.cuda").load()
-    return _by_device[device.type]
+        importlib.import_module("tinygan.backend.cuda").load(device.index)
+    backend = _by_device[device.type]
+    if backend.device != device:
+        raise DeviceError(
+            f"{device} is asked for in a process that works on {backend.device}: each process has "
+            "one GPU, the first that it used"
+        )
+    return backend
+
+
+def enter_thread() -> None:
+    """Let a thread work where the process does: CUDA begins each of them with the first GPU."""
+    cuda = _by_device.get("cuda")
+    if cuda is not None and cuda.device.index:
+        cuda.xp.cuda.runtime.setDevice(cuda.device.index)
 
 
 def host_array(array: Any) -> np.ndarray:

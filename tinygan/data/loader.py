@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygan.autograd import Tensor, wrap
 from tinygan.autograd.tensor import to_device
-from tinygan.backend import Device
+from tinygan.backend import Device, enter_thread
 from tinygan.data.chance import of_batch
 from tinygan.data.collate import default_collate
 from tinygan.data.errors import DataError
@@ -266,6 +266,7 @@ def _work(
 ) -> None:
     """A function of its own, so that the thread keeps no reference to the iterator it serves."""
     try:
+        enter_thread()
         for what, place in plan:
             room.acquire()
             if stopped.is_set():

@@ -55,8 +55,11 @@ def device_count() -> int:
     return int(cupy.cuda.runtime.getDeviceCount())
 
 
-def load() -> Backend:
-    """Register CuPy under the device name `cuda`, or say what is missing."""
+def load(number: int | None = None) -> Backend:
+    """Register CuPy under the device name `cuda`, on a GPU if it is said which.
+
+    Or say what is missing.
+    """
     try:
         import cupy
     except ImportError as error:
@@ -68,6 +71,12 @@ def load() -> Backend:
             "device 'cuda': CuPy is installed but finds no usable GPU; check that an NVIDIA driver "
             "is installed and that `nvidia-smi` lists a device, or use --device cpu"
         )
+    if number is not None:
+        if number >= device_count():
+            raise DeviceError(
+                f"device 'cuda:{number}': CuPy finds {device_count()} GPUs, the first is cuda:0"
+            )
+        cupy.cuda.Device(number).use()
     return register(
         Backend(
             "cuda",

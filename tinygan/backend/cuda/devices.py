@@ -12,10 +12,11 @@ def _cuda() -> Any:
 
 
 def _number(device: str | int | Device | None) -> int:
-    """The number of a device; by default that of the current one."""
-    if device is None:
-        return int(_cuda().runtime.getDevice())
-    return device if isinstance(device, int) else Device(device).index or 0
+    """The number of a device; without one that of the current device."""
+    if isinstance(device, int):
+        return device
+    index = None if device is None else Device(device).index
+    return int(_cuda().runtime.getDevice()) if index is None else index
 
 
 def current_device() -> int:
