@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+import tinygan
 from tinygan.backend import DeviceError, backend_for
 from tinygan.backend.errors import UserError
 from tinygan.backend.files import FileError
@@ -293,8 +294,9 @@ def _notes(training: Training) -> dict[str, Any]:
 
 def _machine(device: str) -> dict[str, Any]:
     """What a run was made with."""
-    packages = ("tinygan", "numpy", "numba", "pillow", "safetensors")
+    packages = {p: version(p) for p in ("numpy", "numba", "pillow", "safetensors")}
+    own = {"python": platform.python_version(), "tinygan": tinygan.__version__}
     return {
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "versions": {**own, **packages},
         "machine": {"system": platform.platform(), "device": device},
     }

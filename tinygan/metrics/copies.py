@@ -7,9 +7,9 @@ from math import exp, lgamma
 
 import numpy as np
 
-from tinygan.backend import backend_of, host_array
+from tinygan.backend import host_array
 from tinygan.metrics.errors import expect_enough
-from tinygan.metrics.matrices import Samples, blocks_by_parts, nearest, rows, spread
+from tinygan.metrics.matrices import Samples, blocks_by_parts, least, nearest, rows, spread
 from tinygan.metrics.memorisation import share_below
 
 NEIGHBOURS = 50  # training images that a sample's nearest one is compared with
@@ -122,11 +122,9 @@ def _first(before: int, place: int, ours: int, others: int) -> float:
 def _least_squares(x: Samples, y: Samples, count: int, own: np.ndarray | None) -> np.ndarray:
     """The `count` least |x_i - y_j|^2 of each i, y_own[i] passed over."""
     a = rows(x)
-    xp = backend_of(a).xp
-    least = np.full((len(a), count), np.inf)
+    found = np.full((len(a), count), np.inf)
     for _, part, block in blocks_by_parts(a, y, own):
         few = min(count, block.shape[1])
-        few_least = xp.partition(block, few - 1, axis=1)[:, :few]
-        both = np.concatenate([least[part], host_array(few_least)], axis=1)
-        least[part] = np.partition(both, count - 1, axis=1)[:, :count]
-    return least
+        both = np.concatenate([found[part], host_array(least(block, few))], axis=1)
+        found[part] = np.partition(both, count - 1, axis=1)[:, :count]
+    return found

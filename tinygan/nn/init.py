@@ -7,8 +7,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygan.autograd import Tensor, no_grad, wrap
-from tinygan.backend import backend_of
+from tinygan.backend import backend_of, host_array
 from tinygan.ops.generator import Generator
 from tinygan.ops.random_inplace import normal_ as _fill_normal
 from tinygan.ops.random_inplace import uniform_ as _fill_uniform
@@ -196,11 +198,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: expected 2 dimensions or more, got {tuple(tensor.shape)}")
     rows = tensor.shape[0]
-    flat = _fill_normal(tensor, generator=generator).array.reshape(rows, -1)
-    xp = backend_of(flat).xp
+    # on the host: networks that begin alike on all devices, and no cuSOLVER needed
+    flat = host_array(_fill_normal(tensor, generator=generator).array).reshape(rows, -1)
     tall = flat.shape[0] >= flat.shape[1]
-    q, r = xp.linalg.qr(flat if tall else flat.T)
-    q = q * xp.sign(xp.diagonal(r))  # makes the decomposition unique, and so the draw uniform
+    q, r = np.linalg.qr(flat if tall else flat.T)
+    q = q * np.sign(np.diagonal(r))  # makes the decomposition unique, and so the draw uniform
     return _store(tensor, gain * (q if tall else q.T).reshape(tensor.shape))
 
 

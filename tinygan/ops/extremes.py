@@ -42,13 +42,13 @@ amin.vjp(x=_shared)
 @primitive
 def argmax(xp: Any, x: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The index of the first maximum along `dim` (by default in the flattened tensor)."""
-    return xp.argmax(x, axis=dim, keepdims=keepdim).astype(int64)
+    return xp.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim).astype(int64)
 
 
 @primitive
 def argmin(xp: Any, x: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The index of the first minimum along `dim` (by default in the flattened tensor)."""
-    return xp.argmin(x, axis=dim, keepdims=keepdim).astype(int64)
+    return xp.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim).astype(int64)
 
 
 for _op in (amax, amin, argmax, argmin):
