@@ -6,27 +6,24 @@ itself works. The CPU computes by NumPy's references, which are the truth for bo
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import cuda_on_host
 import numpy as np
 import pytest
 import strict_cupy
+from moved import ON_GPU
 
 import tinygan
 from tinygan.autograd import Tensor, grad, wrap
 from tinygan.backend import backend_for, host_array
+from tinygan.backend.cuda import get_device_name
 from tinygan.backend.cuda import precision as precisions
 from tinygan.backend.kernels import Kernels
 from tinygan.cli.bench import with_tinygan
 from tinygan.cli.bench.measure import AGREEMENTS
-from tinygan.cli.bench.workloads import EXACT, WORKLOADS, Place
+from tinygan.cli.bench.workloads import DOUBLE, EXACT, WORKLOADS, Place
 from tinygan.cli.gradients import TABLE, Row
-
-ON_GPU = backend_for("cuda").xp.__name__ == "cupy"
 
 
 class Extent(NamedTuple):
@@ -37,10 +34,12 @@ class Extent(NamedTuple):
 
 
 HERE = "runs on the GPU" if ON_GPU else "needs a C++ compiler"
+A_FEW = Extent(3, 4)
+BY_SOFTWARE = ON_GPU and get_device_name() == "software GPU"
 EXTENTS = [
-    pytest.param(Extent(50, None), id="gpu", marks=pytest.mark.gpu),
+    pytest.param(A_FEW if BY_SOFTWARE else Extent(50, None), id="gpu", marks=pytest.mark.gpu),
     pytest.param(
-        Extent(3, 4),
+        A_FEW,
         id="stand-in",
         marks=pytest.mark.skipif(ON_GPU or not cuda_on_host.COMPILER, reason=HERE),
     ),
@@ -58,25 +57,6 @@ def by_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@contextmanager
-def without_waiting() -> Iterator[None]:
-    """Whatever waits for the device is an error."""
-    if not ON_GPU:
-        with strict_cupy.no_synchronization():
-            yield
-        return
-    import cupyx
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says that it does not see everything
-        allowed = cupyx.allow_synchronize(False)
-        allowed.__enter__()
-    try:
-        yield
-    finally:
-        allowed.__exit__(None, None, None)
-
-
 def step_of(
     name: str, variant: str, device: str, extent: Extent, monkeypatch: Any, precision: str = EXACT
 ) -> Any:
@@ -87,18 +67,36 @@ def step_of(
     return with_tinygan.build(name, variant, Place(device, 1, precision))
 
 
-def losses(name: str, variant: str, device: str, extent: Extent, monkeypatch: Any) -> Any:
-    step = step_of(name, variant, device, extent, monkeypatch)
+def losses(
+    name: str, variant: str, device: str, extent: Extent, monkeypatch: Any, precision: str = EXACT
+) -> Any:
+    step = step_of(name, variant, device, extent, monkeypatch, precision)
     return np.array([[float(x) for x in step(i)] for i in range(extent.steps)])
+
+
+def furthest(found: Any, expected: Any) -> Any:
+    """How far losses have been apart until each step, relatively."""
+    return np.maximum.accumulate((np.abs(found - expected) / np.abs(expected)).max(axis=1))
 
 
 @everywhere
 @workloads
 def test_the_first_losses_agree(name: str, extent: Extent, monkeypatch: Any) -> None:
-    """The whole of training: products, normalisation, losses, gradients, updates."""
-    cpu = losses(name, "tinygan eager", "cpu", extent, monkeypatch)
-    cuda = losses(name, "tinygan", "cuda", extent, monkeypatch)
-    np.testing.assert_allclose(cuda, cpu, rtol=1e-3)
+    """The whole of training: products, normalisation, losses, gradients, updates.
+
+    To 1e-3 in float32 as long as float32 determines them so well: two players magnify what is
+    rounded, in all frameworks (benchmarks/first_losses.py). Where the CPU's losses are off, the
+    GPU's may be ten times as far.
+    """
+    (cpu, cuda), (exact, exact_cuda) = (
+        [
+            losses(name, variant, device, extent, monkeypatch, precision)
+            for variant, device in (("tinygan eager", "cpu"), ("tinygan", "cuda"))
+        ]
+        for precision in (EXACT, DOUBLE)
+    )
+    np.testing.assert_allclose(exact_cuda, exact, rtol=1e-8)
+    assert (furthest(cuda, cpu) <= np.maximum(1e-3, 10 * furthest(cpu, exact))).all()
     assert len(np.unique(cpu)) == cpu.size  # it moves
 
 
@@ -134,7 +132,7 @@ def test_a_step_never_waits(name: str, variant: str, extent: Extent, monkeypatch
     step = step_of(name, variant, "cuda", extent, monkeypatch)
     for i in range(3):  # what is made at first use is made, recorded, and replayed
         step(i)
-    with without_waiting():
+    with strict_cupy.no_synchronization():
         found = step(3)
         with pytest.raises(RuntimeError):
             float(found[0])

@@ -11,7 +11,16 @@ import numpy as np
 import tinygan as tg
 from tinygan import nn, optim
 from tinygan.backend.cuda.precision import NAMED
-from tinygan.cli.bench.workloads import BATCHES, BETAS, EPS, LEARNING_RATE, Place, arrays
+from tinygan.cli.bench.workloads import (
+    BATCHES,
+    BETAS,
+    DOUBLE,
+    EPS,
+    LEARNING_RATE,
+    Arrays,
+    Place,
+    arrays,
+)
 from tinygan.nn import functional as F
 
 NODE = re.compile(r"graph_\d+_node_\d+")  # as CUDA names them
@@ -77,6 +86,10 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
     tg.allow_tf32(NAMED.get(place.precision, False))
     G, D = networks(name)
     given = arrays(name)
+    if place.precision == DOUBLE:
+        G, D = G.double(), D.double()
+        wide = [[x.astype(float) if x.dtype.kind == "f" else x for x in xs] for xs in given]
+        given = Arrays(*wide)
     with tg.no_grad():
         for network, values in ((G, given.generator), (D, given.discriminator)):
             for p, value in zip(network.parameters(), values, strict=False):
@@ -87,7 +100,8 @@ def build(name: str, variant: str, place: Place) -> Callable[[int], Any]:
         for xs in (given.real, given.noise, given.mixing, given.labels)
     )
     batch = len(real[0])
-    ones, zeros = tg.ones(batch, 1, device=device), tg.zeros(batch, 1, device=device)
+    like: dict[str, Any] = {"dtype": real[0].dtype, "device": device}
+    ones, zeros = tg.ones(batch, 1, **like), tg.zeros(batch, 1, **like)
     d_optimizer = optim.Adam(D.parameters(), LEARNING_RATE, BETAS, EPS)
     loss = F.binary_cross_entropy if name == "mlp" else F.binary_cross_entropy_with_logits
 

@@ -13,6 +13,7 @@ import numpy as np
 
 BATCHES = 4  # of real data, noise and mixing numbers, which are taken in turns
 EXACT = "float32"  # precision; the others are "tf32x3", "tf32" and "bfloat16"
+DOUBLE = "float64"  # for comparison: not only products, all of a step
 LEARNING_RATE, BETAS, EPS = 2e-4, (0.5, 0.999), 1e-8
 
 
