@@ -103,6 +103,13 @@ inline void fail(const char* message) {
     std::fprintf(stderr, "cuda on host: %s\n", message);
     std::abort();
 }
+inline bool passes(State state) {  // a barrier without having come to it
+#ifdef RETURNED_THREADS_PASS
+    return state == DONE;
+#else
+    return false;
+#endif
+}
 inline void run_block() {
     int count = blockDim.x * blockDim.y * blockDim.z;
     if ((int)fibers.size() < count) fibers.resize(count);
@@ -137,7 +144,7 @@ inline void run_block() {
                 ready &= fibers[t].state == AT_WARP || fibers[t].state == DONE;
                 waits |= fibers[t].state == AT_WARP;
                 done &= fibers[t].state == DONE;
-                together &= fibers[t].state == AT_BLOCK;
+                together &= fibers[t].state == AT_BLOCK || passes(fibers[t].state);
             }
             if (ready && waits)
                 for (int t = first; t < count && t < first + 32; t++)
@@ -145,7 +152,8 @@ inline void run_block() {
         }
         if (done) return;
         if (together)
-            for (int t = 0; t < count; t++) fibers[t].state = RUNS;
+            for (int t = 0; t < count; t++)
+                if (fibers[t].state == AT_BLOCK) fibers[t].state = RUNS;
         else if (!ran && !freed)
             fail("threads of a block wait at different barriers, or some of them have returned");
     }
