@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from moved import DEVICE
 
 import tinygan as torch
 from tinygan import nn
+from tinygan.cli.bench.with_tinygan import launches
 from tinygan.nn import functional as F
 from tinygan.nn.utils import (
     clip_grad_norm_,
@@ -209,6 +212,9 @@ def test_the_power_iteration_goes_on_in_a_recorded_step(device):
         expected = other(x).detach().cpu().numpy()
         np.testing.assert_array_equal(replayed(x).detach().cpu().numpy(), expected)
         assert torch.equal(layer.weight_u, other.weight_u)
+    if device == "cuda" and DEVICE.name == "cuda":  # and nothing is left to Python
+        found = launches(SimpleNamespace(step=replayed))
+        assert (found["graphs"], found["from_python"]) == (1, 0)
 
 
 def test_spectral_norm_misused():

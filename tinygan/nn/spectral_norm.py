@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, TypeVar
 
 from tinygan import ops
-from tinygan.autograd import Parameter, Tensor, no_grad, perform, wrap
-from tinygan.backend import backend_of
+from tinygan.autograd import Parameter, Tensor, no_grad
 from tinygan.nn.conv import ConvTranspose1d, ConvTranspose2d
 from tinygan.nn.module import Module
 
 M = TypeVar("M", bound=Module)
 
 
+@no_grad()
 def power_iteration(matrix: Tensor, u: Tensor, v: Tensor, count: int, eps: float) -> None:
     """v <- M^T u / |M^T u|, u <- M v / |M v|, `count` times in place.
 
     The vectors tend to those of the largest singular value, u^T M v to the value. No length is less
     than `eps`.
     """
-    perform(partial(_iterate, count, eps), matrix.array, u.array, v.array, changed=[u, v])
-
-
-def _iterate(count: int, eps: float, matrix: Any, u: Any, v: Any) -> None:
-    xp = backend_of(matrix).xp
     for _ in range(count):
-        v[...] = _unit(xp, matrix.T @ u, eps)
-        u[...] = _unit(xp, matrix @ v, eps)
+        v.copy_(_unit(ops.matmul(matrix.T, u), eps))
+        u.copy_(_unit(ops.matmul(matrix, v), eps))
 
 
-def _unit(xp: Any, x: Any, eps: float) -> Any:
-    return x / xp.maximum(xp.sqrt((x * x).sum()), eps)
+def _unit(x: Tensor, eps: float) -> Tensor:
+    return x / (x * x).sum().sqrt().clamp(eps)
 
 
 class SpectralNorm:
@@ -97,7 +91,7 @@ def spectral_norm(
     hook = SpectralNorm(name, n_power_iterations, eps, dim)
     rows, columns = hook.matrix(weight.detach()).shape
     drawn = [ops.randn(n, dtype=weight.dtype, device=weight.device) for n in (rows, columns)]
-    u, v = (wrap(_unit(backend_of(x.array).xp, x.array, eps)) for x in drawn)
+    u, v = (_unit(x, eps) for x in drawn)
     del module._parameters[name]
     module.register_parameter(f"{name}_orig", weight)
     setattr(module, name, weight.detach())  # a plain attribute, until the hook sets it
