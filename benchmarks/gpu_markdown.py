@@ -50,8 +50,8 @@ def _machine(report: Found) -> Iterator[str]:
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     gpu = machine.get("gpu", "no GPU")
     if device:
-        gpu += f" ({device['multiprocessors']} multiprocessors, sm_{device['capability']}, "
-        gpu += f"driver {device['driver']}, CUDA {device['runtime']})"
+        gpu += f" ({device['multiprocessors']} multiprocessors, capability {device['capability']}, "
+        gpu += f"driver for CUDA {device['driver']}, CUDA {device['runtime']})"
     yield f"{report['when']}: {gpu}; {machine['cores']} cores of {machine['cpu']}; {versions}."
     yield "By `benchmarks/gpu_report.sh`; everything measured is in `gpu.json`."
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend import backend_for
-from tinygan.backend.cuda import elementwise, product
+from tinygan.backend.cuda import devices, elementwise, product
 from tinygan.backend.cuda.precision import Allowed, allow_tf32
 from tinygan.cli.bench.ceilings import Ceilings
 from tinygan.cli.bench.clocks import measured
@@ -30,8 +30,8 @@ def properties() -> dict[str, Any]:
         "multiprocessors": found["multiProcessorCount"],
         "memory": found["totalGlobalMem"],
         "cache": found["l2CacheSize"],
-        "driver": runtime.driverGetVersion(),
-        "runtime": runtime.runtimeGetVersion(),
+        "driver": devices.driver_version(),
+        "runtime": devices.runtime_version(),
     }
 
 
