@@ -14,6 +14,7 @@ import strict_cupy
 import tinygan
 from tinygan import nn, optim
 from tinygan.autograd import Tensor
+from tinygan.backend.errors import UserError
 from tinygan.data import Images, TensorDataset
 from tinygan.losses import non_saturating, r1
 from tinygan.models import build
@@ -196,3 +197,11 @@ def test_runs_that_had_a_switch_for_tf32_go_on() -> None:
     assert config_from({**earlier, "tf32": False}, "config.json") == Config(steps=20)
     halves = {"precision": "bfloat16", "tf32": True}
     assert config_from(halves, "config.json").precision == "bfloat16"
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:12"])
+def test_devices_that_may_be_asked_for(device: str) -> None:
+    assert Config(device=device).device == device
+    for wrong in (f"{device}x", "cuda:", "cpu:0"):
+        with pytest.raises(UserError, match=f"unknown device '{wrong}'"):
+            Config(device=wrong)

@@ -105,7 +105,7 @@ def train(
     ] = None,
     ema: Annotated[float | None, _option("Decay of the average of G's weights. [0.99]")] = None,
     seed: Annotated[int | None, _option("Seed of all random numbers. [0]")] = None,
-    device: Annotated[str | None, _option("auto, cpu or cuda. [auto]")] = None,
+    device: Annotated[str | None, _option("auto, cpu, cuda or cuda:N. [auto]")] = None,
     precision: Annotated[
         str | None,
         _option("Of products: float32, float16, bfloat16; on a GPU tf32, tf32x3. [float32]"),

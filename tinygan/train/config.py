@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from math import inf, isfinite
@@ -107,11 +108,12 @@ class Config:
             ("conditional", [*CONDITIONAL, "none"]),
             ("schedule", SCHEDULES),
             ("normalize", NORMALIZED),
-            ("device", ("auto", "cpu", "cuda")),
             ("precision", (*NAMED, *PRECISIONS)),
         ):
             if getattr(self, name) not in known:
                 raise UserError(unknown(name, getattr(self, name), known))
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise UserError(unknown("device", self.device, ("auto", "cpu", "cuda", "cuda:1")))
         for name in ("steps", "batch_size", "n_critic", "size", "width", "latent",
                      "packing", "codes", "checkpoint_every", "sample_every"):  # fmt: skip
             if getattr(self, name) < 1:
