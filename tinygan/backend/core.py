@@ -156,7 +156,7 @@ def backend_for(device: str | Device) -> Backend:
     if device.type not in _by_device:
         importlib.import_module("tinygan.backend.cuda").load(device.index)
     backend = _by_device[device.type]
-    if backend.device != device:
+    if device.index is not None and backend.device != device:  # asked for by its number
         raise DeviceError(
             f"{device} is asked for in a process that works on {backend.device}: each process has "
             "one GPU, the first that it used"
