@@ -144,6 +144,17 @@ API cublasGetPointerMode_v2(Handle* handle, int* mode) {
             h, ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, count \
         ); \
     } \
+    API cublas##letter##gemmBatched( \
+        Handle* h, int ta, int tb, int m, int n, int k, const T* alpha, const T* const* a, \
+        int lda, const T* const* b, int ldb, const T* beta, T* const* c, int ldc, int count \
+    ) { \
+        cudaStreamSynchronize(h->stream); /* what a, b and c point to is on the device */ \
+        for (int i = 0; i < count; i++) \
+            product<T, T>( \
+                h, ta, tb, m, n, k, alpha, a[i], lda, 0, b[i], ldb, 0, beta, c[i], ldc, 0, 1 \
+            ); \
+        return SUCCESS; \
+    } \
     API cublas##letter##gemv_v2( \
         Handle* h, int trans, int m, int n, const T* alpha, const T* a, int lda, const T* x, \
         int incx, const T* beta, T* y, int incy \

@@ -21,18 +21,19 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 using Work = std::function<void()>;
 
 namespace {
 
-const size_t LONGEST = 1024;                   // queue
-const size_t MEMORY = (size_t)4 << 30;         // bytes
+const size_t LONGEST = 1024;            // queue
+const size_t MEMORY = (size_t)4 << 30;  // bytes
 std::recursive_mutex everything;
-cudaError_t stopped = cudaSuccess;             // an error that stays, as after a trap
+cudaError_t stopped = cudaSuccess;  // an error that stays, as after a trap
 cudaError_t last = cudaSuccess;
-thread_local int current = 0;                  // device; they share one memory and its streams
+thread_local int current = 0;  // device; they share one memory and its streams
 
 int devices() {
     const char* count = std::getenv("SOFTWARE_GPU_COUNT");
@@ -129,11 +130,11 @@ struct CUevent_st {
     std::shared_ptr<double> time = std::make_shared<double>(NAN);  // in ms
     bool timed;
 };
-struct CUmod_st { void* library; std::string path; };
+struct CUmod_st { void* library; };
 struct CUfunc_st {
     std::string name;
     const char* (*launch)(const unsigned*, const unsigned*, void**);
-    std::vector<size_t> sizes;  // of arguments, in bytes
+    std::vector<std::pair<char, size_t>> parameters;  // kind (p: a pointer) and size in bytes
 };
 
 namespace {
@@ -356,7 +357,8 @@ RUNTIME cudaMemcpyAsync(
     bool pageable_from = on_host(from) && !pinned.has(from, count);
     bool pageable_to = on_host(to) && !pinned.has(to, count);
     if (pageable_from && !of(stream)->graph) {  // CUDA has read it when the call returns
-        auto copy = std::make_shared<std::vector<char>>((const char*)from, (const char*)from + count);
+        auto first = (const char*)from;
+        auto copy = std::make_shared<std::vector<char>>(first, first + count);
         return submit(stream, [=] { std::memcpy(to, copy->data(), count); });
     }
     cudaError_t error = submit(stream, [=] { std::memmove(to, from, count); });
@@ -561,7 +563,7 @@ DRIVER cuModuleLoadData(CUmodule* module, const void* image) {
         std::fprintf(stderr, "software GPU: %s\n", dlerror());
         return CUDA_ERROR_INVALID_IMAGE;
     }
-    *module = new CUmod_st{library, (const char*)image};
+    *module = new CUmod_st{library};
     return CUDA_SUCCESS;
 }
 DRIVER cuModuleUnload(CUmodule module) {
@@ -576,9 +578,10 @@ DRIVER cuModuleGetFunction(CUfunction* function, CUmodule module, const char* na
     auto made = new CUfunc_st{name, (decltype(CUfunc_st::launch))launch, {}};
     const char* kinds = ((const char* (*)())signature)();  // "p8 i4 s120 "
     for (int used = 0; *kinds; kinds += used) {
-        size_t size = 0;
-        if (std::sscanf(kinds, "%*c%zu %n", &size, &used) != 1) break;
-        made->sizes.push_back(size);
+        char kind;
+        size_t size;
+        if (std::sscanf(kinds, "%c%zu %n", &kind, &size, &used) != 2) break;
+        made->parameters.emplace_back(kind, size);
     }
     *function = made;
     return CUDA_SUCCESS;
@@ -593,9 +596,12 @@ DRIVER cuLaunchKernel(
     if (!fits || !threads || threads > 1024 || bz > 64)
         return (CUresult)refused("a grid or block that no device takes");
     auto values = std::make_shared<std::vector<std::vector<char>>>();
-    for (size_t i = 0; i < function->sizes.size(); i++) {
-        auto from = (const char*)parameters[i];
-        values->emplace_back(from, from + function->sizes[i]);
+    for (auto [kind, size] : function->parameters) {
+        auto from = (const char*)*parameters++;
+        values->emplace_back(from, from + size);
+        const void* address = kind == 'p' ? *(const void**)from : nullptr;
+        if (address && !device.has(address, 0) && !pinned.has(address, 0))
+            return (CUresult)refused("a kernel is given an address of the host");
     }
     return (CUresult)submit(stream, [=] {
         const unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};

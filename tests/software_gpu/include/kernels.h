@@ -21,6 +21,15 @@ inline double __longlong_as_double(long long x) { double y; std::memcpy(&y, &x, 
 #define __CUDACC_VER_MAJOR__ 12
 inline unsigned short __float2half_rn(float x) { return host::to_half<3>(x); }
 inline float __half2float(unsigned short x) { return host::of_half<3>(x); }
+template <typename T, typename Bits> T add_bits(T* p, T v) {
+    T old = *p, sum = old + v;
+    while (!__atomic_compare_exchange((Bits*)p, (Bits*)&old, (Bits*)&sum, false, __ATOMIC_SEQ_CST,
+                                      __ATOMIC_SEQ_CST))
+        sum = old + v;
+    return old;
+}
+inline float atomicAdd(float* p, float v) { return add_bits<float, unsigned>(p, v); }
+inline double atomicAdd(double* p, double v) { return add_bits<double, uint64_t>(p, v); }
 template <typename T> T atomicCAS(T* p, T expected, T value) {
     __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     return expected;
