@@ -596,13 +596,16 @@ DRIVER cuLaunchKernel(
     if (!fits || !threads || threads > 1024 || bz > 64)
         return (CUresult)refused("a grid or block that no device takes");
     auto values = std::make_shared<std::vector<std::vector<char>>>();
+    size_t together = 0;
     for (auto [kind, size] : function->parameters) {
         auto from = (const char*)*parameters++;
         values->emplace_back(from, from + size);
+        together += size;
         const void* address = kind == 'p' ? *(const void**)from : nullptr;
         if (address && !device.has(address, 0) && !pinned.has(address, 0))
             return (CUresult)refused("a kernel is given an address of the host");
     }
+    if (together > 4096) return (CUresult)refused("a kernel's arguments take over 4096 bytes");
     return (CUresult)submit(stream, [=] {
         const unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};
         std::vector<void*> arguments;
