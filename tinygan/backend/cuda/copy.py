@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.mapping import empty
-from tinygan.backend.cuda.source import Kernel
+from tinygan.backend.cuda.source import Kernel, by_value
 from tinygan.backend.kernels import launches
 
 WORDS = (1, 2, 4, 8)
@@ -201,4 +201,4 @@ def table_of(loops: list[Any], kind: np.dtype[Any] = LOOPS) -> np.ndarray:
     table = np.zeros((), kind)
     for name, column in zip(kind.names or (), zip(*loops, strict=True), strict=False):
         table[name][: len(loops)] = column
-    return table
+    return by_value(table)

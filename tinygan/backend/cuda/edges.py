@@ -10,7 +10,7 @@ from tinygan.backend.cuda.copy import THREADS, WORDS, grid_of
 from tinygan.backend.cuda.indexing import steps
 from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.rearrange import like, memory_order
-from tinygan.backend.cuda.source import C_NAMES, FLOATS, Kernel
+from tinygan.backend.cuda.source import C_NAMES, FLOATS, Kernel, by_value
 from tinygan.backend.kernels import launches
 
 DIMS = 4
@@ -70,5 +70,5 @@ def _launched(kernel: Kernel, kind: Any, x: Any, y: Any, widths: Widths, mode: s
         ):
             edges[name][: len(order)] = [values[d] for d in order]
         numbers = np.int32(MODES.index(mode)), np.uint32(y.size)
-        kernel[kind](grid_of(y.size), (THREADS,), (x, y, edges, *numbers))
+        kernel[kind](grid_of(y.size), (THREADS,), (x, y, by_value(edges), *numbers))
     return y if y.dtype == x.dtype else NotImplemented

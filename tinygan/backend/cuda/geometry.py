@@ -16,6 +16,7 @@ from tinygan.backend.cuda.product import (
     parts_memory,
     tiling,
 )
+from tinygan.backend.cuda.source import by_value
 
 Pair = tuple[int, int]
 Steps = tuple[int, ...]
@@ -115,4 +116,4 @@ def plan(
         number, parts = tiling(phases * groups, m, written, k, itemsize, tensor)
         tile = TILES[number]
         grid = (-(-m // tile.rows), -(-written // tile.columns), phases * groups * parts)
-    return None if max(grid[1:]) > MOST_BLOCKS else Plan(geometry, grid, number, parts)
+    return None if max(grid[1:]) > MOST_BLOCKS else Plan(by_value(geometry), grid, number, parts)

@@ -15,7 +15,7 @@ import numpy as np
 from tinygan.backend.cuda.copy import copy, is_dense
 from tinygan.backend.cuda.mapping import empty
 from tinygan.backend.cuda.sets import alike
-from tinygan.backend.cuda.source import C_NAMES, Kernel
+from tinygan.backend.cuda.source import C_NAMES, Kernel, by_value
 
 ROWS, COLUMNS = 60, 8
 CHUNK, SIZE, PARAMETER, GRADIENT, STATE, STEP = 0, 1, 2, 3, 4, 7  # columns
@@ -80,7 +80,7 @@ def start(launch: Any, table: np.ndarray, rows: int, counted: int, options: list
         first += -(-size // length)
     table["rows"][:rows, CHUNK] = firsts
     numbers = map(np.int32, (rows, counted, length))
-    launch((max(first, 1),), (THREADS,), (table, *numbers, *options))
+    launch((max(first, 1),), (THREADS,), (by_value(table), *numbers, *options))
 
 
 def _same(known: list[Arrays], arrays: list[Arrays]) -> bool:

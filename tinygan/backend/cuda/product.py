@@ -11,7 +11,7 @@ import numpy as np
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.copy import contiguous
 from tinygan.backend.cuda.precision import allow_tf32
-from tinygan.backend.cuda.source import FLOATS, Kernel, Launch
+from tinygan.backend.cuda.source import FLOATS, Kernel, Launch, by_value
 from tinygan.backend.kernels import launches
 
 Activation = tuple[str, float] | None  # its name and slope
@@ -276,7 +276,7 @@ def _plan(x: Where, w: Where, y: Where, bias_step: int, itemsize: int, tensor: i
         layout[name] = [s // itemsize for s in (steps[0], *steps[1])]
     layout["bias"] = [s // itemsize for s in bias]
     layout["sizes"] = (m, k, n, parts)
-    return _Plan(layout, grid, number, parts, transposed)
+    return _Plan(by_value(layout), grid, number, parts, transposed)
 
 
 def _front(x: Where, inner: int) -> Where:

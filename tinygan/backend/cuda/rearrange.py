@@ -14,7 +14,7 @@ from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.changes import write
 from tinygan.backend.cuda.copy import DIMS, THREADS, WORDS, copy, grid_of, merged, word_of
 from tinygan.backend.cuda.mapping import empty
-from tinygan.backend.cuda.source import Kernel
+from tinygan.backend.cuda.source import Kernel, by_value
 from tinygan.backend.kernels import launches
 
 BOX = np.dtype(
@@ -99,7 +99,7 @@ def _joined(tensors: Sequence[Any], dim: int, y: Any) -> bool:
     parts["end"][: len(tensors)] = [end // word for end in accumulate(widths)]
     count = y.nbytes // word
     numbers = np.uint32(sum(widths) // word), np.uint32(count)
-    _join[word](grid_of(count), (THREADS,), (parts, y, *numbers))
+    _join[word](grid_of(count), (THREADS,), (by_value(parts), y, *numbers))
     return True
 
 
@@ -166,7 +166,7 @@ def _box(
         ("from", [step // itemsize for step in steps]),
     ):
         box[name][: len(kept)] = [values[d] for d in kept]
-    return box, np.int32(len(kept))
+    return by_value(box), np.int32(len(kept))
 
 
 def memory_order(x: Any) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.backend.cuda.source import FLOATS, Launch
+from tinygan.backend.cuda.source import FLOATS, Launch, by_value
 
 THREADS = 256  # of a block
 FULL = 264  # blocks that fill a large device
@@ -128,7 +128,9 @@ def _planned(outer: Loop, inner: Loop, lines: Loop, width: Loop, size: int) -> S
     if each > ALONE * along:
         pieces = min(-(-each // (along * 8)), -(-FULL // blocks))
     numbers = (units, inner[0], outer[1], inner[1], each, width[0], lines[1], width[1])
-    tables = {n: np.array((*numbers, along, by_line, n), TABLE) for n in (1, pieces, shares)}
+    tables = {
+        n: by_value(np.array((*numbers, along, by_line, n), TABLE)) for n in (1, pieces, shares)
+    }
     return Sets(count, length, int(vector), blocks, pieces, shares, tables)
 
 

@@ -77,4 +77,12 @@ class Kernel:
         return f"{self.name}<{', '.join(parameters)}>" if parameters else self.name
 
 
+def by_value(structure: np.ndarray) -> np.ndarray:
+    """A structure as an argument: bytes, since CuPy has NumPy describe all fields of others.
+
+    That would take longer than the launch.
+    """
+    return structure.view(f"V{structure.nbytes}")
+
+
 declared: list[Kernel] = []  # all of them: the tests compile each for every architecture

@@ -10,7 +10,7 @@ import numpy as np
 from tinygan.backend.core import backend_for
 from tinygan.backend.cuda.copy import copy
 from tinygan.backend.cuda.reductions import sum
-from tinygan.backend.cuda.source import FLOATS, Kernel
+from tinygan.backend.cuda.source import FLOATS, Kernel, by_value
 from tinygan.backend.kernels import launches
 
 Pair = tuple[int, int]
@@ -159,7 +159,7 @@ def _table(
     together = 16 // itemsize
     wide = channels % together == 0
     packs = channels // together if wide else channels
-    return int(wide), np.array((n, packs, *size, *count, *geometry), WINDOWS)
+    return int(wide), by_value(np.array((n, packs, *size, *count, *geometry), WINDOWS))
 
 
 # -- memory ---------------------------------------------------------------------------------------
