@@ -382,6 +382,7 @@ def test_functional_with_pytorchs_positions() -> None:
 
 
 def test_data_parallel() -> None:
+    torch.manual_seed(0)  # weights for which five rows do not nearly cancel
     ours, theirs = (
         lib.DataParallel(lib.Sequential(lib.Linear(3, 4), lib.BatchNorm1d(4)))
         for lib in (nn, torch.nn)
