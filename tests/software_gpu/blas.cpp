@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <cstring>
-#include <functional>
+#include <utility>
+
+#include "queue.h"
 
 namespace {
 
@@ -46,14 +48,8 @@ struct Brain {  // bfloat16
     }
 };
 
-void run(void* data) {
-    auto work = (std::function<void()>*)data;
-    (*work)();
-    delete work;
-}
-Status submit(Handle* handle, std::function<void()> work) {
-    auto given = new std::function<void()>(std::move(work));
-    return cudaLaunchHostFunc(handle->stream, run, given) ? NOT_SUPPORTED : SUCCESS;
+Status submit(Handle* handle, Work work) {
+    return software_gpu_submit(handle->stream, std::move(work)) ? NOT_SUPPORTED : SUCCESS;
 }
 template <typename S> std::function<double()> factor(Handle* handle, const void* at) {
     if (handle->on_device) return [=] { return (double)*(const S*)at; };

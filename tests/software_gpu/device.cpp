@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-using Work = std::function<void()>;
+#include "queue.h"
 
 namespace {
 
@@ -431,6 +430,12 @@ RUNTIME cudaStreamGetPriority(cudaStream_t, int* priority) {
 RUNTIME cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data) {
     LOCK;
     return submit(stream, [=] { function(data); });
+}
+__attribute__((visibility("default"))) cudaError_t software_gpu_submit(
+    cudaStream_t stream, Work work
+) {
+    LOCK;
+    return submit(stream, std::move(work));
 }
 RUNTIME cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
     *event = new CUevent_st;

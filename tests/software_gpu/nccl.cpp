@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <functional>
 #include <string>
+#include <utility>
+
+#include "queue.h"
 
 namespace {
 
@@ -51,14 +53,8 @@ template <typename T> void add(Communicator* all, T* to, size_t count) {
         to[i] = sum;
     }
 }
-void run(void* data) {
-    auto work = (std::function<void()>*)data;
-    (*work)();
-    delete work;
-}
-Result submit(cudaStream_t stream, std::function<void()> work) {
-    auto given = new std::function<void()>(std::move(work));
-    return cudaLaunchHostFunc(stream, run, given) ? SYSTEM_ERROR : SUCCESS;
+Result submit(cudaStream_t stream, Work work) {
+    return software_gpu_submit(stream, std::move(work)) ? SYSTEM_ERROR : SUCCESS;
 }
 
 }  // namespace

@@ -91,7 +91,8 @@ def _origin(module: str) -> Path:
 
 def _built(compiler: str, folder: Path, library: Library, name: str) -> Path:
     source = HERE / library.source
-    key = hashlib.sha256(source.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+    read = [source, HERE / "include" / "queue.h", Path(__file__)]
+    key = hashlib.sha256(b"".join(map(Path.read_bytes, read))).hexdigest()[:16]
     own = folder / f"{library.source}-{key}"
     built = own / name
     if built.exists():
