@@ -126,5 +126,5 @@ def _least_squares(x: Samples, y: Samples, count: int, own: np.ndarray | None) -
     for _, part, block in blocks_by_parts(a, y, own):
         few = min(count, block.shape[1])
         both = np.concatenate([found[part], host_array(least(block, few))], axis=1)
-        found[part] = np.partition(both, count - 1, axis=1)[:, :count]
+        found[part] = least(both, count)
     return found
