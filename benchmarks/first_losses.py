@@ -22,6 +22,7 @@ from rich.table import Table
 
 from tinygan.backend import kernels
 from tinygan.cli.bench import with_tinygan
+from tinygan.cli.bench.measure import furthest
 from tinygan.cli.bench.workloads import DOUBLE, EXACT, Place
 
 NAMES = ("toy", "mlp", "dcgan28")
@@ -33,12 +34,6 @@ def losses(build: Build, name: str, variant: str, place: Place, steps: int) -> n
     """(steps, losses of a step)."""
     step = build(name, variant, place)
     return np.array([[float(x) for x in step(i)] for i in range(steps)])
-
-
-def furthest(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """How far losses have been apart until each step, relatively."""
-    apart = (np.abs(found - expected) / np.abs(expected)).max(axis=1)
-    return np.maximum.accumulate(apart)
 
 
 def ways(name: str, device: str | None, steps: int) -> dict[str, np.ndarray]:

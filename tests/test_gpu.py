@@ -21,7 +21,7 @@ from tinygan.backend.cuda import get_device_name
 from tinygan.backend.cuda import precision as precisions
 from tinygan.backend.kernels import Kernels
 from tinygan.cli.bench import with_tinygan
-from tinygan.cli.bench.measure import AGREEMENTS
+from tinygan.cli.bench.measure import AGREEMENTS, furthest
 from tinygan.cli.bench.workloads import DOUBLE, EXACT, WORKLOADS, Place
 from tinygan.cli.gradients import TABLE, Row
 
@@ -72,11 +72,6 @@ def losses(
 ) -> Any:
     step = step_of(name, variant, device, extent, monkeypatch, precision)
     return np.array([[float(x) for x in step(i)] for i in range(extent.steps)])
-
-
-def furthest(found: Any, expected: Any) -> Any:
-    """How far losses have been apart until each step, relatively."""
-    return np.maximum.accumulate((np.abs(found - expected) / np.abs(expected)).max(axis=1))
 
 
 @everywhere

@@ -216,31 +216,6 @@ RUNTIME cudaSetDevice(int number) {
     current = number;
     return said(cudaSuccess);
 }
-RUNTIME cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number) {
-    if (!there(number)) return said(cudaErrorInvalidDevice);
-    switch ((int)attribute) {
-        case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
-        case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
-        case cudaDevAttrMultiProcessorCount: *value = 1; break;
-        case cudaDevAttrMaxThreadsPerBlock: *value = 1024; break;
-        case cudaDevAttrMaxThreadsPerMultiProcessor: *value = 2048; break;
-        case cudaDevAttrMaxBlockDimX: case cudaDevAttrMaxBlockDimY: *value = 1024; break;
-        case cudaDevAttrMaxBlockDimZ: *value = 64; break;
-        case cudaDevAttrMaxGridDimX: *value = 0x7fffffff; break;
-        case cudaDevAttrMaxGridDimY: case cudaDevAttrMaxGridDimZ: *value = 65535; break;
-        case cudaDevAttrMaxSharedMemoryPerBlock: *value = 49152; break;
-        case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = 232448; break;
-        case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = 233472; break;
-        case cudaDevAttrWarpSize: *value = 32; break;
-        case cudaDevAttrL2CacheSize: *value = 1 << 16; break;
-        case cudaDevAttrClockRate: *value = 1980000; break;
-        case cudaDevAttrMemoryClockRate: *value = 2619000; break;
-        case cudaDevAttrGlobalMemoryBusWidth: *value = 5120; break;
-        case cudaDevAttrUnifiedAddressing: case cudaDevAttrCanMapHostMemory: *value = 1; break;
-        default: *value = 0;
-    }
-    return said(cudaSuccess);
-}
 RUNTIME cudaGetDeviceProperties_v2(cudaDeviceProp* p, int number) {
     if (!there(number)) return said(cudaErrorInvalidDevice);
     std::memset(p, 0, sizeof *p);
@@ -256,11 +231,44 @@ RUNTIME cudaGetDeviceProperties_v2(cudaDeviceProp* p, int number) {
     p->maxGridSize[1] = p->maxGridSize[2] = 65535;
     p->sharedMemPerBlock = 49152;
     p->sharedMemPerBlockOptin = 232448;
+    p->sharedMemPerMultiprocessor = 233472;
     p->warpSize = 32;
     p->l2CacheSize = 1 << 16;
     p->clockRate = 1980000;
     p->memoryClockRate = 2619000;
     p->memoryBusWidth = 5120;
+    p->unifiedAddressing = p->canMapHostMemory = 1;
+    return said(cudaSuccess);
+}
+RUNTIME cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number) {
+    cudaDeviceProp p;
+    if (cudaError_t error = cudaGetDeviceProperties_v2(&p, number)) return error;
+    switch ((int)attribute) {
+        case cudaDevAttrComputeCapabilityMajor: *value = p.major; break;
+        case cudaDevAttrComputeCapabilityMinor: *value = p.minor; break;
+        case cudaDevAttrMultiProcessorCount: *value = p.multiProcessorCount; break;
+        case cudaDevAttrMaxThreadsPerBlock: *value = p.maxThreadsPerBlock; break;
+        case cudaDevAttrMaxThreadsPerMultiProcessor: *value = p.maxThreadsPerMultiProcessor; break;
+        case cudaDevAttrMaxBlockDimX: *value = p.maxThreadsDim[0]; break;
+        case cudaDevAttrMaxBlockDimY: *value = p.maxThreadsDim[1]; break;
+        case cudaDevAttrMaxBlockDimZ: *value = p.maxThreadsDim[2]; break;
+        case cudaDevAttrMaxGridDimX: *value = p.maxGridSize[0]; break;
+        case cudaDevAttrMaxGridDimY: *value = p.maxGridSize[1]; break;
+        case cudaDevAttrMaxGridDimZ: *value = p.maxGridSize[2]; break;
+        case cudaDevAttrMaxSharedMemoryPerBlock: *value = p.sharedMemPerBlock; break;
+        case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = p.sharedMemPerBlockOptin; break;
+        case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+            *value = p.sharedMemPerMultiprocessor;
+            break;
+        case cudaDevAttrWarpSize: *value = p.warpSize; break;
+        case cudaDevAttrL2CacheSize: *value = p.l2CacheSize; break;
+        case cudaDevAttrClockRate: *value = p.clockRate; break;
+        case cudaDevAttrMemoryClockRate: *value = p.memoryClockRate; break;
+        case cudaDevAttrGlobalMemoryBusWidth: *value = p.memoryBusWidth; break;
+        case cudaDevAttrUnifiedAddressing: *value = p.unifiedAddressing; break;
+        case cudaDevAttrCanMapHostMemory: *value = p.canMapHostMemory; break;
+        default: *value = 0;
+    }
     return said(cudaSuccess);
 }
 RUNTIME cudaDeviceGetPCIBusId(char* text, int size, int) {

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from tinygan.backend.cpu.threads import usable_cores
 from tinygan.cli.bench.workers import FRAMEWORKS, START, Worker, WorkerError
 from tinygan.cli.bench.workloads import EXACT, Place
@@ -193,6 +195,12 @@ def _row(
         row["loaded_median"] = median(loaded[worker])
         row["loaded_minimum"] = min(loaded[worker])
     return row
+
+
+def furthest(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """How far losses (steps, losses of a step) have been apart until each step, relatively."""
+    apart = (np.abs(found - expected) / np.abs(expected)).max(axis=1)
+    return np.maximum.accumulate(apart)
 
 
 @contextmanager
