@@ -111,7 +111,7 @@ Status dot(Handle* handle, int n, const T* x, int incx, const T* y, int incy, T*
 
 API cublasCreate_v2(Handle** handle) { *handle = new Handle; return SUCCESS; }
 API cublasDestroy_v2(Handle* handle) { delete handle; return SUCCESS; }
-API cublasGetVersion_v2(Handle*, int* version) { *version = 120900; return SUCCESS; }
+API cublasGetVersion_v2(Handle*, int* version) { *version = CUDART_VERSION * 10; return SUCCESS; }
 API cublasSetStream_v2(Handle* handle, cudaStream_t s) { handle->stream = s; return SUCCESS; }
 API cublasGetStream_v2(Handle* handle, cudaStream_t* s) { *s = handle->stream; return SUCCESS; }
 API cublasSetMathMode(Handle* handle, int mode) { handle->math = mode; return SUCCESS; }

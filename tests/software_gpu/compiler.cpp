@@ -2,6 +2,7 @@
 //
 // What it gives as cubin is the path of the library, for cuModuleLoadData in device.cpp. Libraries
 // are kept in SOFTWARE_GPU_FOLDER by their text.
+#include <cuda_runtime_api.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,8 +95,8 @@ extern "C" __attribute__((visibility("default"))) const char* nvrtcGetErrorStrin
     return result ? "NVRTC_ERROR_COMPILATION" : "NVRTC_SUCCESS";
 }
 API nvrtcVersion(int* major, int* minor) {
-    *major = 12;
-    *minor = 9;
+    *major = CUDART_VERSION / 1000;
+    *minor = CUDART_VERSION / 10 % 100;
     return SUCCESS;
 }
 API nvrtcGetNumSupportedArchs(int* count) {

@@ -207,8 +207,8 @@ cudaError_t checked(void* to, const void* from, size_t count, cudaMemcpyKind kin
 
 // -- the device -----------------------------------------------------------------------------------
 
-RUNTIME cudaDriverGetVersion(int* version) { *version = 12090; return cudaSuccess; }
-RUNTIME cudaRuntimeGetVersion(int* version) { *version = 12090; return cudaSuccess; }
+RUNTIME cudaDriverGetVersion(int* version) { *version = CUDART_VERSION; return cudaSuccess; }
+RUNTIME cudaRuntimeGetVersion(int* version) { *version = CUDART_VERSION; return cudaSuccess; }
 RUNTIME cudaGetDeviceCount(int* count) { *count = devices(); return said(cudaSuccess); }
 RUNTIME cudaGetDevice(int* number) { *number = current; return said(cudaSuccess); }
 RUNTIME cudaSetDevice(int number) {
@@ -216,7 +216,7 @@ RUNTIME cudaSetDevice(int number) {
     current = number;
     return said(cudaSuccess);
 }
-RUNTIME cudaGetDeviceProperties_v2(cudaDeviceProp* p, int number) {
+RUNTIME cudaGetDeviceProperties(cudaDeviceProp* p, int number) {  // CUDA 12's header adds _v2
     if (!there(number)) return said(cudaErrorInvalidDevice);
     std::memset(p, 0, sizeof *p);
     std::strcpy(p->name, "software GPU");
@@ -234,15 +234,13 @@ RUNTIME cudaGetDeviceProperties_v2(cudaDeviceProp* p, int number) {
     p->sharedMemPerMultiprocessor = 233472;
     p->warpSize = 32;
     p->l2CacheSize = 1 << 16;
-    p->clockRate = 1980000;
-    p->memoryClockRate = 2619000;
     p->memoryBusWidth = 5120;
     p->unifiedAddressing = p->canMapHostMemory = 1;
     return said(cudaSuccess);
 }
 RUNTIME cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number) {
     cudaDeviceProp p;
-    if (cudaError_t error = cudaGetDeviceProperties_v2(&p, number)) return error;
+    if (cudaError_t error = cudaGetDeviceProperties(&p, number)) return error;
     switch ((int)attribute) {
         case cudaDevAttrComputeCapabilityMajor: *value = p.major; break;
         case cudaDevAttrComputeCapabilityMinor: *value = p.minor; break;
@@ -262,8 +260,8 @@ RUNTIME cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number)
             break;
         case cudaDevAttrWarpSize: *value = p.warpSize; break;
         case cudaDevAttrL2CacheSize: *value = p.l2CacheSize; break;
-        case cudaDevAttrClockRate: *value = p.clockRate; break;
-        case cudaDevAttrMemoryClockRate: *value = p.memoryClockRate; break;
+        case cudaDevAttrClockRate: *value = 1980000; break;
+        case cudaDevAttrMemoryClockRate: *value = 2619000; break;
         case cudaDevAttrGlobalMemoryBusWidth: *value = p.memoryBusWidth; break;
         case cudaDevAttrUnifiedAddressing: *value = p.unifiedAddressing; break;
         case cudaDevAttrCanMapHostMemory: *value = p.canMapHostMemory; break;
@@ -560,7 +558,7 @@ DRIVER cuGetExportTable(const void** table, const CUuuid*) {  // for NVIDIA's ow
     *table = nullptr;
     return CUDA_ERROR_NOT_FOUND;
 }
-DRIVER cuDriverGetVersion(int* version) { *version = 12090; return CUDA_SUCCESS; }
+DRIVER cuDriverGetVersion(int* version) { *version = CUDA_VERSION; return CUDA_SUCCESS; }
 DRIVER cuGetErrorName(CUresult error, const char** text) {
     *text = error == CUDA_SUCCESS ? "CUDA_SUCCESS" : cudaGetErrorName((cudaError_t)error);
     return CUDA_SUCCESS;
@@ -571,6 +569,7 @@ DRIVER cuCtxSetCurrent(CUcontext) { return CUDA_SUCCESS; }
 DRIVER cuCtxGetDevice(CUdevice* number) { *number = current; return CUDA_SUCCESS; }
 DRIVER cuModuleLoadData(CUmodule* module, const void* image) {
     LOCK;
+    if (unsafe("a module is loaded")) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     void* library = dlopen((const char*)image, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         std::fprintf(stderr, "software GPU: %s\n", dlerror());

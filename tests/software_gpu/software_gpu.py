@@ -5,7 +5,7 @@ memory, by those of device.cpp. The driver, the compiler, cuBLAS and NCCL are li
 opens by name; ours are opened before. The rest is CuPy as it is: arrays, memory pools, streams,
 captures, elementwise and reduction kernels. Needs a C++ compiler, Linux, and CUDA's headers:
 
-    pip install cupy-cuda12x nvidia-cuda-runtime-cu12
+    pip install cupy-cuda12x nvidia-cuda-runtime-cu12  # or cupy-cuda13x nvidia-cuda-runtime==13.0.*
     PYTHONPATH=tests/software_gpu pytest tests/test_gpu.py
 
 Streams do their work when the host waits for it, or at once with SOFTWARE_GPU_EAGER=1.
@@ -15,9 +15,11 @@ SOFTWARE_GPU_COUNT is how many GPUs there are, for as many processes.
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import importlib
 import importlib.util
+import json
 import math
 import os
 import re
@@ -40,7 +42,10 @@ RUNTIME = "cupy_backends.cuda.api.runtime"
 
 
 class Library(NamedTuple):
-    """One of ours: the source, the names that it is looked for by, CuPy's module that wraps it."""
+    """One of ours: the source, the names that it is looked for by, CuPy's module that wraps it.
+
+    A name may leave room for CUDA's version, 12 or 13.
+    """
 
     source: str
     names: tuple[str, ...]
@@ -50,8 +55,8 @@ class Library(NamedTuple):
 DEVICE = Library("device.cpp", ("libcuda.so.1",))
 LIBRARIES = [
     DEVICE,
-    Library("compiler.cpp", ("libnvrtc.so.12",)),
-    Library("blas.cpp", ("libcublas.so.12", "libcublasLt.so.12"), "cublas"),
+    Library("compiler.cpp", ("libnvrtc.so.{}",)),
+    Library("blas.cpp", ("libcublas.so.{}", "libcublasLt.so.{}"), "cublas"),
     Library("nccl.cpp", ("libnccl.so.2",), "nccl"),
 ]
 
@@ -89,23 +94,33 @@ def _origin(module: str) -> Path:
     return Path(found.origin)
 
 
+@functools.cache
+def _cuda() -> str:
+    """CUDA's version that CuPy was made for: "12" or "13"."""
+    about = _origin("cupy").parent / ".data" / "_wheel.json"
+    version: str = json.loads(about.read_text())["cuda"]
+    return version.partition(".")[0]
+
+
 def _built(compiler: str, folder: Path, library: Library, name: str) -> Path:
-    source = HERE / library.source
+    cuda = _cuda()
+    source, soname = HERE / library.source, name.format(cuda)
     read = [source, HERE / "include" / "queue.h", Path(__file__)]
     key = hashlib.sha256(b"".join(map(Path.read_bytes, read))).hexdigest()[:16]
-    own = folder / f"{library.source}-{key}"
-    built = own / name
+    own = folder / f"{library.source}-{key}-{cuda}"
+    built = own / soname
     if built.exists():
         return built
     own.mkdir(exist_ok=True)
     # CuPy asks for names of a version, and for all that a wrapper may call
     versions, rest = own / "versions", own / f"rest-{os.getpid()}.cpp"
-    versions.write_text(f"{name} {{ global: *; }};")
+    versions.write_text(f"{soname} {{ global: *; }};")
     rest.write_text(_rest(library))
     needs = [] if library is DEVICE else [str(_built(compiler, folder, DEVICE, DEVICE.names[0]))]
-    headers = _origin("cupy_backends").parent.parent / "nvidia" / "cuda_runtime" / "include"
+    package = "cuda_runtime" if cuda == "12" else f"cu{cuda}"
+    headers = _origin("cupy_backends").parent.parent / "nvidia" / package / "include"
     result = own / f"{os.getpid()}.so"
-    linked = [f"-Wl,-soname,{name}", f"-Wl,--version-script={versions}"]
+    linked = [f"-Wl,-soname,{soname}", f"-Wl,--version-script={versions}"]
     subprocess.run(
         [compiler, *FLAGS, f"-I{headers}", *linked, "-o", result, source, rest, *needs, "-ldl"],
         check=True,
