@@ -39,7 +39,9 @@ VIEWS = {
     "unbind": lambda x: x.unbind(1)[2],
     "getitem": lambda x: x[0, 1, 2],
     "getitem with None": lambda x: x[..., None],
+    "getitem of one number": lambda x: x[0, ..., 1, 2],
     "diagonal": lambda x: x[0].diagonal(),
+    "diagonal of a transpose": lambda x: x.diagonal(-1, 2, 0),
     "view of a view": lambda x: x[1:].transpose(0, 2)[1],
 }
 
@@ -72,6 +74,17 @@ def test_a_view_of_memory_that_numpy_does_not_own_is_a_view(name):
         lambda x: x[[0, 1]],
         lambda x: tg.cat([x]),
         lambda x: x.tril(),
+        lambda x: x[0].diag(),
+        lambda x: x[:1].prod(0),
+        lambda x: x[:1].prod(0, keepdim=True),
+        lambda x: x[0, 0, 0].prod(),
+        lambda x: x[0, 0, 0].prod(0),
+        lambda x: x[0, 0, 0].sort().values,
+        lambda x: x[0, 0, 0].topk(1).values,
+        lambda x: x[0, 0, 0].gather(0, on(x.device, 0)),
+        lambda x: tg.nn.functional.unfold(x, 1),
+        lambda x: tg.nn.functional.pixel_shuffle(x, 1),
+        lambda x: tg.nn.functional.pixel_unshuffle(x, 1),
     ],
 )
 def test_copies_do_not_look_into_the_same_memory(f, device):

@@ -9,7 +9,7 @@ from tinygan.backend import backend_of
 from tinygan.ops.dims import common_shape, dimension
 from tinygan.ops.indexing import _check_index, _slice, getitem
 from tinygan.ops.joins import stack
-from tinygan.ops.shape import _expand, _reshape, broadcast_tensors
+from tinygan.ops.shape import _expand, _reshape, broadcast_tensors, own
 
 __all__ = [
     "argsort",
@@ -100,7 +100,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """y[i, j, k] = x[i, index[i, j, k], k] (for dim = 1)."""
     dim, index = _checked("gather", input, dim, index)
     if not input.array.ndim:
-        return _expand(input, index.array.shape)
+        return own(_reshape(input, index.array.shape), input)
     return _gather(input, index, dim=dim)
 
 
@@ -215,4 +215,4 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
 
 def _pick(x: Tensor, dim: int, indices: Tensor) -> Tensor:
     """`gather` by indices that are known to be in range."""
-    return _gather(x, indices, dim=dim) if x.array.ndim else _expand(x, ())
+    return _gather(x, indices, dim=dim) if x.array.ndim else x.clone()

@@ -83,8 +83,7 @@ def parse(x: Tensor, key: Any) -> Key:
                 )
             basic.append(item)
             dim += 1
-    if not ellipsis:
-        basic.append(...)  # so that the result is an array, never a scalar
+    basic.append(...)  # so that the result is an array, never a scalar
     return Key(tuple(basic), steps, arrays)
 
 

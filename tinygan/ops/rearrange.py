@@ -1,4 +1,4 @@
-"""Rearrangements that copy: flips, rolls, repeats, triangles and diagonals."""
+"""Flips, rolls, repeats and triangles, which are copies, and diagonals."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.dims import dimension, dimensions, sizes
-from tinygan.ops.indexing import _slice, _slice_grad
-from tinygan.ops.shape import _expand, _reshape, flatten, movedim, unsqueeze
+from tinygan.ops.indexing import _slice_grad
+from tinygan.ops.shape import _expand, _reshape, flatten, movedim, own, unsqueeze
 
 __all__ = [
     "diag",
@@ -35,7 +35,8 @@ _flip.vjp(x=lambda g, dims: _flip(g, dims))
 
 def flip(input: Tensor, *along: Any, dims: Any = None) -> Tensor:
     """x with the order along the given dimensions reversed, as a copy."""
-    return _flip(input, dimensions("flip", sizes(along, dims), input.array.ndim))
+    ndim = input.array.ndim
+    return _flip(input, dimensions("flip", sizes(along, dims), ndim)[:ndim])
 
 
 @primitive
@@ -68,12 +69,7 @@ def _repeat(x: Tensor, counts: tuple[int, ...]) -> Tensor:
     apart = tuple(n for size in shape for n in (1, size))
     spread = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
     whole = tuple(count * size for count, size in zip(counts, shape, strict=True))
-    return _own(_reshape(_expand(_reshape(x, apart), spread), whole), x)
-
-
-def _own(y: Tensor, x: Tensor) -> Tensor:
-    """y in memory of its own, where it still looks into that of x."""
-    return y.clone() if y.version is x.version else y
+    return own(_reshape(_expand(_reshape(x, apart), spread), whole), x)
 
 
 def repeat(input: Tensor, *times: Any, repeats: Any = None) -> Tensor:
@@ -102,7 +98,7 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Te
     dim = dimension("repeat_interleave", dim, len(shape))
     before, after = shape[:dim], shape[dim + 1 :]
     y = _expand(unsqueeze(input, dim + 1), (*before, shape[dim], repeats, *after))
-    return _own(_reshape(y, (*before, shape[dim] * repeats, *after)), input)
+    return own(_reshape(y, (*before, shape[dim] * repeats, *after)), input)
 
 
 def _need_matrix(op: str, x: Tensor) -> None:
@@ -145,12 +141,27 @@ def _diagonal_key(rows: int, columns: int, offset: int) -> tuple[Any, ...]:
     return (..., slice(start, start + (length - 1) * (columns + 1) + 1, columns + 1))
 
 
+@primitive(view=True)
+def _diagonal(xp: Any, x: Any, *, offset: int) -> Any:
+    y = x.diagonal(offset, -2, -1)
+    if not getattr(y.flags, "writeable", True):  # NumPy's, as a warning from 2012
+        y.flags.writeable = x.flags.writeable
+    return y
+
+
+def _diagonal_by_x(g: Tensor, x_shape: tuple[int, ...], offset: int) -> Tensor:
+    *batch, rows, columns = x_shape
+    flat = _slice_grad(g, _diagonal_key(rows, columns, offset), (*batch, rows * columns))
+    return _reshape(flat, x_shape)
+
+
+_diagonal.vjp(x=_diagonal_by_x)
+
+
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """y[..., k] = x[k, k + offset], counted in dimensions dim1 and dim2, which go to the end."""
+    """The view y[..., k] = x[k, k + offset] of dimensions dim1 and dim2, which go to the end."""
     _need_matrix("diagonal", input)
-    input = movedim(input, (dim1, dim2), (-2, -1))
-    rows, columns = input.array.shape[-2:]
-    return _slice(flatten(input, -2), _diagonal_key(rows, columns, offset))
+    return _diagonal(movedim(input, (dim1, dim2), (-2, -1)), offset)
 
 
 def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
@@ -169,8 +180,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return diag_embed(input, diagonal)
     if input.array.ndim != 2:
         raise ValueError(f"diag: expected 1 or 2 dimensions, got shape {input.array.shape}")
-    rows, columns = input.array.shape
-    return _slice(flatten(input), _diagonal_key(rows, columns, diagonal))
+    return _diagonal(input, diagonal).clone()
 
 
 def trace(input: Tensor) -> Tensor:

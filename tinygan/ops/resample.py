@@ -12,6 +12,7 @@ from tinygan.autograd import Tensor
 from tinygan.ops.images import as_images, constant, of_images
 from tinygan.ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from tinygan.ops.separable import _separable
+from tinygan.ops.shape import own
 from tinygan.ops.window_sum import _window_spread
 from tinygan.ops.windows import two
 
@@ -246,7 +247,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     x = input.reshape(prod(lead), channels, height, width).permute(0, 2, 3, 1)
     x = x.reshape(x.shape[0], height, width, channels // (r * r), r, r).permute(0, 1, 4, 2, 5, 3)
     x = x.reshape(x.shape[0], height * r, width * r, channels // (r * r)).permute(0, 3, 1, 2)
-    return x.reshape(*lead, *x.shape[1:])
+    return own(x.reshape(*lead, *x.shape[1:]), input)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -261,7 +262,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     x = input.reshape(prod(lead), channels, height, width).permute(0, 2, 3, 1)
     x = x.reshape(x.shape[0], height // r, r, width // r, r, channels).permute(0, 1, 3, 5, 2, 4)
     x = x.reshape(x.shape[0], height // r, width // r, channels * r * r).permute(0, 3, 1, 2)
-    return x.reshape(*lead, *x.shape[1:])
+    return own(x.reshape(*lead, *x.shape[1:]), input)
 
 
 def _split(op: str, x: Tensor, factor: int) -> tuple[tuple[int, ...], int, int, int]:

@@ -84,9 +84,18 @@ def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
 
 
 def view(input: Tensor, *shape: Any, size: Any = None) -> Tensor:
-    """As `reshape`, which copies where PyTorch's `view` refuses."""
+    """As `reshape`, which copies where PyTorch's `view` refuses.
+
+    So do images in channels-last memory, which convolutions, pooling and normalisation make: what
+    is then written into the result does not reach them.
+    """
     new = sizes(shape, size)
     return _reshape(input, solve_shape("view", new, input.array.size, input.array.shape))
+
+
+def own(y: Tensor, x: Tensor) -> Tensor:
+    """y in memory of its own, where it looks into that of x."""
+    return y.clone() if y.version is x.version else y
 
 
 def numel(input: Tensor) -> int:
@@ -169,7 +178,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     if len(origins) != len(places):
         raise ValueError(f"movedim: {source} and {destination} are of different lengths")
     order = [i for i in range(ndim) if i not in origins]
-    for place, origin in sorted(zip(places, origins, strict=True)):
+    for place, origin in sorted(zip(places, origins, strict=True)) if ndim else ():
         order.insert(place, origin)
     return _permute(input, tuple(order))
 
@@ -211,4 +220,4 @@ def sum_to_size(input: Tensor, *shape: Any) -> Tensor:
         raise ValueError(
             f"sum_to_size: {new} does not broadcast to {old}, so {old} does not sum to {new}"
         )
-    return _sum_to_size(input, new)
+    return input if new == old else _sum_to_size(input, new)
