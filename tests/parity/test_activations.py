@@ -106,3 +106,23 @@ def test_prelu(shape: tuple[int, ...]) -> None:
     compare(lambda lib, x, w: F(lib).prelu(x, w), x, weight)
     x.flat[0] = 0.0
     compare(lambda lib, x, w: F(lib).prelu(x, w), x, weight, order=1)
+
+
+def test_prelu_of_a_number() -> None:
+    for weight in (np.array([0.3]), np.array(0.3)):
+        compare(lambda lib, x, w: F(lib).prelu(x, w), np.float64(-2.0), weight, order=1)
+    compare(lambda lib, x: lib.nn.PReLU()(x), np.float32(-2.0), order=1)
+    for lib in (tinygan, torch):
+        for x in (lib.tensor(1.0), lib.ones(2)):
+            with pytest.raises((ValueError, RuntimeError)):
+                F(lib).prelu(x, lib.ones(2))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int8"])
+def test_bounds_of_integers(dtype: str) -> None:
+    x = np.array([-3, 0, 9], dtype)
+    compare(lambda lib, x: F(lib).relu6(x), x)
+    compare(lambda lib, x: lib.nn.ReLU6(inplace=True)(x), x)
+    compare(lambda lib, x: F(lib).hardtanh(x), x)
+    compare(lambda lib, x: F(lib).hardtanh(x, -2.5, 2.5), x)
+    compare(lambda lib, x: F(lib).relu6(x), abs(x).astype("uint8"))

@@ -111,6 +111,68 @@ def test_powers_of_zero_and_of_negative_numbers() -> None:
     compare(lambda lib, x: 2**x, np.array([0, 3]))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int8", "uint8"])
+def test_whole_quotients(dtype: str) -> None:
+    x, y = np.meshgrid(np.array([-7, -6, 0, 5, 6, 7]), np.array([-3, -1, 1, 2]))
+    x, y = (abs(x), abs(y)) if dtype == "uint8" else (x, y)
+    for mode in ("trunc", "floor"):
+        f = lambda lib, x, y: lib.div(x, y, rounding_mode=mode)  # noqa: B023, E731
+        compare(f, x.astype(dtype), y.astype(dtype))
+        compare(lambda lib, x: lib.div(x, 2, rounding_mode=mode), x.astype(dtype))  # noqa: B023
+        compare(lambda lib, y: lib.div(7, y, rounding_mode=mode), y.astype(dtype))  # noqa: B023
+    large = np.array([2**53 + 1, -(2**53) - 1, 2**62 + 1])
+    compare(lambda lib, x: lib.div(x, 1, rounding_mode="trunc"), large)
+    compare(lambda lib, x: lib.div(x, -3, rounding_mode="trunc"), large)
+    compare(lambda lib, x: lib.div(x, 2.5, rounding_mode="trunc"), x.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+def test_integers_divided_by_zero_are_an_error_in_both(dtype: str) -> None:
+    for lib in (tinygan, torch):
+        x, y = (lib.tensor(a, dtype=getattr(lib, dtype)) for a in ([1, 2], [1, 0]))
+        for f in (
+            lambda x, y: x // y,
+            lambda x, y: x % y,
+            lambda x, y: x % 0,
+            lambda x, y: 1 // y,
+            lambda x, y: lib.div(x, y, rounding_mode="trunc"),  # noqa: B023
+            lambda x, y: lib.div(x, 0, rounding_mode="floor"),  # noqa: B023
+            lambda x, y: x.remainder_(y),
+        ):
+            with pytest.raises((ZeroDivisionError, RuntimeError), match=r"ZeroDivision|by 0"):
+                f(x, y)
+    integers = np.array([1, 2, 0])
+    compare(lambda lib, x: x // 0.0, integers)
+    compare(lambda lib, x: x[:0] // 0, integers)
+    compare(lambda lib, x: lib.tensor([1.0, -1.0, 0.0]) % x, integers * 0)
+
+
+BOOLEAN: dict[str, Callable[[Any, Any], Any]] = {
+    "square": lambda lib, x: x.square(),
+    "** 2": lambda lib, x: x**2,
+    "2 **": lambda lib, x: 2**x,
+    "** 0": lambda lib, x: x**0,
+    "** True": lambda lib, x: x**True,
+    "** 2.0": lambda lib, x: x**2.0,
+    "// 2": lambda lib, x: x // 2,
+    "% 2": lambda lib, x: x % 2,
+    "+ 2": lambda lib, x: x + 2,
+    "* True": lambda lib, x: x * True,
+    "== 1": lambda lib, x: x == 1,
+    "where": lambda lib, x: lib.where(x, x, 2),
+    "masked_fill": lambda lib, x: x.masked_fill(x, 0),
+    "clamp": lambda lib, x: x.clamp(0, 1),
+    "sign": lambda lib, x: x.sign(),
+}
+
+
+@pytest.mark.parametrize("name", BOOLEAN)
+def test_types_of_what_booleans_give(name: str) -> None:
+    x = np.array([True, False])
+    for operand in (x, x[0]):
+        compare(BOOLEAN[name], operand)
+
+
 SCALARS: dict[str, Callable[[Any], Any]] = {
     "x + 0.5": lambda x: x + 0.5,
     "2 - x": lambda x: 2 - x,

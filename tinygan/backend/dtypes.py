@@ -104,7 +104,7 @@ def promote(operands: list[Any], real: bool) -> list[Any]:
             elif x.dtype != first:
                 first = None
                 break
-    if first is not None and (first.kind == "f" or not (floats or real)):
+    if first is not None and (first.kind == "f" or not (floats or real or first.kind == "b")):
         return operands
     dtype = result_dtype(operands)
     if real and dtype.kind != "f":

@@ -187,7 +187,7 @@ def masked_fill(xp: Any, x: Any, mask: Any, value: Any) -> Any:
         raise TypeError(f"the value {value} cannot be stored in a tensor of {x.dtype}")
     if not isinstance(value, (int, float)):
         value = value.astype(x.dtype)
-    return xp.where(mask, value, x)
+    return xp.where(mask, value, x).astype(x.dtype, copy=False)
 
 
 masked_fill.vjp(
@@ -224,6 +224,6 @@ def nan_to_num(
         y = masked_fill(y, eq(input, math.inf), most if posinf is None else posinf)
         y = masked_fill(y, eq(input, -math.inf), -most if neginf is None else neginf)
     if out is None:
-        return y
+        return input.clone() if y is input else y
     copied: Tensor = out.copy_(y)
     return copied

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from tinygan.autograd import Tensor, primitive
 from tinygan.backend.dtypes import result_dtype
 from tinygan.ops.unary import _square_grad, log, trunc
@@ -74,9 +76,19 @@ true_divide.vjp(
 )
 
 
+def _refuse_zero(xp: Any, x: Any, other: Any) -> None:
+    """Integers have no infinity or NaN to say it. On a GPU nobody waits to look."""
+    if xp is np and np.result_type(x, other).kind in "iu" and np.size(x) and not np.all(other):
+        raise ZeroDivisionError(
+            "integers are divided by 0; with a floating-point tensor (x.float()) the result is "
+            "infinite or NaN"
+        )
+
+
 @primitive(elementwise=True)
 def floor_divide(xp: Any, x: Any, other: Any) -> Any:
     """floor(x / other), whose derivative is 0."""
+    _refuse_zero(xp, x, other)
     return x // other
 
 
@@ -86,6 +98,7 @@ floor_divide.vjp(x=lambda g: None, other=lambda g: None)
 @primitive(elementwise=True)
 def remainder(xp: Any, x: Any, other: Any) -> Any:
     """x - floor(x / other) * other: what remains has the sign of `other`."""
+    _refuse_zero(xp, x, other)
     return x % other
 
 
@@ -103,13 +116,17 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
             f"div: rounding_mode is None, 'trunc' or 'floor', it was given as {rounding_mode!r}"
         )
     dtype = result_dtype([a.array if isinstance(a, Tensor) else a for a in (input, other)])
+    if dtype.kind in "iu":
+        quotient = floor_divide(input, other)
+        return quotient + ((remainder(input, other) != 0) & ((input < 0) != (other < 0))).to(dtype)
     return trunc(true_divide(input, other)).to(dtype)
 
 
 @primitive(elementwise=True)
 def pow(xp: Any, x: Any, exponent: Any) -> Any:
     """x ** exponent."""
-    return x**exponent
+    truth = xp.result_type(x, exponent).kind == "b"  # which NumPy makes int8
+    return (x**exponent).astype(bool) if truth else x**exponent
 
 
 def _pow_by_base(g: Tensor, x: Any, exponent: Any) -> Tensor | None:

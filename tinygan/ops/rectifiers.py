@@ -70,19 +70,24 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, else weight x; `weight` has one element, or one per channel (dimension 1)."""
-    if weight.numel() != 1 and input.ndim > 1:
-        if weight.numel() != input.shape[1]:
-            raise ValueError(
-                f"prelu: weight has {weight.numel()} elements, expected 1 or the number of "
-                f"channels, {input.shape[1]} (input: {tuple(input.shape)})"
-            )
-        weight = weight.reshape((-1,) + (1,) * (input.ndim - 2))
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.numel() not in (1, channels):
+        raise ValueError(
+            f"prelu: weight has {weight.numel()} elements, expected 1 or the number of "
+            f"channels, {channels} (input: {tuple(input.shape)})"
+        )
+    weight = weight.reshape((-1,) + (1,) * (input.ndim - 2) if input.ndim else ())
     return _prelu(input, input, weight)
 
 
 @primitive(elementwise=True)
 def hardtanh(xp: Any, x: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
-    """min(max(x, min_val), max_val), whose derivative at both bounds is 0."""
+    """min(max(x, min_val), max_val), whose derivative at both bounds is 0.
+
+    Integers have whole bounds: those given, without their fractions.
+    """
+    if x.dtype.kind != "f":
+        min_val, max_val = int(min_val), int(max_val)
     return xp.minimum(xp.maximum(x, min_val), max_val)
 
 

@@ -86,8 +86,8 @@ def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
 def view(input: Tensor, *shape: Any, size: Any = None) -> Tensor:
     """As `reshape`, which copies where PyTorch's `view` refuses.
 
-    So do images in channels-last memory, which convolutions, pooling and normalisation make: what
-    is then written into the result does not reach them.
+    What is written into a copy does not reach x. Images in channels-last memory, as convolutions,
+    pooling and normalisation make them, are copied too.
     """
     new = sizes(shape, size)
     return _reshape(input, solve_shape("view", new, input.array.size, input.array.shape))

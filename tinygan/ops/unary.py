@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
+from tinygan.backend.dtypes import int64
 
 __all__ = [
     "abs",
@@ -62,7 +63,7 @@ abs.vjp(x=lambda g, x: _abs_grad(g, x))
 @primitive(elementwise=True)
 def sign(xp: Any, x: Any) -> Any:
     """-1, 0 or 1."""
-    return xp.sign(x)
+    return x.copy() if x.dtype.kind == "b" else xp.sign(x)
 
 
 sign.vjp(x=lambda g: None)
@@ -142,8 +143,8 @@ rsqrt.vjp(x=lambda g, y: g * (y * y * y * -0.5))
 
 @primitive(elementwise=True)
 def square(xp: Any, x: Any) -> Any:
-    """x * x."""
-    return xp.square(x)
+    """x * x; booleans give int64."""
+    return xp.square(x.astype(int64) if x.dtype.kind == "b" else x)
 
 
 @primitive(elementwise=True)
