@@ -77,9 +77,12 @@ def test_from_an_optimizer_that_was_loaded():
     for _ in range(3):
         schedule.step()
     other.load_state_dict(optimizer.state_dict())
-    resumed = schedules.ExponentialLR(other, 0.5, last_epoch=schedule.last_epoch)
-    schedule.step()
-    assert resumed.get_last_lr() == schedule.get_last_lr()
+    resumed = schedules.ExponentialLR(other, 0.5, last_epoch=schedule.last_epoch - 1)
+    for _ in range(3):
+        assert resumed.get_last_lr() == schedule.get_last_lr()
+        assert resumed.last_epoch == schedule.last_epoch
+        resumed.step()
+        schedule.step()
     with pytest.raises(KeyError, match="initial_lr"):
         schedules.ExponentialLR(sgd(), 0.5, last_epoch=3)
 

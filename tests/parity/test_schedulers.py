@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,30 @@ def test_fifty_steps(name: str) -> None:
             thing.step()
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("last_epoch", [0, 3, 10, 25])
+def test_going_on_from_an_epoch(name: str, last_epoch: int) -> None:
+    if name.startswith("sequential"):
+        pytest.skip("its parts are made at an epoch of their own")
+    pairs = []
+    for module, optimizer in (
+        (optim.lr_scheduler, _optimizer(optim, Tensor)),
+        (torch.optim.lr_scheduler, _optimizer(torch.optim, torch.tensor)),
+    ):
+        for group in optimizer.param_groups:
+            group.update(initial_lr=group["lr"], lr=0.6 * group["lr"])
+        at = type("At", (), {
+            kind: staticmethod(partial(getattr(module, kind), last_epoch=last_epoch))
+            for kind in optim.lr_scheduler.__all__ if hasattr(module, kind)
+        })  # fmt: skip
+        pairs.append((optimizer, SCHEDULES[name](at, optimizer)))
+    (ours, mine), (theirs, yours) = pairs
+    for _ in range(30):
+        np.testing.assert_allclose(mine.get_last_lr(), yours.get_last_lr(), rtol=1e-12, atol=1e-15)
+        for thing in (ours, theirs, mine, yours):
+            thing.step()
+
+
 PLATEAUS: dict[str, dict[str, Any]] = {
     "default": {},
     "of a GAN": {"mode": "min", "factor": 0.2, "threshold": 0.01, "patience": 5},
@@ -78,6 +103,23 @@ def test_plateau(name: str) -> None:
         np.testing.assert_equal(mine.best, yours.best)
     assert mine.get_last_lr() != [0.2, 0.7]
     assert {**mine.state_dict()}.items() <= yours.state_dict().items()
+
+
+def test_plateau_of_a_group_that_is_added() -> None:
+    for library, tensor in ((optim, Tensor), (torch.optim, torch.tensor)):
+        for least, expected in ((0.05, [0.05] * 3), ([0.05, 0.1], None)):
+            optimizer = _optimizer(library, tensor)
+            plateau = library.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, min_lr=least)
+            optimizer.add_param_group({"params": [tensor([1.0]).requires_grad_()], "lr": 0.5})
+            if expected is None:
+                plateau.step(1.0)
+                with pytest.raises(RuntimeError, match="group"):
+                    plateau.step(1.0)
+                continue
+            for _ in range(4):
+                plateau.step(1.0)
+            assert [group["lr"] for group in optimizer.param_groups] == expected
+            assert plateau.min_lrs == expected
 
 
 def test_chained() -> None:

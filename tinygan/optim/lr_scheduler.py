@@ -113,7 +113,7 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        if self.last_epoch == 0:
+        if self._starts():
             return self._rates()
         return [lr * self.gamma for lr in self._rates()]
 
@@ -167,7 +167,7 @@ class LinearLR(LRScheduler):
     def get_lr(self) -> list[float]:
         if self.last_epoch == 0:
             return [lr * self.start_factor for lr in self._rates()]
-        if self.last_epoch > self.total_iters:
+        if self._starts() or self.last_epoch > self.total_iters:
             return self._rates()
         rise = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
@@ -189,7 +189,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         t, period = self.last_epoch, self.T_max
-        if t == 0:
+        if self._starts():
             return self._rates()
         if (t - 1 - period) % (2 * period) == 0:  # the rate before is eta_min: no ratio to follow
             return [

@@ -37,6 +37,7 @@ class ReduceLROnPlateau(LRScheduler):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
         count = len(optimizer.param_groups)
+        self.default_min_lr = None if isinstance(min_lr, Sequence) else min_lr
         self.min_lrs = list(min_lr) if isinstance(min_lr, Sequence) else [min_lr] * count
         if len(self.min_lrs) != count:
             raise ValueError(f"expected {count} min_lrs, got {len(self.min_lrs)}")
@@ -77,7 +78,15 @@ class ReduceLROnPlateau(LRScheduler):
         return self.best * (1 + margin) if self.threshold_mode == "rel" else self.best + margin
 
     def _fall(self) -> None:
-        for group, least in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
+        groups = self.optimizer.param_groups
+        if self.default_min_lr is not None:
+            self.min_lrs += [self.default_min_lr] * (len(groups) - len(self.min_lrs))
+        if len(self.min_lrs) != len(groups):
+            raise RuntimeError(
+                f"ReduceLROnPlateau: {len(self.min_lrs)} min_lrs for {len(groups)} groups of "
+                "parameters; append one to min_lrs for every group that is added"
+            )
+        for group, least in zip(groups, self.min_lrs, strict=True):
             lr = max(group["lr"] * self.factor, least)
             if group["lr"] - lr > self.eps:
                 group["lr"] = lr

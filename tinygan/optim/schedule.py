@@ -9,7 +9,10 @@ from tinygan.optim.optimizer import Optimizer
 
 
 class LRScheduler:
-    """t <- t + 1, then lr of every group <- `get_lr()`; t starts at `last_epoch` + 1."""
+    """t <- t + 1, then lr of every group <- `get_lr()`; t starts at `last_epoch` + 1.
+
+    With a `last_epoch` the groups have the rate of a run that goes on, as their state dict has it.
+    """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -47,6 +50,10 @@ class LRScheduler:
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = lr
         self._last_lr = list(rates)
+
+    def _starts(self) -> bool:
+        """Whether a formula of the rate before has none before to start from."""
+        return self.last_epoch == 0 or self._step_count == 1
 
     def _rates(self) -> list[float]:
         return [group["lr"] for group in self.optimizer.param_groups]
