@@ -212,6 +212,12 @@ def test_distributions(shape, reduction, dtype):
         )
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 2), (2, 3, 0)])
+def test_distributions_of_an_empty_batch(shape, reduction):
+    compare("cross_entropy", (numbers(*shape), probabilities(*shape)), (0, 1), reduction=reduction)
+
+
 def test_everything_ignored_is_nan():
     t = np.full(4, -100)
     for reduction in REDUCTIONS:

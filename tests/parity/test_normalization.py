@@ -145,3 +145,17 @@ def test_the_same_inputs_are_refused() -> None:
             f.layer_norm(t, (4,))
         with pytest.raises(RuntimeError, match="running_mean"):
             f.batch_norm(t, None, None)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 3, 0), (0, 3, 2, 2)])
+def test_an_empty_batch_leaves_the_running_moments(shape: tuple[int, ...]) -> None:
+    results = []
+    for lib in (tinygan, torch):
+        layer = (lib.nn.BatchNorm2d if len(shape) == 4 else lib.nn.BatchNorm1d)(3)
+        x = lib.zeros(*shape, requires_grad=True)
+        y = layer(x)
+        y.sum().backward()
+        state = [v.numpy() for v in layer.state_dict().values()]
+        results.append([y.detach().numpy(), layer.weight.grad.numpy(), *state])
+    for mine, yours in zip(*results, strict=True):
+        np.testing.assert_array_equal(mine, yours)

@@ -57,3 +57,14 @@ def test_negative_widths_crop(mode: str, widths: tuple[int, ...]) -> None:
 
 def test_replicate_goes_beyond_the_size() -> None:
     compare(lambda lib, x: pad(lib, x, (5, 7), mode="replicate"), real(2, 2, 1))
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_of_an_empty_batch(mode: str) -> None:
+    compare(lambda lib, x: pad(lib, x, (1, 1, 2, 0), mode=mode), real(0, 3, 4, 4))
+    layers = [
+        lib.nn.Conv2d(3, 2, 3, padding=1, padding_mode=mode if mode != "constant" else "zeros")
+        for lib in (tinygan, torch)
+    ]
+    assert layers[0](tinygan.zeros(0, 3, 4, 4)).shape == (0, 2, 4, 4)
+    assert layers[1](torch.zeros(0, 3, 4, 4)).shape == (0, 2, 4, 4)

@@ -150,7 +150,7 @@ def cross_entropy(
         scores = log_softmax(input, dim)
         loss = -(scores * target * _along(weight, dim, input)).sum(dim)
         if reduction == "mean":
-            return loss.sum() / max(loss.numel(), 1) if loss.ndim else loss
+            return loss.sum() / loss.numel()  # of nothing: NaN
         return reduce(loss, reduction)
     _check_classes("cross_entropy", input, target, weight)
     learned = weight is not None and weight.requires_grad

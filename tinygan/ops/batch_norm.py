@@ -40,9 +40,11 @@ def _by_pixel(x: Tensor) -> Tensor:
 
 @primitive
 def batch_moments(xp: Any, x: Any) -> Any:
-    """Mean and biased variance of every channel, (N, C, *) -> (2, C), in two passes."""
+    """Mean and biased variance of every channel, (N, C, *) -> (2, C), in two passes; of none 0."""
     axes = _axes(x.ndim)
-    moments = xp.empty((2, x.shape[1]), dtype=x.dtype)
+    moments = xp.zeros((2, x.shape[1]), dtype=x.dtype)
+    if not x.size:
+        return moments
     moments[0] = x.mean(axis=axes)
     centred = x - _by_channel(moments[0], x.ndim)
     centred *= centred
@@ -257,7 +259,8 @@ def _normalized(
         moments = batch_moments(input.detach())
         if ranks > 1:
             moments = moments_over_ranks(moments)
-        move_towards(moments, mean, var, momentum, count)
+        if count:
+            move_towards(moments, mean, var, momentum, count)
     elif mean is None or var is None:
         raise RuntimeError("batch_norm: expected running_mean and running_var when not training")
     else:

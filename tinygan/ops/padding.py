@@ -97,7 +97,7 @@ def pad(
     if mode == "constant":
         return _pad_constant(input, widths=widths, value=value or 0)
     for d, (widest, n) in enumerate(zip(map(max, widths), shape, strict=True)):
-        limit = {"reflect": n - 1, "replicate": widest if n else 0, "circular": n}[mode]
+        limit = {"reflect": max(n - 1, 0), "replicate": widest if n else 0, "circular": n}[mode]
         if widest > limit:
             raise ValueError(
                 f"pad: mode {mode!r} can pad dimension {d}, of size {n}, by at most {limit}, got "
