@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -168,3 +169,47 @@ def test_half_precision_sums_do_not_stall() -> None:
     assert tinygan.tensor(x).sum().item() == 5000
     assert tinygan.tensor(x.reshape(5000, 1)).sum(0).item() == 5000
     same(tinygan.tensor(x * 20).mean(), torch.tensor(x * 20).mean(), "mean")
+
+
+SEVERAL = ["sum", "mean", "var", "std", "amax", "amin", "logsumexp", "any", "all", "count_nonzero"]
+
+
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+@pytest.mark.parametrize("name", [*SEVERAL, "norm", "prod", "cumsum", "argmax", "argmin", "max"])
+def test_a_number_counts_as_having_a_dimension(name: str) -> None:
+    def f(lib: Any, x: Any, dim: Any, **options: Any) -> Any:
+        return getattr(lib, name)(x, dim=dim, **options)
+
+    for dim in (0, -1, *(((0,), (-1,)) if name in (*SEVERAL, "norm") else ())):
+        compare(lambda lib, x: f(lib, x, dim), np.float64(2.5), order=1)  # noqa: B023
+        if name not in ("cumsum", "count_nonzero"):
+            compare(lambda lib, x: f(lib, x, dim, keepdim=True), np.float64(2.5), order=1)  # noqa: B023
+    for dim in (1, -2) if name != "cumsum" else ():
+        for lib in (tinygan, torch):
+            with pytest.raises(IndexError):
+                f(lib, lib.tensor(2.5), dim)
+
+
+@pytest.mark.parametrize("dim", [5, 2, -3])
+def test_prod_along_what_is_not_there(dim: int) -> None:
+    for lib in (tinygan, torch):
+        with pytest.raises(IndexError):
+            lib.ones(2, 2).prod(dim)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "int64", "float32", "float64"])
+def test_types_that_are_asked_for(dtype: str) -> None:
+    for x in (np.array([[0.0, 2.0, 0.5], [0.0, 0.0, 0.0]]), np.array([[0, 2], [1, 3]]), X[:, :0]):
+        for name, dims in itertools.product(("sum", "prod"), ((), (1,))):
+
+            def f(lib: Any, x: Any) -> Any:
+                kind, x = getattr(lib, dtype), x.detach()
+                asked = getattr(x, name)(*dims, dtype=kind)  # noqa: B023
+                return asked, getattr(x.to(kind), name)(*dims)  # noqa: B023
+
+            compare(f, x)
+
+
+def test_logsumexp_of_integers() -> None:
+    compare(lambda lib, x: lib.logsumexp(x, 1), np.array([[1, 2], [3, 400]]))
+    compare(lambda lib, x: lib.logsumexp(x, 0), np.array([True, False]))

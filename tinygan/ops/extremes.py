@@ -19,13 +19,13 @@ __all__ = ["amax", "amin", "argmax", "argmin", "max", "min", "norm"]
 @primitive
 def amax(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False) -> Any:
     """The maximum over `dim`; elements that tie for it share the gradient."""
-    return x.max(axis=axes(dim), keepdims=keepdim)
+    return x.max(axis=axes(dim, x.ndim), keepdims=keepdim)
 
 
 @primitive
 def amin(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False) -> Any:
     """The minimum over `dim`; elements that tie for it share the gradient."""
-    return x.min(axis=axes(dim), keepdims=keepdim)
+    return x.min(axis=axes(dim, x.ndim), keepdims=keepdim)
 
 
 def _shared(g: Tensor, y: Tensor, x: Tensor, dim: Dim, keepdim: bool) -> Tensor:
@@ -42,13 +42,13 @@ amin.vjp(x=_shared)
 @primitive
 def argmax(xp: Any, x: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The index of the first maximum along `dim` (by default in the flattened tensor)."""
-    return xp.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim).astype(int64)
+    return xp.argmax(x, axis=axes(dim, x.ndim), keepdims=keepdim).astype(int64)
 
 
 @primitive
 def argmin(xp: Any, x: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The index of the first minimum along `dim` (by default in the flattened tensor)."""
-    return xp.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim).astype(int64)
+    return xp.argmin(x, axis=axes(dim, x.ndim), keepdims=keepdim).astype(int64)
 
 
 for _op in (amax, amin, argmax, argmin):
@@ -100,7 +100,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 @primitive
 def _norm(xp: Any, x: Any, *, p: float, dim: Dim = None, keepdim: bool = False) -> Any:
-    axis, dtype = axes(dim), x.dtype
+    axis, dtype = axes(dim, x.ndim), x.dtype
     if dtype == float16:  # squares of moderate numbers overflow
         x = x.astype(float32)
     if p == 2:

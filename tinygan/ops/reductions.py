@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
-from tinygan.backend.dtypes import float16, float32, int64
+from tinygan.backend.dtypes import float16, float32, get_default_dtype, int64
 from tinygan.ops.comparison import where
-from tinygan.ops.dims import takes_axis
+from tinygan.ops.dims import dimension, takes_axis
+from tinygan.ops.shape import own
 from tinygan.ops.unary import exp, sqrt, square
 
 __all__ = [
@@ -29,9 +30,12 @@ __all__ = [
 Dim = int | Sequence[int] | None
 
 
-def axes(dim: Dim) -> Any:
-    """NumPy's `axis`; as in PyTorch no dimensions mean all of them."""
-    return dim if dim is None or isinstance(dim, int) else tuple(dim) or None
+def axes(dim: Dim, ndim: int) -> Any:
+    """NumPy's `axis`; as in PyTorch none means all, and a 0-d tensor counts as having one."""
+    dims = (dim,) if isinstance(dim, int) else tuple(dim or ())
+    if not dims or (not ndim and set(dims) <= {0, -1}):
+        return None
+    return dim if isinstance(dim, int) else dims
 
 
 def keep_dims(y: Tensor, x_shape: tuple[int, ...], dim: Dim, keepdim: bool) -> Tensor:
@@ -45,7 +49,7 @@ def keep_dims(y: Tensor, x_shape: tuple[int, ...], dim: Dim, keepdim: bool) -> T
 
 def count(shape: tuple[int, ...], dim: Dim) -> int:
     """How many elements of `shape` a reduction over `dim` puts into one."""
-    axis = axes(dim)
+    axis = axes(dim, len(shape))
     if axis is None:
         return math.prod(shape)
     return math.prod([shape[d] for d in ((axis,) if isinstance(axis, int) else axis)])
@@ -57,9 +61,10 @@ def sum(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False, dtype: Any =
     if dtype is not None:
         x = x.astype(dtype)
     if x.dtype == float16:  # added up in float32
-        return x.sum(axis=axes(dim), dtype=float32, keepdims=keepdim).astype(float16)
-    dtype = x.dtype if x.dtype.kind == "f" else int64
-    return x.sum(axis=axes(dim), dtype=dtype, keepdims=keepdim)
+        return x.sum(axis=axes(dim, x.ndim), dtype=float32, keepdims=keepdim).astype(float16)
+    if dtype is None:
+        dtype = x.dtype if x.dtype.kind == "f" else int64
+    return x.sum(axis=axes(dim, x.ndim), dtype=dtype, keepdims=keepdim)
 
 
 sum.vjp(x=lambda g, x_shape, dim, keepdim: keep_dims(g, x_shape, dim, keepdim).expand(x_shape))
@@ -73,9 +78,9 @@ def mean(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False, dtype: Any 
     if x.dtype.kind != "f":
         raise TypeError(f"expected a floating-point tensor, got {x.dtype}; use x.float().mean()")
     if x.dtype == float16:
-        total = x.sum(axis=axes(dim), dtype=float32, keepdims=keepdim)
+        total = x.sum(axis=axes(dim, x.ndim), dtype=float32, keepdims=keepdim)
         return (total / count(x.shape, dim)).astype(float16)
-    return x.sum(axis=axes(dim), keepdims=keepdim) / count(x.shape, dim)
+    return x.sum(axis=axes(dim, x.ndim), keepdims=keepdim) / count(x.shape, dim)
 
 
 def _mean_by_x(g: Tensor, x_shape: tuple[int, ...], dim: Dim, keepdim: bool) -> Tensor:
@@ -157,17 +162,19 @@ def prod(
     Halves are multiplied until one element is left: no division, so the derivatives of every
     order are right where x is 0.
     """
+    given = input
     if dtype is None and not input.is_floating_point():
         dtype = int64
     input = input if dtype is None else input.to(dtype)
     if dim is None:
         input, dim = input.reshape((input.numel(),)), 0
-    elif not input.ndim:
-        return input
-    before = (slice(None),) * (dim % input.ndim)
+    dim = dimension("prod", dim, input.ndim)
+    if not input.ndim:
+        return own(input, given)
+    before = (slice(None),) * dim
     n = input.shape[dim]
     if n == 0:
-        return sum(input, dim=dim, keepdim=keepdim) + 1
+        return (sum(input, dim=dim, keepdim=keepdim) + 1).to(input.dtype)
     odd: Tensor | None = None
     while n > 1:
         if n % 2:
@@ -176,7 +183,7 @@ def prod(
         n //= 2
         input = input[(*before, slice(0, n))] * input[(*before, slice(n, 2 * n))]
     input = input if odd is None else input * odd
-    return input if keepdim else input.squeeze(dim)
+    return own(input if keepdim else input.squeeze(dim), given)
 
 
 @primitive
@@ -193,7 +200,9 @@ cumsum.vjp(x=lambda g, dim: g if not g.ndim else g.flip(dim).cumsum(dim).flip(di
 @primitive
 def logsumexp(xp: Any, x: Any, *, dim: Dim, keepdim: bool = False) -> Any:
     """log(sum(exp(x))) over `dim`, without overflow."""
-    axis = axes(dim)
+    axis = axes(dim, x.ndim)
+    if x.dtype.kind != "f":
+        x = x.astype(get_default_dtype())
     top = x.max(axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     y = xp.log(xp.exp(x - top).sum(axis=axis, keepdims=True)) + top
@@ -213,19 +222,19 @@ logsumexp.kernel("cuda", "tinygan.backend.cuda.softmax:logsumexp")
 @primitive
 def any(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False) -> Any:
     """Whether one element along `dim` is nonzero."""
-    return xp.any(x, axis=axes(dim), keepdims=keepdim)
+    return xp.any(x, axis=axes(dim, x.ndim), keepdims=keepdim)
 
 
 @primitive
 def all(xp: Any, x: Any, *, dim: Dim = None, keepdim: bool = False) -> Any:
     """Whether all elements along `dim` are nonzero."""
-    return xp.all(x, axis=axes(dim), keepdims=keepdim)
+    return xp.all(x, axis=axes(dim, x.ndim), keepdims=keepdim)
 
 
 @primitive
 def count_nonzero(xp: Any, x: Any, *, dim: Dim = None) -> Any:
     """How many elements along `dim` are not 0."""
-    return (x != 0).sum(axis=axes(dim), dtype=int64)
+    return (x != 0).sum(axis=axes(dim, x.ndim), dtype=int64)
 
 
 for _op in (cumsum, any, all, count_nonzero):

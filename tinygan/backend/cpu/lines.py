@@ -27,8 +27,9 @@ def axes_of(ndim: int, dim: Any) -> tuple[int, ...] | None:
     if dim is None or dim == () or dim == []:
         return tuple(range(ndim))
     dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    axes = {d % ndim for d in dims if -ndim <= d < ndim}
-    return tuple(axes) if len(axes) == len(dims) else None
+    count = max(ndim, 1)  # a number counts as having one
+    axes = {d % count for d in dims if -count <= d < count}
+    return tuple(axes)[:ndim] if len(axes) == len(dims) else None
 
 
 def order_of(x: np.ndarray) -> tuple[int, ...]:

@@ -79,8 +79,9 @@ def _axes(x: Any, dim: Any) -> tuple[int, ...] | None:
     if dim is None or dim == () or dim == []:
         return tuple(range(x.ndim))
     dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    axes = {d % x.ndim for d in dims if -x.ndim <= d < x.ndim}
-    return tuple(axes) if len(axes) == len(dims) else None
+    ndim = max(x.ndim, 1)  # a number counts as having one
+    axes = {d % ndim for d in dims if -ndim <= d < ndim}
+    return tuple(axes)[: x.ndim] if len(axes) == len(dims) else None
 
 
 def to_reduce(
