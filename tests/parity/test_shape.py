@@ -42,6 +42,7 @@ ONE: dict[str, tuple[Callable[[Any, Any], Any], tuple[int, ...]]] = {
     "mT": (lambda lib, x: x.mT, (4, 2, 3)),
     "movedim": (lambda lib, x: lib.movedim(x, 0, 2), (2, 3, 4)),
     "movedim of two": (lambda lib, x: lib.movedim(x, (0, 3), (-1, 0)), (2, 3, 4, 5)),
+    "movedim of a number": (lambda lib, x: lib.movedim(x, 0, -1), ()),
     "squeeze": (lambda lib, x: x.squeeze(), (1, 2, 1)),
     "squeeze one": (lambda lib, x: x.squeeze(0), (1, 2, 1)),
     "squeeze what is not 1": (lambda lib, x: x.squeeze(1), (1, 2, 1)),
@@ -64,6 +65,7 @@ ONE: dict[str, tuple[Callable[[Any, Any], Any], tuple[int, ...]]] = {
     "narrow": (lambda lib, x: x.narrow(1, 1, 2), (2, 4)),
     "narrow from behind": (lambda lib, x: lib.narrow(x, -1, -3, 2), (2, 4)),
     "flip": (lambda lib, x: lib.flip(x, (0, 2)), (2, 3, 2)),
+    "flip a number": (lambda lib, x: x.flip(0), ()),
     "flip by numbers": (lambda lib, x: x.flip(0, -1), (2, 3, 2)),
     "roll": (lambda lib, x: lib.roll(x, 1), (2, 3)),
     "roll along": (lambda lib, x: x.roll((1, -5), (0, 1)), (2, 3)),
@@ -95,6 +97,40 @@ def test_of_one_tensor(name: str) -> None:
     compare(f, real(*shape))
 
 
+SEEN: dict[str, Callable[[Any, Any], Any]] = {
+    "a number by an ellipsis": lambda lib, x: x[0, ..., 1],
+    "diagonal": lambda lib, x: x.diagonal(1),
+    "diagonal of a transpose": lambda lib, x: lib.diagonal(x.T, -1),
+    "diagonal of every other row": lambda lib, x: x[::2].diagonal(),
+    "diag": lambda lib, x: lib.diag(x),
+    "prod of one": lambda lib, x: x[0, :1].prod(),
+    "prod along one": lambda lib, x: x[:1].prod(0),
+    "prod along one, kept": lambda lib, x: x[:1].prod(0, keepdim=True),
+    "prod of a number": lambda lib, x: x[0, 0].prod(0),
+    "sort of a number": lambda lib, x: lib.sort(x[0, 0]).values,
+    "topk of a number": lambda lib, x: lib.topk(x[0, 0], 1).values,
+    "gather of a number": lambda lib, x: x[0, 0].gather(0, lib.tensor(0)),
+    "nan_to_num": lambda lib, x: lib.nan_to_num(x),
+    "unfold": lambda lib, x: lib.nn.functional.unfold(x[None, None], 1),
+    "pixel_shuffle": lambda lib, x: lib.nn.functional.pixel_shuffle(x[None], 1),
+    "pixel_unshuffle": lambda lib, x: lib.nn.functional.pixel_unshuffle(x[None], 1),
+    "sum_to_size": lambda lib, x: x.sum_to_size(3, 4),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_the_same_results_see_what_is_written(name: str) -> None:
+    def f(lib: Any, x: Any) -> Any:
+        x = x.detach().clone()
+        y = SEEN[name](lib, x)
+        x += 1
+        return y
+
+    compare(f, real(3, 4))
+    if name.startswith("nan_to_num"):
+        compare(f, np.arange(12).reshape(3, 4))
+
+
 SEVERAL: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]]]] = {
     "cat": (lambda lib, *xs: lib.cat(xs), [(2, 3), (1, 3), (0, 3)]),
     "cat skips the empty vector": (lambda lib, *xs: lib.cat(xs), [(0,), (2, 3), (1, 3)]),
@@ -119,6 +155,30 @@ def test_of_several_tensors(name: str) -> None:
 @pytest.mark.parametrize("types", [("float32", "int64"), ("int32", "uint8"), ("bool", "float64")])
 def test_cat_promotes(types: tuple[str, str]) -> None:
     compare(lambda lib, *xs: lib.cat(xs), *(real(2, 2).astype(t) for t in types), order=1)
+
+
+def test_the_type_of_an_empty_vector_counts() -> None:
+    for empty, other in (("float64", "float32"), ("float32", "int64"), ("int64", "float32")):
+        xs = np.zeros(0, empty), np.ones((2, 2), other), np.ones((1, 2), other)
+        compare(lambda lib, *xs: lib.cat([x.detach() for x in xs]), *xs)
+        compare(lambda lib, *xs: lib.hstack([x.detach() for x in xs[:2]]), *xs)
+
+
+def test_copies_of_what_was_expanded_are_dense() -> None:
+    copies: list[Callable[[Any], Any]] = [
+        lambda x: x.clone(),
+        lambda x: x.double(),
+        lambda x: x.bool(),
+        lambda x: x.to(x.dtype, copy=True),
+    ]
+    for copy in copies:
+        for shape in ((4, 3), (2, 4, 3)):
+            ours, theirs = (copy(lib.arange(3.0).expand(shape)) for lib in (tinygan, torch))
+            assert ours.is_contiguous() and theirs.is_contiguous()
+            ours.view(-1)[0] = theirs.view(-1)[0] = 5
+            assert np.array_equal(ours.numpy(), theirs.numpy())
+        ours, theirs = (copy(lib.ones(2, 3).T) for lib in (tinygan, torch))
+        assert ours.stride() == theirs.stride()
 
 
 @pytest.mark.parametrize("layout", [(0, 2, 3, 1), (0, 1, 2, 3), (2, 3, 0, 1)])

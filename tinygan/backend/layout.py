@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 Where = tuple[tuple[int, ...], tuple[int, ...]]  # shape, strides
 
@@ -15,13 +16,23 @@ def common_order(shape: tuple[int, ...], operands: Sequence[Where]) -> list[int]
     orders = [
         sorted(range(len(shape)), key=lambda d: (-abs(strides[d]) if shape[d] > 1 else 0, d))
         for own, strides in operands
-        if own == shape and all(s or n == 1 for n, s in zip(own, strides, strict=True))
+        if own == shape and not repeats(own, strides)
     ]
     ordinary = list(range(len(shape)))
     orders = [ordinary if _same(order, ordinary, shape) else order for order in orders]
     if len(shape) == 4 and len(orders) > 1:
         orders.sort(key=lambda order: order == ordinary)
     return orders[0] if orders else ordinary
+
+
+def repeats(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether several elements of an array are one number in memory, as `expand` makes them."""
+    return any(not s and n != 1 for n, s in zip(shape, strides, strict=True))
+
+
+def order_of_copy(x: Any) -> Literal["C", "K"]:
+    """NumPy's name for the order of a dense copy: that of x itself, unless it repeats numbers."""
+    return "C" if repeats(x.shape, x.strides) else "K"
 
 
 def _same(order: list[int], other: list[int], shape: tuple[int, ...]) -> bool:

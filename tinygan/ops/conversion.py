@@ -9,6 +9,7 @@ import numpy as np
 from tinygan.autograd import Tensor, primitive, wrap
 from tinygan.autograd.tensor import to_device
 from tinygan.backend import Device
+from tinygan.backend.layout import order_of_copy
 
 __all__ = ["cast", "clone", "copy_to"]  # the others are methods only
 
@@ -16,7 +17,7 @@ __all__ = ["cast", "clone", "copy_to"]  # the others are methods only
 @primitive
 def cast(xp: Any, x: Any, *, dtype: Any) -> Any:
     """x with its elements converted to another type."""
-    return x.astype(dtype)
+    return x.astype(dtype, order=order_of_copy(x))
 
 
 cast.vjp(x=lambda g: g)  # the walk casts it back
@@ -26,8 +27,8 @@ cast.kernel("cuda", "tinygan.backend.cuda.changes:cast")
 
 @primitive
 def clone(xp: Any, x: Any) -> Any:
-    """A copy of x, in the same memory order."""
-    return x.copy("K")
+    """A copy of x, in the same memory order; in that of its dimensions if x was expanded."""
+    return x.copy(order_of_copy(x))
 
 
 clone.vjp(x=lambda g: g)

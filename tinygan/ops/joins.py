@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygan.autograd import Tensor, primitive
-from tinygan.backend.dtypes import promote
+from tinygan.backend.dtypes import promote, result_dtype
 from tinygan.ops.dims import dimension, takes_axis
 from tinygan.ops.indexing import narrow
 from tinygan.ops.shape import expand, reshape, unsqueeze
@@ -50,6 +50,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not given:
         raise ValueError("cat: expected at least one tensor, got none")
     tensors = tuple(x for x in given if x.array.shape != (0,)) or given
+    if len(tensors) < len(given):  # whose types count all the same
+        dtype = result_dtype([x.array for x in given])
+        tensors = tuple(x.to(dtype) for x in tensors)
     first = tensors[0].array.shape
     dim = dimension("cat", dim, len(first))
     for i, x in enumerate(tensors):

@@ -12,6 +12,7 @@ from tinygan.backend.cpu.compile import LANES, compiled, finish, inlined, take
 from tinygan.backend.cpu.loops import PIECE, Strides, numbers_at, place, plan, transpose_tile
 from tinygan.backend.cpu.memory import address, scratch
 from tinygan.backend.kernels import launches
+from tinygan.backend.layout import order_of_copy
 
 PARALLEL = 1 << 17  # bytes from which waking other threads costs less than it brings
 ROWS, COLUMNS = 16, 4096  # of what is copied at a time
@@ -68,7 +69,7 @@ def fits(x: Any) -> bool:
 def clone(x: Any, *, out: Any = None) -> Any:
     if out is None and threads.recording.tape is None and x.nbytes < PARALLEL:
         return NotImplemented
-    result = np.empty_like(x) if out is None else out
+    result = np.empty_like(x, order=order_of_copy(x)) if out is None else out
     return result if copy(x, result) else NotImplemented
 
 
