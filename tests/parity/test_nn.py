@@ -365,6 +365,20 @@ def test_distances() -> None:
     close(F.pairwise_distance(*ours, 1.0), G.pairwise_distance(*theirs, 1.0))
 
 
+def test_state_dicts_from_before_batches_were_counted() -> None:
+    for lib in (tinygan, torch):
+        net = lib.nn.Sequential(lib.nn.Linear(2, 2), lib.nn.BatchNorm1d(2))
+        net(lib.ones(3, 2))
+        older = {k: v for k, v in net.state_dict().items() if not k.endswith("tracked")}
+        found = net.load_state_dict(older)
+        assert found.missing_keys == [] and found.unexpected_keys == []
+        assert net[1].num_batches_tracked.item() == 1
+        assert net[1].load_state_dict({k[2:]: older[k] for k in older if k[0] == "1"})[0] == []
+        del older["1.running_mean"]
+        with pytest.raises(RuntimeError, match=r'Missing key.* "1\.running_mean"'):
+            net.load_state_dict(older)
+
+
 def test_functional_with_pytorchs_positions() -> None:
     random = np.random.default_rng(0)
     value = random.standard_normal((3, 4))

@@ -239,3 +239,19 @@ def test_a_parameter_that_is_there_twice_is_updated_twice(
         _assert_equal([x, y], [a, b], "float32", 1e-5)
     assert [g["params"] for g in ours.state_dict()["param_groups"]] == [[2, 1, 2]]
     assert [g["params"] for g in theirs.state_dict()["param_groups"]] == [[2, 1, 2]]
+
+
+@pytest.mark.parametrize("options", [{}, {"dampening": 0.5}, {"nesterov": True}])
+def test_a_momentum_buffer_of_none_is_none_yet(options: dict[str, Any]) -> None:
+    ours, theirs, optimizer, reference, random = _pair(
+        "SGD", {"momentum": 0.9, **options}, "float64"
+    )
+    for each in (optimizer, reference):
+        saved = each.state_dict()
+        saved["state"] = {number: {"momentum_buffer": None} for number in range(len(ours))}
+        each.load_state_dict(saved)
+    for _ in range(3):
+        _set_gradients(ours, theirs, random, "float64")
+        optimizer.step()
+        reference.step()
+    _assert_equal(ours, theirs, "float64")

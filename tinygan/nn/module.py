@@ -32,6 +32,7 @@ class Module(Tree):
     """
 
     training: bool
+    newer_state: frozenset[str] = frozenset()  # names of its own that older state dicts lack
     _forward_pre_hooks: dict[int, Callable[..., Any]]
     _forward_hooks: dict[int, Callable[..., Any]]
 
@@ -178,7 +179,12 @@ class Module(Tree):
         is. Nothing is copied if there is an error.
         """
         own = dict(self._state(""))
-        missing = [name for name in own if name not in state_dict]
+        newer = {
+            f"{path}.{name}".removeprefix(".")
+            for path, module in self.named_modules(remove_duplicate=False)
+            for name in module.newer_state
+        }
+        missing = [name for name in own if name not in state_dict and name not in newer]
         unexpected = [name for name in state_dict if name not in own]
         errors: list[str] = []
         if strict and missing:

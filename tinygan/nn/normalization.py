@@ -36,6 +36,7 @@ class _Affine(Module):
 class _ByChannel(_Affine):
     """Channels in dimension 1, with running moments if asked for."""
 
+    newer_state = frozenset({"num_batches_tracked"})  # than PyTorch 0.4.1
     ranks: tuple[int, ...]  # of the inputs that are accepted
     running_mean: Tensor | None
     running_var: Tensor | None

@@ -99,7 +99,7 @@ class SGD(Optimizer):
         if not group["momentum"]:
             return None, False
         first = False
-        if "momentum_buffer" not in state:
+        if state.get("momentum_buffer") is None:  # None: as PyTorch saves it before the first step
             state["momentum_buffer"] = zeros_like(p)
             first = group["dampening"] != 0  # without it, mu 0 + g is g
         return state["momentum_buffer"].array, first
