@@ -190,3 +190,12 @@ def test_misuse_is_an_error_in_both(name: str) -> None:
         WRONG[name](torch, torch.ones(2, 3))
     with pytest.raises((ValueError, TypeError)):
         WRONG[name](tinygan, tinygan.ones(2, 3))
+
+
+def test_cosine_similarity_broadcasts() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((3, 4)), random.standard_normal(4)
+    for dim in (0, 1, -1):
+        f = lambda lib, x, y: lib.nn.functional.cosine_similarity(x, y, dim)  # noqa: B023, E731
+        compare(f, x, y, order=1)
+    compare(lambda lib, x, y: lib.nn.CosineSimilarity()(x[:, None], y), x, x, order=1)
