@@ -96,3 +96,23 @@ def test_of_one_input(f: Any) -> None:
 def test_of_two_inputs_and_outputs() -> None:
     compare(several, X, W, order=3)
     compare(lambda lib, x, w: several(lib, x, w)[1], X, W, order=2)
+
+
+def types(lib: Any, x: Any) -> Any:
+    class Both(lib.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx, x):
+            return x.float() * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g.to(h.dtype) * 2 + h * 3
+
+    return Both.apply(x)
+
+
+def test_of_outputs_of_two_types() -> None:
+    compare(types, X, order=2)
+    compare(lambda lib, x: types(lib, x)[1], X, order=1)
+    compare(lambda lib, x: types(lib, x)[0], X, order=1)
+    compare(lambda lib, x: types(lib, x)[1] * types(lib, x)[0], X, order=2)

@@ -24,6 +24,8 @@ from itertools import accumulate
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from tinygan.autograd.mode import no_grad, state
 from tinygan.autograd.node import Node
 from tinygan.autograd.tensor import Tensor
@@ -117,7 +119,8 @@ def _record(
         return
     call = Call(function, ctx, outputs)
     shape = results[0].array.shape if len(outputs) == 1 else (call.ends[-1],)
-    node = Node.of(call, nodes, shape, next(iter(parts.values())).array.dtype)
+    dtype = np.result_type(*[y.array.dtype for y in parts.values()])
+    node = Node.of(call, nodes, shape, dtype)
     if len(outputs) == 1:
         results[0].node = node
     else:
@@ -140,11 +143,12 @@ class Call:
     def __init__(self, function: type[Function], ctx: Context, outputs: list[Any]) -> None:
         self.function, self.ctx = function, ctx
         self.shapes = [getattr(y, "shape", ()) for y in outputs]
+        self.dtypes = [getattr(y, "dtype", None) for y in outputs]
         self.ends = list(accumulate(map(prod, self.shapes), initial=0))
         self.own: dict[int, int] = {}  # saved tensors that are outputs, by their number
 
     def part(self, node: Node, number: int) -> Node:
-        return Node.of(Part(self, number), (node,), tuple(self.shapes[number]), node.dtype)
+        return Node.of(Part(self, number), (node,), tuple(self.shapes[number]), self.dtypes[number])
 
     def input_gradients(self, node: Node, g: Tensor, asked: list[bool]) -> Iterable[Tensor | None]:
         ctx = self.ctx
@@ -155,7 +159,7 @@ class Call:
             [g]
             if single
             else [
-                g[self.ends[i] : self.ends[i + 1]].reshape(shape)
+                g[self.ends[i] : self.ends[i + 1]].reshape(shape).to(self.dtypes[i])
                 for i, shape in enumerate(self.shapes)
             ]
         )
