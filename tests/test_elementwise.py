@@ -183,6 +183,31 @@ def test_errors_name_the_op_and_what_was_given() -> None:
         tinygan.softplus(x, betta=1)
 
 
+def test_errors_of_types_that_numpy_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tinygan.sign, "reference", lambda xp, x: xp.sign(x))
+    with pytest.raises(TypeError, match=r"sign: .*did not contain a loop.* \(inputs: \(2,\)\)"):
+        tinygan.tensor([True, False]).sign()
+
+
+def test_types_of_powers_and_whole_quotients(device: str) -> None:
+    truth = on(device, np.array([True, False]))
+    for y, dtype in ((truth**2, "int64"), (truth.square(), "int64"), (truth**True, "bool"),
+                     (truth.sign(), "bool"), (truth.masked_fill(truth, 0), "bool")):  # fmt: skip
+        assert y.dtype == dtype and y.device == device
+    x, y = on(device, np.array([7, -7, 2**53 + 1])), on(device, np.array([-2, 2, 1]))
+    whole = tinygan.div(x, y, rounding_mode="trunc")
+    assert whole.dtype == "int64" and values(whole).tolist() == [-3, -3, 2**53 + 1]
+    assert values(tinygan.nn.functional.relu6(x)).tolist() == [6, 0, 6]
+
+
+def test_integers_are_not_divided_by_zero() -> None:
+    x = tinygan.tensor([4, 5])
+    for f in (lambda: x // 0, lambda: x % (x - 4), lambda: 3 // (x - 5), lambda: x.remainder_(0)):
+        with pytest.raises(ZeroDivisionError, match=r"x\.float\(\)"):
+            f()
+    assert values(x.float() // 0).tolist() == [math.inf, math.inf]
+
+
 def test_devices_do_not_mix() -> None:
     with pytest.raises(RuntimeError, match=r"add: arguments on two devices.*x\.to\("):
         on("cpu", X) + on("cuda", X)

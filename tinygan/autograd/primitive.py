@@ -32,6 +32,7 @@ from tinygan.backend.kernels import Kernels
 
 REGISTRY: dict[str, Primitive] = {}
 
+_ERRORS = (IndexError, ValueError, TypeError)
 _NUMBERS = frozenset((float, int, bool))
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # which PyTorch takes too
 _TORCH_NAMES = {"input": "x", "other": "w"}  # of what is a letter here
@@ -207,9 +208,10 @@ class Primitive:
                     y = backend.xp.asarray(y)
             else:
                 y = self.reference(backend.xp, *arrays, **static)
-        except (ValueError, TypeError, IndexError) as error:
+        except _ERRORS as error:
             shapes = ", ".join(str(getattr(a, "shape", a)) for a in arrays)
-            raise type(error)(f"{self.name}: {error} (inputs: {shapes})") from error
+            kind = next(k for k in _ERRORS if isinstance(error, k))  # NumPy's own take no message
+            raise kind(f"{self.name}: {error} (inputs: {shapes})") from error
         if out is not None:
             out[...] = y
             return out
