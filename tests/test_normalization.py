@@ -85,6 +85,17 @@ def test_batch_norm_gradient_is_orthogonal_to_ones_and_to_the_output() -> None:
     assert np.allclose((g * y.detach()).numpy().sum((0, 2)), 0)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 4, 4), (2, 3, 0)])
+def test_batch_norm_of_an_empty_batch(shape: tuple[int, ...], device: str) -> None:
+    mean, var, weight = (tinygan.full((3,), v, device=device) for v in (2.0, 3.0, 4.0))
+    x = tinygan.zeros(*shape, device=device, requires_grad=True)
+    y = F.batch_norm(x, mean, var, weight.requires_grad_(), training=True)
+    y.sum().backward()
+    assert y.shape == shape and x.grad.shape == shape  # type: ignore[union-attr]
+    assert mean.cpu().tolist() == [2.0] * 3 and var.cpu().tolist() == [3.0] * 3
+    assert weight.grad.cpu().tolist() == [0.0] * 3  # type: ignore[union-attr]
+
+
 def test_batch_norm_errors() -> None:
     x = tinygan.randn(4, 3)
     with pytest.raises(ValueError, match="more than 1 value per channel"):

@@ -130,6 +130,18 @@ def test_unit_gradient_of_a_norm() -> None:
     np.testing.assert_allclose(np.linalg.norm(np.asarray(g).reshape(2, -1), axis=1), 1)
 
 
+@pytest.mark.parametrize("name", NUMPY)
+def test_a_number_counts_as_having_one_dimension(name: str, device: str) -> None:
+    x = tinygan.tensor(2.5, dtype=tinygan.float32, device=device)
+    options = {"correction": 0} if name in ("std", "var") else {}
+    for dim in (0, -1):
+        y = getattr(tinygan, name)(x, dim=dim, **options)
+        assert y.shape == () and y.item() == getattr(tinygan, name)(x, **options).item()
+    for dim in (1, -2):
+        with pytest.raises(IndexError, match=name if name not in ("std", "var") else "mean"):
+            getattr(tinygan, name)(x, dim=dim)
+
+
 def test_errors() -> None:
     x = tinygan.tensor(X)
     with pytest.raises(IndexError, match=r"sum: .*3"):

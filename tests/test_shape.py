@@ -219,3 +219,12 @@ def test_shape_ops_keep_nothing_alive_for_their_gradients():
     for name in ("reshape", "permute", "expand", "sum_to_size", "slice", "cat", "flip", "roll"):
         assert not REGISTRY[name].saves
         assert not REGISTRY[name].saves_output
+
+
+@pytest.mark.parametrize("n", [3, 40_000])  # the second is copied by a kernel
+def test_copies_of_what_was_expanded_are_in_the_order_of_its_dimensions(n, device):
+    x = on(device, np.arange(float(n)))
+    for y in (x.expand(2, 4, n), x.expand(2, n).t()[:, None].expand(n, 4, 2)):
+        for copy in (y.clone(), y.float(), y.bool(), y.to(y.dtype, copy=True)):
+            assert copy.array.flags.c_contiguous
+            assert np.array_equal(values(copy), values(y).astype(copy.dtype))
