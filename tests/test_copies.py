@@ -98,13 +98,54 @@ def test_samples_drawn_towards_training_images_show_as_a_whole() -> None:
     assert copies(samples, training, new).nearer == pytest.approx(0.5, abs=0.08)
 
 
-def test_copies_within_the_training_data_count_on_both_sides() -> None:
-    training = draws(400, 0)
-    training[200:] = training[:200]
-    found = copies(training[:100] + 0, training)
-    assert found.chance == 1 and found.certain == 0
-    with pytest.raises(MetricError, match="give 2 or more"):
-        copies(draws(3, 0), draws(1, 1))
+def test_an_image_that_is_there_twice_hides_no_copies() -> None:
+    """Of all training images, one, or as many as the relative distance looks at, have an equal."""
+    base, new, honest = draws(400, 0), draws(300, 1), draws(300, 2)
+    samples = honest.copy()
+    samples[:20] = base[100:120]
+    for repeated in (1, 60):
+        for held_out in (None, new, np.concatenate([new, base[:5]])):
+            training = np.concatenate([base, np.repeat(base[110:111], repeated, axis=0)])
+            found = copies(samples, training, held_out)
+            assert found.certain == 20 and set(found.near[:20]) == set(range(20))
+            np.testing.assert_array_equal(found.fake.indices[:20], np.arange(100, 120))
+            assert len(found.others) == 300 and (found.real.distances > 0).all()
+            assert copies(honest, training, held_out).certain == 0
+    doubled = np.concatenate([base[:200], base[:200]])
+    assert copies(base[:100], doubled).certain == 100
+    assert copies(honest[:100], doubled).chance > 0.01
+
+
+def test_the_others_are_those_that_were_compared() -> None:
+    training, new = draws(50, 0), draws(30, 1)
+    repeated = np.concatenate([training[:1], training])
+    found = copies(draws(20, 2), repeated)
+    nearest = np.sqrt(((repeated[found.others] - repeated[found.real.indices]) ** 2).sum(1))
+    np.testing.assert_allclose(nearest, found.real.distances, rtol=1e-5)
+    new[3] = training[7]
+    found = copies(draws(20, 2), training, new)
+    np.testing.assert_array_equal(found.others, np.delete(np.arange(30), 3))
+
+
+@pytest.mark.parametrize("count", [10, 12, 20, 50])
+def test_few_training_images_accuse_no_one(count: int) -> None:
+    """Leaving one out of few makes no difference between samples and the others."""
+    chances = [copies(draws(100, seed), draws(count, 100 + seed)).chance for seed in range(40)]
+    assert np.mean(np.array(chances) < 0.05) <= 0.1 and min(chances) > 1e-3
+
+
+def test_the_report_names_the_numbers_that_were_used() -> None:
+    found = copies(draws(30, 0), draws(20, 1))
+    lines = "\n".join(auditing._told(auditing._report(found, 30, 1, 20, "training")))
+    assert "that to the nearest 19 " in lines and "nearer than all but 5% of the others" in lines
+
+
+def test_too_few_images_to_judge_by_are_refused() -> None:
+    for training in (draws(9, 1), np.repeat(draws(5, 1), 20, axis=0), np.zeros((70, 4))):
+        with pytest.raises(MetricError, match="distinct training images are too few"):
+            copies(draws(30, 0)[:, : training.shape[1]], training)
+    with pytest.raises(MetricError, match="3 new images that equal no training image"):
+        copies(draws(30, 0), draws(50, 1), np.concatenate([draws(50, 1), draws(3, 2)]))
 
 
 # -- the command ------------------------------------------------------------------------------

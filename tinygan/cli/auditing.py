@@ -58,7 +58,7 @@ def audit(
     report = _report(found, n, step, len(training), compared)
     for line in _told(report):
         console.print(line)
-    real = training.images[spread(len(training), n)] if held_out is None else held_out
+    real = (training.images if held_out is None else held_out)[found.others]
     figure = picture(found, fake, real, training.images, compared)
     save_figure(figure, out, origin=run.origin(seed, step, generator))
     console.print(f"pairs and distances: {out}")
@@ -77,6 +77,7 @@ def _report(found: Copies, n: int, step: int, training: int, compared: str) -> d
         "median_distance": [float(np.median(x.distances)) / 255 for x in (fake, real)],
         "median_relative_distance": [float(np.median(x.relative)) for x in (fake, real)],
         "exact_copies": int((fake.distances == 0).sum()),
+        "neighbours": fake.neighbours,
         "threshold": found.threshold,
         "near": len(found.near),
         "certain": found.certain,
@@ -99,17 +100,19 @@ def _report(found: Copies, n: int, step: int, training: int, compared: str) -> d
 def _told(report: dict[str, Any]) -> list[str]:
     fake, real = report["median_distance"]
     fake_relative, real_relative = report["median_relative_distance"]
+    neighbours = f"nearest {report['neighbours']}"
+    share = f"{report['expected'] / report['samples']:.0%} of the others"
     lines = [
         f"{report['samples']} samples of step {report['step']} and {report['compared_with']} "
         f"against {report['training_images']} training images",
         f"  distance to the nearest one, median      samples {fake:.3f}  others {real:.3f}",
-        f"  as a share of that to the nearest 50     samples {fake_relative:.3f}  "
+        f"  as a share of that to the {neighbours:<14} samples {fake_relative:.3f}  "
         f"others {real_relative:.3f}",
         f"  share of the others that are less near   samples {report['nearer']:.2f}  "
         "by chance 0.50",
         f"  not half as far as the nearest other     samples {report['certain']}, "
         f"{report['exact_copies']} of them exact copies",
-        f"  nearer than all but 1% of the others     samples {report['near']}  "
+        f"  nearer than all but {share:<20} samples {report['near']}  "
         f"by chance {report['expected']:.3g}",
     ]
     if report["suspicious"]:
@@ -157,7 +160,7 @@ def picture(
     for column, (attribute, label, scale) in enumerate(
         (
             ("distances", "distance to the nearest training image", 255),
-            ("relative", "divided by the mean of the 50 nearest", 1),
+            ("relative", f"divided by the mean of the {found.fake.neighbours} nearest", 1),
         )
     ):
         axes = figure.add_subplot(parts[2, column])
@@ -167,7 +170,9 @@ def picture(
             weights = np.full(len(x), 1 / len(x))
             axes.hist(x, bins, weights=weights, alpha=0.55, color=colour, label=name)
         if attribute == "relative":
-            axes.axvline(found.threshold, color="black", linewidth=1, label="nearest 1% of them")
+            axes.axvline(
+                found.threshold, color="black", linewidth=1, label=f"nearest {found.expected:.0%}"
+            )
         axes.set_xlabel(label)
         axes.set_ylabel("share of the images")
         axes.legend(fontsize=8)

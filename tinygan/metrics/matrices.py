@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,16 @@ def least(block: Any, count: int) -> Any:
 def spread(count: int, n: int) -> np.ndarray:
     """At most n of so many indices, evenly spread."""
     return np.linspace(0, count - 1, min(count, n)).astype(np.int64)
+
+
+def distinct(samples: Samples) -> np.ndarray:
+    """The index of the first of each group of equal samples, in their order."""
+    first: dict[bytes, int] = {}
+    for start in range(0, len(samples), PART):
+        part = host_array(rows(samples[start : start + PART])) + 0.0  # -0 is 0
+        for i, row in enumerate(part, start):
+            first.setdefault(sha256(row).digest(), i)
+    return np.array(list(first.values()))
 
 
 def principal(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
