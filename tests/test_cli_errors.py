@@ -54,6 +54,14 @@ def test_numbers_out_of_range_are_refused(option: str) -> None:
     assert name in refused("train", option)
 
 
+def test_a_warning_is_a_line(tmp_path: Path) -> None:
+    images = np.arange(16, dtype=np.uint8).repeat(49).reshape(4, 14, 14)
+    np.savez(tmp_path / "x.npz", images=images * 16, labels=np.ones((4, 3)))
+    told = tinygan("data", tmp_path / "x.npz").splitlines()
+    assert [line for line in told if line.startswith("warning: ") and "'labels'" in line]
+    assert not any("UserWarning" in line or "warn(" in line for line in told)
+
+
 def test_folders_without_images(tmp_path: Path) -> None:
     assert "missing" in refused("train", "--data", tmp_path / "missing")
     (tmp_path / "empty").mkdir()

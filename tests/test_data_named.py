@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tinygan.data import NAMES, DataError, load
+from tinygan.data import NAMES, DataError, Images, load
 from tinygan.data.arrays import as_bytes, channels_last, read_array
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -100,6 +100,83 @@ def test_arrays_that_are_no_images(tmp_path: Path, array: np.ndarray, expected: 
     np.save(tmp_path / "x.npy", array, allow_pickle=True)
     message = refusal(tmp_path / "x.npy")
     assert expected in message and "x.npy" in message
+
+
+def test_floats_just_above_one_are_not_black() -> None:
+    base = np.linspace(0, 1, 256, dtype=np.float32)
+    assert np.abs(as_bytes(base * 1.0001).astype(int) - np.arange(256)).max() <= 1
+    assert np.abs(as_bytes((2 * base - 1) * 1.0001).astype(int) - np.arange(256)).max() <= 1
+    with pytest.raises(DataError, match=r"values from 0 to 1\.5"):
+        as_bytes(base * 1.5)
+
+
+def test_integers_of_zero_and_one_are_black_and_white(tmp_path: Path) -> None:
+    for dtype in (np.uint8, np.int64):
+        assert as_bytes(np.array([0, 1], dtype)).tolist() == [0, 255]
+    np.save(tmp_path / "x.npy", np.arange(17.0).repeat(4).reshape(17, 2, 2))
+    with pytest.warns(UserWarning, match=r"x.npy: values from 0.0 to 16.0 make nearly black"):
+        assert read_array(tmp_path / "x.npy").images.max() == 16
+
+
+Y = np.array([2, 0, 1, 2, 0, 1])
+
+
+@pytest.mark.parametrize("name", ["labels", "y"])
+@pytest.mark.parametrize(
+    "labels",
+    [Y.astype(np.uint8), Y.astype(np.uint64), Y[:, None], Y.astype(np.float32), Y[:, None] / 1.0,
+     np.eye(3)[Y], np.eye(3, dtype=bool)[Y]],
+    ids=["uint8", "uint64", "column", "floats", "column of floats", "one-hot", "one-hot bool"],
+)  # fmt: skip
+def test_labels_in_the_forms_that_people_keep(tmp_path: Path, name: str, labels: Any) -> None:
+    names = {"classes": np.array(["a", "b", "c"])}
+    np.savez(tmp_path / "x.npz", images=IMAGES, **{name: labels}, **names)
+    data = load(tmp_path / "x.npz")
+    assert data.labels.dtype == np.int64 and data.classes == ["a", "b", "c"]
+    np.testing.assert_array_equal(data.labels, Y)
+
+
+def test_labels_of_two_classes_as_booleans(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=IMAGES, labels=Y > 1)
+    np.testing.assert_array_equal(load(tmp_path / "x.npz").labels, Y > 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (Y - 1, "labels from -1 to 1"),
+        (Y * 10**12, "labels from 0 to 2000000000000"),
+        (Y.astype(np.uint64) + np.uint64(2**63), "labels from 9223372036854775808"),
+        (np.append(Y, 0), "'labels' holds 7 labels for 6 images"),
+    ],
+)
+def test_labels_that_are_no_classes(tmp_path: Path, labels: np.ndarray, expected: str) -> None:
+    np.savez(tmp_path / "x.npz", images=IMAGES, labels=labels)
+    assert expected in refusal(tmp_path / "x.npz")
+    with pytest.raises(DataError):
+        Images(IMAGES, labels)
+
+
+def test_labels_that_are_not_whole_are_no_labels_of_images() -> None:
+    with pytest.raises(DataError, match="expected whole numbers"):
+        Images(IMAGES, Y + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"labels": np.ones((6, 40))}, r"'labels', float64 \(6, 40\), is not used"),
+        ({"y": Y + 0.5}, "'y', float64"),
+        ({"y": np.array(list("catdog"))}, "'y', <U1"),
+        ({"labels": Y, "classes": np.array(["a"])}, "1 names in 'classes' are not used"),
+        ({"labels": np.where(Y == 2, 1000, Y)}, "makes 1001 classes, but 3 of them"),
+    ],
+)
+def test_what_is_not_used_is_told(tmp_path: Path, arrays: Any, told: str) -> None:
+    np.savez(tmp_path / "x.npz", images=IMAGES, **arrays)
+    with pytest.warns(UserWarning, match=f"x.npz: .*{told}"):
+        data = load(tmp_path / "x.npz")
+    assert data.classes is None
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz"])

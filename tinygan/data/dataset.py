@@ -12,6 +12,7 @@ import numpy as np
 from tinygan.autograd import Tensor, wrap
 from tinygan.backend import backend_of
 from tinygan.data.errors import DataError
+from tinygan.data.labels import checked
 from tinygan.data.shuffle import permutation, seed_of
 
 
@@ -153,7 +154,7 @@ class Images(Named):
                 f"Images: {len(images)} images need as many labels, got shape {labels.shape}"
             )
         self.images = images
-        self.labels = None if labels is None else labels.astype(np.int64)
+        self.labels = None if labels is None else checked(labels)
         self.classes = classes
         self.name, self.source = name, source
         self.transform, self.target_transform = transform, target_transform
