@@ -19,6 +19,7 @@ from tinygan.backend.files import FileError
 from tinygan.cli import app_pictures
 from tinygan.data import Origin, mark, save_figure, save_gif, save_image, save_picture
 from tinygan.data.origin import pixels_checksum, read_picture, weights_checksum
+from tinygan.data.pictures import expect_picture
 
 SOFTWARE = f"tinygan {package.__version__}"
 WHOLE = Origin("glyphs-mlp 0123", 12, 3, "ab" * 32)
@@ -72,14 +73,43 @@ def test_weights_have_a_checksum_of_their_own() -> None:
 def test_other_formats_that_have_room_for_it_hold_it_too(tmp_path: Path, ending: str) -> None:
     save_picture(noise(8, 8, 3), tmp_path / f"x.{ending}", origin=WHOLE)
     _, fields, _ = read_picture(tmp_path / f"x.{ending}")
+    assert ("Pixels" in fields) == (ending == "png")  # the others hold other pixels
     assert fields["Run"] == "glyphs-mlp 0123" and fields["Software"] == SOFTWARE
 
 
 def test_a_format_without_room_is_still_written(tmp_path: Path) -> None:
     save_picture(noise(8, 8, 3), tmp_path / "x.bmp", origin=WHOLE)
     assert read_picture(tmp_path / "x.bmp")[1:] == ({}, "BMP")
-    with pytest.raises(ValueError, match="unknown file extension"):
-        save_picture(noise(8, 8, 3), tmp_path / "x.nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("x.nothing", "x.nothing: unknown file extension '.nothing'; expected"),
+        ("x", "x: no file extension"),
+        (".", "no file extension"),
+        ("gone/x.png", "cannot write .*gone/x.png: No such file"),
+        ("folder.png", "cannot write .*folder.png: Is a directory"),
+    ],
+)
+def test_a_name_that_cannot_be_written_to(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(FileError, match=told):
+        save_picture(noise(8, 8, 3), tmp_path / name)
+    with pytest.raises(FileError, match=r"cannot write .*: Is a directory"):
+        save_gif([noise(8, 8, 3)], tmp_path)
+    if name != "folder.png":
+        with pytest.raises(FileError, match="x" if "x" in name else "ending|extension"):
+            expect_picture(tmp_path / name)
+    expect_picture(tmp_path / "x.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+def test_a_picture_with_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_picture(noise(8, 8, 3), tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(FileError, match=r"x\.png: a picture with too many pixels"):
+        read_picture(tmp_path / "x.png")
 
 
 def test_whatever_writes_a_picture_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -39,6 +40,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     file under the final name. Whatever goes wrong, the temporary file is removed.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.stem[:100]}.{os.getpid()}.part{path.suffix}")
     try:
         temporary.touch()

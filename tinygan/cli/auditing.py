@@ -14,6 +14,7 @@ from tinygan.cli.display import tell_of_compiling
 from tinygan.cli.evaluating import classes_of, data_of, sampled
 from tinygan.cli.sampling import load_generator
 from tinygan.data import Images, save_figure, to_uint8
+from tinygan.data.pictures import expect_picture
 from tinygan.metrics.copies import Copies, copies
 from tinygan.metrics.matrices import spread
 from tinygan.train.run import Run, write_json
@@ -38,6 +39,7 @@ def audit(
     tell_of_compiling(console)
     run = Run.open(path)
     config = run.config()
+    expect_picture(out)
     generator, step = load_generator(run, config)
     training, new = data_of(run, config, data_dir or config.data_dir, console)
     if not isinstance(training, Images):

@@ -14,6 +14,7 @@ from tinygan.cli.sampling import check_class, load_generator
 from tinygan.data import save_picture, to_uint8
 from tinygan.data.dataset import to_float
 from tinygan.data.folder import decode
+from tinygan.data.pictures import expect_picture
 from tinygan.data.resize import luminance
 from tinygan.train.inpainting import Fill, fill
 from tinygan.train.networks import make_game, make_networks
@@ -40,6 +41,9 @@ def inpaint(
     tell_of_compiling(console)
     run = Run.open(path)
     config, notes = run.config(), run.notes()
+    for picture in (out, sheet):
+        if picture is not None:
+            expect_picture(picture)
     shape, classes = tuple(notes["shape"]), notes.get("classes", 0)
     if config.model in BASELINES:
         raise UserError(f"{path} holds a fitted {config.model}: its noise cannot be searched")

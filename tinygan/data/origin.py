@@ -2,7 +2,8 @@
 
 PNG files hold it as text chunks, GIF and JPEG files as their comment; other formats have no room
 for it. It is a label, not a proof: who writes a file can write any label, and whatever encodes the
-picture anew drops it. What it can prove is that the pixels are still those it was written with.
+picture anew drops it. What it can prove, in a PNG file, is that the pixels are still those it was
+written with; JPEG and GIF files hold others from the beginning.
 """
 
 from __future__ import annotations
@@ -104,6 +105,8 @@ def read_picture(path: str | os.PathLike[str]) -> tuple[list[np.ndarray], dict[s
             ]
     except UnidentifiedImageError as error:
         raise FileError(f"{path} is no picture that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise FileError(f"{path}: a picture with too many pixels ({error})") from error
     except (OSError, SyntaxError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise FileError(f"{path}: cannot be read ({why})") from error

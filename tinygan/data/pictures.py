@@ -7,17 +7,26 @@ nothing else in the house writes one.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from tinygan.autograd import Tensor
 from tinygan.backend import host_array
-from tinygan.backend.files import replacing
+from tinygan.backend.files import FileError, replacing
 from tinygan.data.dataset import as_picture
 from tinygan.data.mark import marked
 from tinygan.data.origin import Origin, in_file
+
+
+class PictureError(OSError, FileError):
+    """A picture that cannot be written: the system's error, in a message that names the file."""
+
+    def __str__(self) -> str:
+        return f"cannot write {self.filename}: {self.strerror}"
 
 
 def save_picture(
@@ -30,17 +39,21 @@ def save_picture(
 ) -> None:
     """Write a uint8 array H W C as a picture; the format comes from the name unless given.
 
-    A file is replaced as a whole. PNG, GIF and JPEG files say where they come from; `mark` is the
-    key of the invisible mark, None for no mark.
+    A file is replaced as a whole. PNG, GIF and JPEG files say where they come from, and PNG files,
+    which keep every pixel, have the checksum of theirs; `mark` is the key of the invisible mark,
+    None for no mark. Raises FileError where the name has no ending of a picture, and PictureError,
+    one of them, where the file cannot be written.
     """
     pixels = pixels if mark is None else marked(pixels, mark)
-    fields = (origin or Origin()).fields(pixels)
     if isinstance(fp, (str, os.PathLike)):
-        format = format or _format(fp)
-        with replacing(fp) as temporary:
+        format = format or picture_format(fp)
+    format = (format or "PNG").upper()
+    fields = (origin or Origin()).fields(pixels if format == "PNG" else None)
+    if isinstance(fp, (str, os.PathLike)):
+        with _replacing(fp) as temporary:
             _encode([pixels], temporary, format, fields)
     else:
-        _encode([pixels], fp, format or "PNG", fields)
+        _encode([pixels], fp, format, fields)
 
 
 def save_gif(
@@ -63,7 +76,7 @@ def save_gif(
     if mark is not None:
         pictures = [marked(pixels, mark) for pixels in pictures]
     fields = (origin or Origin()).fields()
-    with replacing(path) as temporary:
+    with _replacing(path) as temporary:
         _encode(pictures, temporary, "GIF", fields, duration=duration, loop=loop)
 
 
@@ -89,17 +102,40 @@ def to_uint8(images: Tensor | np.ndarray) -> np.ndarray:
     return np.nan_to_num(scaled, nan=0.0).astype(np.uint8)
 
 
-def _format(path: str | os.PathLike[str]) -> str | None:
-    """Pillow's name of the format that a file's ending asks for; None leaves the refusal to it."""
+def expect_picture(path: str | os.PathLike[str]) -> None:
+    """Refuse, before the work is done, a name that `save_picture` could not write to."""
+    picture_format(path)
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise FileError(f"cannot write {path}: there is no folder {folder}; make it first")
+
+
+def picture_format(path: str | os.PathLike[str]) -> str:
+    """Pillow's name of the format that a file's ending asks for; FileError where there is none."""
     from PIL import Image
 
-    return Image.registered_extensions().get(os.path.splitext(path)[1].lower())
+    ending = os.path.splitext(path)[1].lower()
+    format = Image.registered_extensions().get(ending)
+    if format not in Image.SAVE:
+        what = f"unknown file extension {ending!r}" if ending else "no file extension"
+        raise FileError(f"{path}: {what}; expected a name that ends in .png, .jpg, .gif or .webp")
+    return format
+
+
+@contextmanager
+def _replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """`replacing`, with PictureError for what the system refuses."""
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise PictureError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _encode(
-    frames: Sequence[np.ndarray], fp: Any, format: str | None, fields: dict[str, str], **how: Any
+    frames: Sequence[np.ndarray], fp: Any, format: str, fields: dict[str, str], **how: Any
 ) -> None:
     first, *others = [as_picture(pixels) for pixels in frames]
     if others:
         how |= {"save_all": True, "append_images": others}
-    first.save(fp, format, **how, **in_file(fields, (format or "").upper()))
+    first.save(fp, format, **how, **in_file(fields, format))
