@@ -74,6 +74,21 @@ def test_alpha_is_laid_over_the_background(tmp_path: Path, background: Any) -> N
     assert (palette_[0, 0] == [4, 5, 6]).all() and (palette_[1:] == behind).all()
 
 
+def test_pictures_that_the_background_hides_are_told(tmp_path: Path) -> None:
+    """Black shapes on transparency, once decoded and once from the cache."""
+    alpha = np.zeros((8, 8), np.uint8)
+    alpha[2:5, 3:6] = 255
+    icon = np.dstack([np.zeros((8, 8, 3), np.uint8), alpha])
+    Image.fromarray(icon).save(tmp_path / "icon.png")
+    solid((0, 0, 0, 0), "RGBA").save(tmp_path / "plain.png")
+    solid(0, "L").save(tmp_path / "solid.png")
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="1 of 3 pictures, icon.png for one, are of a single"):
+            assert not read_folder(tmp_path).images.any()
+    data = read_folder(tmp_path, background="white")
+    np.testing.assert_array_equal(data.images[0, ..., 0], 255 - alpha)
+
+
 def test_the_first_picture_of_an_animation(tmp_path: Path) -> None:
     solid("red").save(tmp_path / "a.gif", save_all=True, append_images=[solid("blue")])
     assert (only(tmp_path) == [255, 0, 0]).all()
@@ -146,7 +161,8 @@ def test_nested_folders_in_the_order_of_their_paths(tmp_path: Path) -> None:
     assert data.images[:, 0, 0, 0].tolist() == [2, 1, 0]
     assert data.classes == ["a", "b"] and data.labels.tolist() == [0, 0, 1]
     solid(5, "L").save(tmp_path / "top.png")
-    assert read_folder(tmp_path).labels is None
+    with pytest.warns(UserWarning, match="no classes: top.png lies beside the 2 subfolders"):
+        assert read_folder(tmp_path).labels is None
 
 
 def test_image_folder_is_torchvisions(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image
 
 from tinygan.data import NAMES, DataError, Images, load
 from tinygan.data.arrays import as_bytes, channels_last, read_array
+from tinygan.data.named import known_as
 
 pytestmark = pytest.mark.usefixtures("cache")
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
@@ -34,6 +36,22 @@ def test_an_unknown_name_gets_the_nearest_right_one() -> None:
     assert "did you mean 'swiss-roll'?" in refusal("swissroll")
     message = refusal("nothing like it")
     assert "did you mean" not in message and all(name in message for name in NAMES)
+
+
+def test_a_name_goes_before_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [known_as(n) for n in ("Fashion_MNIST", "swiss roll", "./moons")] == [
+        *("fashion-mnist", "swiss-roll"),
+        None,
+    ]
+    (tmp_path / "Swiss_Roll").mkdir()
+    assert load("Swiss_Roll").name == "swiss-roll"  # nothing in it that could be meant
+    Image.new("L", (8, 8), 7).save(tmp_path / "Swiss_Roll" / "a.png")
+    with pytest.warns(UserWarning, match=r"Swiss_Roll is the data set swiss-roll; .*\./Swiss_Roll"):
+        assert load("Swiss_Roll").name == "swiss-roll"
+    assert load("./Swiss_Roll").shape == (1, 8, 8)
 
 
 def test_paths_that_are_none(tmp_path: Path) -> None:

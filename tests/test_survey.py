@@ -150,6 +150,33 @@ def test_data_reports_what_is_no_folder(tmp_path, cache):
     assert np.array_equal(load(tmp_path / "b.npz").images, images)
     assert "points" in tinygan("data", "ring", "--collect", tmp_path / "c.npz", code=2)
     assert ".npz" in tinygan("data", tmp_path / "a.npz", "--collect", tmp_path / "c.png", code=2)
+    before = (tmp_path / "a.npz").read_bytes()
+    told = tinygan("data", tmp_path / "a.npz", "--collect", tmp_path / "a.npz", code=2)
+    assert "the data itself" in told and (tmp_path / "a.npz").read_bytes() == before
+
+
+def test_data_says_before_the_work_where_it_cannot_write(tmp_path, cache):
+    for name in ("sheet.xyz", "sheet", "gone/sheet.png"):
+        told = tinygan("data", "glyphs", "--out", tmp_path / name, code=2)
+        assert name in told and "Traceback" not in told and "count" not in told
+
+
+def test_black_icons_are_seen_on_another_background(tmp_path, cache):
+    place = tmp_path / "moons"  # a name of a data set, too
+    place.mkdir()
+    random = np.random.default_rng(0)
+    for i in range(4):
+        icon = np.zeros((32, 32, 4), np.uint8)
+        icon[..., 3] = np.kron(random.integers(0, 2, (4, 4)), np.full((8, 8), 255))
+        Image.fromarray(icon).save(place / f"{i}.png")
+    collected = ("--collect", tmp_path / "set.npz")
+    told = tinygan("data", place, *collected)
+    assert "warning: " in told and "choose another background" in told and "1 images" in told
+    told = tinygan("data", place, *collected, "--background", "white")
+    assert "warning" not in told and "4 images" in told and not told.startswith("\n")
+    assert load(tmp_path / "set.npz").images.max() == 255
+    assert "unknown background" in tinygan("data", place, "--background", "wite", code=2)
+    assert "is the data set moons" in tinygan("data", "moons", cwd=tmp_path)
 
 
 def test_principal_directions_are_those_of_the_largest_variance():

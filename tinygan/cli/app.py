@@ -296,6 +296,12 @@ def info() -> None:
 app.add_typer(bench, name="bench")
 
 
+Background = Annotated[
+    str,
+    typer.Option(help="What shows through transparent pictures: a colour.", metavar="COLOUR"),
+]
+
+
 @app.command()
 def data(
     name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A data set, or a path.")],
@@ -308,6 +314,7 @@ def data(
         Path | None,
         _option("Write what is neither broken nor there twice to this .npz."),
     ] = None,
+    background: Background = "black",
 ) -> None:
     """Fetch a data set if need be, and report what it is made of.
 
@@ -317,7 +324,7 @@ def data(
     """
     from tinygan.cli.datasets import describe
 
-    describe(name, data_dir, size, out, collect)
+    describe(name, data_dir, size, out, collect, background)
 
 
 @app.command()
@@ -328,6 +335,7 @@ def features(
         int | None, _option("Side of the images. [theirs; of a folder the commonest]")
     ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("features.png"),
+    background: Background = "black",
 ) -> None:
     """Show what a classifier of the data sees: filters, activations, the space of its features.
 
@@ -335,4 +343,4 @@ def features(
     """
     from tinygan.cli.featuring import features
 
-    features(name, data_dir, size, out)
+    features(name, data_dir, size, out, background)

@@ -16,8 +16,9 @@ from tinygan.backend.errors import UserError
 from tinygan.backend.files import replacing
 from tinygan.data import Images, Origin, Points, load, save_picture
 from tinygan.data.folder import read_folder
-from tinygan.data.named import NAMES
+from tinygan.data.named import known_as
 from tinygan.data.perceptual import alike, looks_of
+from tinygan.data.pictures import expect_picture
 from tinygan.data.survey import Survey, survey
 from tinygan.train.run import writing
 
@@ -25,29 +26,41 @@ SHOWN = 5  # of a list, the others are counted
 SHEET, CLOUD = 100, 2000  # images, or points, on a contact sheet
 
 
-def load_data(name: str, data_dir: str | None, size: int | None, console: Console) -> Any:
+def load_data(
+    name: str, data_dir: str | None, size: int | None, console: Console, background: str = "black"
+) -> Any:
     """A data set by name or path, downloads shown as a bar."""
     with _bar(console) as show:
-        return load(name, data_dir=data_dir, size=size, progress=show)
+        return load(name, data_dir=data_dir, size=size, background=background, progress=show)
 
 
 def describe(
-    name: str, data_dir: Path | None, size: int | None, out: Path | None, collect: Path | None
+    name: str,
+    data_dir: Path | None,
+    size: int | None,
+    out: Path | None,
+    collect: Path | None,
+    background: str,
 ) -> None:
     """Print what a data set is, write its distinct images and a contact sheet if asked."""
     console = Console()
     folder = Path(name).expanduser()
+    if out is not None:
+        expect_picture(out)
+    if collect is not None:
+        _expect_archive(collect, folder)
     found = None
     dataset: Images | Points
-    if folder.is_dir() and name.lower() not in NAMES:
+    if folder.is_dir() and known_as(name) is None:
         with _bar(console) as show:
-            found = survey(folder, progress=show)
+            found = survey(folder, background=background, progress=show)
         if not found.paths:
             raise UserError(f"{folder}: none of {len(found.broken)} pictures can be read")
         paths = found.paths if collect is None else found.distinct
-        dataset = read_folder(folder, size=size, paths=paths)
+        dataset = read_folder(folder, size=size, background=background, paths=paths)
     else:
-        dataset = load_data(name, None if data_dir is None else str(data_dir), size, console)
+        where = None if data_dir is None else str(data_dir)
+        dataset = load_data(name, where, size, console, background)
     facts = {key: value for key, value in dataset.describe().items() if value is not None}
     if found is not None:
         facts |= _of_files(found, folder)
@@ -124,12 +137,18 @@ def _without(dataset: Images, dropped: set[int]) -> Images:
     return Images(images, labels, classes=dataset.classes, name=dataset.name, source=dataset.source)
 
 
+def _expect_archive(path: Path, given: Path) -> None:
+    """Refuse a name that what is collected should not be written to."""
+    if path.suffix != ".npz":
+        raise UserError(f"--collect {path}: expected the name of an .npz file")
+    if path.exists() and given.exists() and path.samefile(given):
+        raise UserError(f"--collect {path}: this is the data itself; give another name")
+
+
 def _collected(dataset: Images | Points, path: Path) -> str:
     """Write the images, labels and classes as one .npz file."""
     if not isinstance(dataset, Images):
         raise UserError(f"--collect {path}: {dataset.name} has points, and images are collected")
-    if path.suffix != ".npz":
-        raise UserError(f"--collect {path}: expected the name of an .npz file")
     arrays: dict[str, Any] = {"images": dataset.images}
     if dataset.labels is not None:
         arrays["labels"] = dataset.labels
@@ -163,6 +182,7 @@ def _bar(console: Console) -> Iterator[Any]:
         TransferSpeedColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,  # else it leaves an empty line
     ) as progress:
         tasks: dict[str, Any] = {}
 

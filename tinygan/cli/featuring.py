@@ -15,21 +15,25 @@ from tinygan.cli.classifying import known_or_trained
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import tell_of_compiling
 from tinygan.data import Images, save_figure
+from tinygan.data.pictures import expect_picture
 from tinygan.metrics import Classifier, classify
 from tinygan.metrics.classifier import labels_of
 from tinygan.metrics.matrices import principal
 from tinygan.nn import Conv2d, ReLU
-from tinygan.train.run import writing
 
 SHOWN = 2000  # images in the projection
 EXAMPLES, MAPS = 3, 16  # images whose activations are drawn, and how many of each layer
 
 
-def features(name: str, data_dir: Path | None, size: int | None, out: Path) -> None:
+def features(
+    name: str, data_dir: Path | None, size: int | None, out: Path, background: str
+) -> None:
     """Draw the classifier's filters, its activations and its features of the data."""
     console = Console()
     tell_of_compiling(console)
-    dataset = load_data(name, None if data_dir is None else str(data_dir), size, console)
+    expect_picture(out)
+    where = None if data_dir is None else str(data_dir)
+    dataset = load_data(name, where, size, console, background)
     if not isinstance(dataset, Images):
         raise UserError(f"{name} has points; features are shown of images with classes")
     classifier, labels = known_or_trained(dataset, console), labels_of(dataset)
@@ -100,8 +104,7 @@ def draw(
     axes.set_xlabel(f"first principal direction, {shares[0]:.0%} of the variance")
     axes.set_ylabel(f"second, {shares[1]:.0%}")
     axes.set_title(f"features of {len(data)} images by class")
-    with writing(out):
-        save_figure(figure, out, dpi=100)
+    save_figure(figure, out, dpi=100)
 
 
 def _name(data: Images, i: int) -> str:

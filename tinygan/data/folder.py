@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from tinygan.data.resize import fitted, luminance
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 LARGEST = 64  # the size that is chosen where none is given and the pictures are larger
-VERSION = 1  # of the decoding; raise it when the same file gives other pixels
+VERSION = 2  # of the decoding; raise it when the same file gives other pixels
 
 Background = str | tuple[int, int, int]
 Progress = Callable[[str, int, int], None]
@@ -39,15 +40,24 @@ def read_folder(
 
     They are scaled and cropped to `size` x `size` (by default the commonest shorter side, at most
     64); `channels` is 1 where all are grey and 3 otherwise, unless given. If every picture lies in
-    one of several subfolders, these are the classes. Raises DataError, which names the file.
+    one of several subfolders, these are the classes; a picture beside them is told by a warning.
+    Raises DataError, which names the file.
     """
     folder = Path(folder)
     paths = pictures_in(folder) if paths is None else paths
     images = _decoded(folder, paths, size, channels, colour(background), progress)
     parts = [path.relative_to(folder).parts for path in paths]
     classes = sorted({part[0] for part in parts if len(part) > 1})
+    beside = [part[0] for part in parts if len(part) == 1]
     labels = None
-    if len(classes) > 1 and all(len(part) > 1 for part in parts):
+    if len(classes) > 1 and beside:
+        first = beside[0] if len(beside) == 1 else f"{beside[0]} and {len(beside) - 1} more"
+        warnings.warn(
+            f"{folder} has no classes: {first} lies beside the {len(classes)} subfolders; move it "
+            "into one of them if they are classes",
+            stacklevel=3,
+        )
+    elif len(classes) > 1:
         labels = np.array([classes.index(part[0]) for part in parts])
     return Images(
         images,
@@ -169,17 +179,21 @@ def _decoded(
     where = str(folder.resolve())
     key = key_of(["folder", VERSION, where, facts, size, channels, background])
     cached = recall("folder", key)
-    if cached is not None and set(cached) == {"images"}:
+    if cached is not None and set(cached) == {"images", "hidden"}:
+        _tell_hidden(folder, paths, cached["hidden"])
         return cached["images"]
     size = size or _common_size(paths)
     work = partial(decode, size=size, background=background)
     images = np.empty((len(paths), size, size, 3), np.uint8)
     grey = True
+    hidden = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         try:
             for i, image in enumerate(pool.map(work, paths)):
                 images[i] = image
                 grey = grey and bool((image == image[..., :1]).all())
+                if (image == image[0, 0]).all() and _varies(paths[i]):
+                    hidden.append(i)
                 if progress is not None:
                     progress("decoding pictures", i + 1, len(paths))
         except BaseException:
@@ -189,8 +203,29 @@ def _decoded(
         channels = 1 if grey else 3
     if channels == 1:
         images = np.ascontiguousarray(images[..., :1]) if grey else luminance(images)
-    remember("folder", key, {"images": images})
+    remember("folder", key, {"images": images, "hidden": np.array(hidden, np.int64)})
+    _tell_hidden(folder, paths, np.array(hidden, np.int64))
     return images
+
+
+def _varies(path: Path) -> bool:
+    """Whether some of a picture is more transparent than the rest."""
+    with opened(path) as picture:
+        if not picture.has_transparency_data:
+            return False
+        low, high = picture.convert("RGBA").getchannel("A").getextrema()
+        return bool(low < high)
+
+
+def _tell_hidden(folder: Path, paths: list[Path], hidden: np.ndarray) -> None:
+    """Warn of pictures that the background hides."""
+    if len(hidden):
+        warnings.warn(
+            f"{folder}: on this background {len(hidden)} of {len(paths)} pictures, "
+            f"{paths[hidden[0]].name} for one, are of a single colour, though their transparency "
+            "varies; choose another background",
+            stacklevel=4,
+        )
 
 
 def decode(path: Path, size: int, background: tuple[int, int, int]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tinygan.backend.errors import unknown
 from tinygan.data.arrays import read_array
 from tinygan.data.dataset import Images, Points
 from tinygan.data.errors import DataError
-from tinygan.data.folder import read_folder
+from tinygan.data.folder import pictures_in, read_folder
 from tinygan.data.glyphs import glyphs
 from tinygan.data.published import published
 from tinygan.data.resize import reshaped
@@ -19,6 +20,12 @@ from tinygan.data.toys import TOYS
 PUBLISHED = ("mnist", "fashion-mnist", "kmnist", "cifar10")
 HELD_OUT_SEED = 1 << 32  # of sets that are drawn anew
 NAMES = ("glyphs", *PUBLISHED, *TOYS)
+
+
+def known_as(name: str | os.PathLike[str]) -> str | None:
+    """Which of NAMES a name means, however it is written; None where it is a path."""
+    known = str(name).lower().replace("_", "-").replace(" ", "-")
+    return known if known in NAMES else None
 
 
 def load(
@@ -42,7 +49,13 @@ def load(
         raise DataError(f"size is {size}, expected 1 or more")
     if channels not in (None, 1, 3):
         raise DataError(f"channels is {channels}, expected 1 (grey) or 3 (colour)")
-    known = str(name).lower().replace("_", "-").replace(" ", "-")
+    known = known_as(name)
+    if known is not None and _pictured(Path(name)):
+        warnings.warn(
+            f"{name} is the data set {known}; the folder of that name is passed over, "
+            f".{os.sep}{name} would be taken for it",
+            stacklevel=2,
+        )
     if known in TOYS:
         points = TOYS[known]().dataset(seed=seed)
         points.name, points.source = known, f"drawn with seed {seed}"
@@ -77,12 +90,20 @@ def held_out(
     The test images of a published set, the draws of another seed of a drawn one; of a folder or a
     file everything has been trained on.
     """
-    known = str(name).lower().replace("_", "-").replace(" ", "-")
+    known = known_as(name)
     if known in TOYS or known == "glyphs":
         return load(name, size=size, seed=HELD_OUT_SEED)
     if known in PUBLISHED:
         return _shaped(published(known, data_dir, train=False, progress=progress), size, None)
     return None
+
+
+def _pictured(folder: Path) -> bool:
+    """Whether this is a folder of pictures, and not one of a published set's own files."""
+    try:
+        return folder.is_dir() and bool(pictures_in(folder))
+    except DataError:
+        return False
 
 
 def _shaped(data: Images, size: int | None, channels: int | None) -> Images:
