@@ -10,6 +10,7 @@ import pytest
 from command import tinygan
 from PIL import Image, ImageFilter
 
+from tinygan.cli.featuring import palette
 from tinygan.data import DataError, load
 from tinygan.data.dataset import as_picture
 from tinygan.data.perceptual import alike, look, looks, looks_of
@@ -189,6 +190,11 @@ def test_principal_directions_are_those_of_the_largest_variance():
         assert abs(np.corrcoef(found[:, k], wanted[:, k])[0, 1]) > 0.999
     np.testing.assert_allclose(shares, np.array([25, 9]) / 35.03, atol=0.03)
     np.testing.assert_allclose(found.var(axis=0), [25, 9], rtol=0.1)
+
+
+@pytest.mark.parametrize("count", [1, 10, 11, 40])
+def test_classes_have_different_colours(count):
+    assert len(np.unique(palette(count), axis=0)) == count
 
 
 def test_features_are_drawn(tmp_path, cache):

@@ -89,9 +89,9 @@ def draw(
         axes.set_yticks([])
     left.suptitle(f"filters of the first layer; what {MAPS} channels of each layer pass on")
     axes = right.subplots()
-    for c in np.unique(data.labels):
+    kinds = np.unique(data.labels)
+    for c, colour in zip(kinds, palette(len(kinds)), strict=True):
         inside = data.labels == c
-        colour = f"C{c % 10}"
         axes.scatter(*places[inside].T, s=5, color=colour, alpha=0.5, linewidths=0)
         axes.text(
             *np.median(places[inside], axis=0),
@@ -105,6 +105,15 @@ def draw(
     axes.set_ylabel(f"second, {shares[1]:.0%}")
     axes.set_title(f"features of {len(data)} images by class")
     save_figure(figure, out, dpi=100)
+
+
+def palette(count: int) -> np.ndarray:
+    """So many different colours (count, 4)."""
+    from matplotlib import colormaps
+
+    if count <= 10:
+        return colormaps["tab10"](np.arange(count))
+    return colormaps["turbo"](np.linspace(0, 1, count))
 
 
 def _name(data: Images, i: int) -> str:

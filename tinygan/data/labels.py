@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygan.data.errors import DataError
 
-MOST = 10_000  # classes: a network that is told of them has weights for each
+MOST = 100_000  # classes: a network that is told of them has weights for each
 
 
 def as_labels(array: np.ndarray, count: int) -> np.ndarray | None:
