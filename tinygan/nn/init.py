@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, no_grad, wrap
-from tinygan.backend import backend_of, host_array
+from tinygan.backend import backend_of
+from tinygan.ops import where
 from tinygan.ops.generator import Generator
 from tinygan.ops.random_inplace import normal_ as _fill_normal
 from tinygan.ops.random_inplace import uniform_ as _fill_uniform
@@ -64,15 +65,15 @@ def trunc_normal_(
 ) -> Tensor:
     """N(mean, std^2) on the condition that it is in [a, b], by inversion of its distribution."""
     low, high = (math.erf((end - mean) / (std * math.sqrt(2))) for end in (a, b))
-    u = _fill_uniform(tensor, low, high, generator=generator).array
-    xp = backend_of(u).xp
-    value = mean + std * math.sqrt(2) * _erfinv(xp, u)
-    return _store(tensor, xp.clip(value, a, b))
+    u = _fill_uniform(tensor, low, high, generator=generator)
+    inside = 1 - float(np.finfo(u.dtype).eps)  # at 1 itself, which rounding reaches, is infinity
+    value = mean + std * math.sqrt(2) * _erfinv(u.clamp(-inside, inside))
+    return tensor.copy_(value.clamp(a, b))
 
 
-def _erfinv(xp: Any, x: Any) -> Any:
+def _erfinv(x: Tensor) -> Tensor:
     """The inverse of erf, to about 1e-6; M. Giles (2012), Approximating the erfinv function."""
-    w = -xp.log((1 - x) * (1 + x))
+    w = -((1 - x) * (1 + x)).log()
     near = [
         2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
         -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
@@ -81,12 +82,12 @@ def _erfinv(xp: Any, x: Any) -> Any:
         -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
         -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
     ]  # fmt: skip
-    z_near, z_far = w - 2.5, xp.sqrt(w) - 3
+    z_near, z_far = w - 2.5, w.sqrt() - 3
     y_near, y_far = z_near * 0, z_far * 0
     for c_near, c_far in zip(near, far, strict=True):
         y_near = y_near * z_near + c_near
         y_far = y_far * z_far + c_far
-    return xp.where(w < 5, y_near, y_far) * x
+    return where(w < 5, y_near, y_far) * x
 
 
 @no_grad()
@@ -127,8 +128,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     for group in range(groups):
         first = group * (outputs // groups)
         for i in range(min(outputs // groups, inputs)):
-            tensor.array[(first + i, i, *middle)] = 1
-    tensor.version[0] += 1
+            tensor[(first + i, i, *middle)] = 1
     return tensor
 
 
@@ -199,7 +199,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
         raise ValueError(f"orthogonal_: expected 2 dimensions or more, got {tuple(tensor.shape)}")
     rows = tensor.shape[0]
     # on the host: networks that begin alike on all devices, and no cuSOLVER needed
-    flat = host_array(_fill_normal(tensor, generator=generator).array).reshape(rows, -1)
+    flat = _fill_normal(tensor, generator=generator).detach().cpu().numpy().reshape(rows, -1)
     tall = flat.shape[0] >= flat.shape[1]
     q, r = np.linalg.qr(flat if tall else flat.T)
     q = q * np.sign(np.diagonal(r))  # makes the decomposition unique, and so the draw uniform
