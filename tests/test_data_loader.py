@@ -217,7 +217,29 @@ def test_manual_seed_decides_where_no_generator_is_given() -> None:
 
     assert order(3) == order(3) != order(4)
     generator = tinygan.Generator().manual_seed(3)
-    assert numbers(DataLoader(Numbers(20), 20, shuffle=True, generator=generator)) == order(3)
+    seeded = [DataLoader(Numbers(20), 20, True, generator=seed) for seed in (generator, 3)]
+    assert numbers(seeded[0]) == numbers(seeded[1])
+
+
+def test_loaders_are_independent_where_no_generator_is_given() -> None:
+    def orders() -> list[list[list[int]]]:
+        loaders = [DataLoader(Numbers(20), 20, shuffle=True) for _ in range(2)]
+        return [numbers(loader) for loader in loaders for _ in range(2)]
+
+    tinygan.manual_seed(3)
+    before = orders()
+    assert all(x != y for i, x in enumerate(before) for y in before[:i])
+    tinygan.manual_seed(3)
+    assert orders() == before != orders()
+
+
+def test_splits_are_independent_of_each_other_and_of_loaders() -> None:
+    data = Numbers(20)
+    first, second = (random_split(data, [20])[0].indices for _ in range(2))
+    assert first != second
+    [split] = random_split(data, [20], generator=4)
+    loader = DataLoader(data, 20, True, generator=4)
+    assert split.indices not in [numbers(loader)[0] for _ in range(3)]
 
 
 # -- resuming -------------------------------------------------------------------------------------

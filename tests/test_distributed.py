@@ -164,6 +164,23 @@ def test_the_shards_of_a_batch_are_the_batch(ranks: int) -> None:
         np.testing.assert_array_equal(np.concatenate(shards), batch)
 
 
+def test_shards_agree_on_the_seed_that_they_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = TensorDataset(ops.arange(40))
+    generator = ops.default_generator()
+
+    def batches(size: int, shard: tuple[int, int]) -> tuple[list[np.ndarray], list[int]]:
+        ops.manual_seed(7)
+        monkeypatch.setattr(generator, "share", shard)
+        loader = DataLoader(items, size, shuffle=True, drop_last=True, shard=shard)
+        return [x.numpy() for (x,) in loader], generator.get_state().tolist()
+
+    whole, state = batches(8, (0, 1))
+    parts = [batches(4, (rank, 2)) for rank in range(2)]
+    for batch, *shards in zip(whole, *(part for part, _ in parts), strict=True):
+        np.testing.assert_array_equal(np.concatenate(shards), batch)
+    assert all(after == state for _, after in parts)
+
+
 def test_shards_that_cannot_be_are_refused() -> None:
     items = TensorDataset(ops.arange(10))
     with pytest.raises(DataError, match="drop_last"):

@@ -15,6 +15,7 @@ from recorded import python_steps
 import tinygan
 from tinygan.backend.files import FileError
 from tinygan.data import load
+from tinygan.data.shuffle import permutation
 from tinygan.keras import Input, Model, Sequential, callbacks, layers, losses, models, optimizers
 from tinygan.keras.layers import Dense
 from tinygan.keras.utils import clear_session, set_random_seed, to_categorical
@@ -116,6 +117,17 @@ def test_one_order_of_the_data_for_a_seed() -> None:
         found.append(classifier(dropout=0.3).fit(x, y, epochs=3, verbose=0).history["loss"])
     assert found[0] == found[1]
     assert found[0] != found[2]
+
+
+def test_every_call_of_fit_has_orders_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = labelled(64)
+    orders = []
+    kept = lambda *place: orders.append(permutation(*place)) or orders[-1]  # noqa: E731
+    monkeypatch.setattr("tinygan.keras.feed.permutation", kept)
+    model = classifier()
+    for _ in range(2):
+        model.fit(x, y, epochs=2, verbose=0)
+    assert len(np.unique(orders, axis=0)) == 4
 
 
 def test_a_step_is_recorded_and_all_of_it_is_replayed(device: str) -> None:

@@ -15,6 +15,8 @@ from tinygan.data.errors import DataError
 from tinygan.data.labels import checked
 from tinygan.data.shuffle import permutation, seed_of
 
+SPLIT = 2**64 - 1  # in the place of an epoch: no loader of that seed has this order
+
 
 class Dataset:
     """Something with `len(dataset)` and `dataset[i]`.
@@ -73,7 +75,11 @@ class Subset(Dataset):
 
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) -> list[Subset]:
-    """Disjoint random subsets of the given lengths, or of fractions that sum to 1."""
+    """Disjoint random subsets of the given lengths, or of fractions that sum to 1.
+
+    `generator` is a Generator or an int, whose seed alone decides; by default a seed is drawn from
+    the default generator.
+    """
     total = len(dataset)
     counts = [int(n) for n in lengths]
     if abs(sum(lengths) - 1) < 1e-6 and all(0 <= n <= 1 for n in lengths):
@@ -85,7 +91,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) 
             f"random_split: the lengths {list(lengths)} sum to {sum(counts)}, but the dataset has "
             f"{total} items"
         )
-    order = permutation(total, seed_of(generator), 0)
+    order = permutation(total, seed_of(generator), SPLIT)
     ends = np.cumsum(counts)
     return [
         Subset(dataset, order[end - n : end].tolist()) for n, end in zip(counts, ends, strict=True)

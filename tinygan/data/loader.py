@@ -25,8 +25,9 @@ class DataLoader:
     """Batches of a dataset; `for x, label in loader` is one epoch, `loader.forever()` all of them.
 
     The order of epoch e is a function of (seed, e) alone, the seed being that of `generator` (a
-    Generator or an int; by default the one given to `manual_seed`); random transforms draw from it
-    too, for each batch anew. With `num_workers` above 0 one background thread prepares batches
+    Generator or an int; by default it is drawn from the default generator when the first epoch
+    begins, so that loaders are independent and `manual_seed` decides); random transforms draw from
+    it too, for each batch anew. With `num_workers` above 0 one background thread prepares batches
     ahead of their use; a number above 1 is not more, for the work is done by NumPy and Pillow
     outside of the interpreter's lock. `collate_fn` turns a list of items into a batch. Tensors of
     a batch are moved to `device`. `pin_memory` and `persistent_workers` are there for scripts

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.ops import initial_seed
+from tinygan.backend import philox
+from tinygan.ops import default_generator
 
 
 def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
@@ -20,9 +21,12 @@ def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def seed_of(generator: Any) -> int:
-    """The seed of a Generator, of a plain int, or the one given to `manual_seed` (None)."""
+    """The seed of a Generator, a plain int, or 64 bits drawn from the default generator (None)."""
     if isinstance(generator, int):
         return generator
-    if generator is None:
-        return int(initial_seed())
-    return int(generator.initial_seed())
+    if generator is not None:
+        return int(generator.initial_seed())
+    source = default_generator()
+    state = source.get_state().array
+    source.skip(1)  # by hand and not by its own draws, of which ranks have shares: theirs is one
+    return int(philox.integers(np, state, (1,), 0, 1 << 64)[0]) % 2**64

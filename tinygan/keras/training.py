@@ -46,7 +46,7 @@ class Trainer(Stepper):
         """Train on arrays, or on an iterable of batches (x, y) or (x, y, weights).
 
         Arrays are lists of samples, of which every epoch has its own order if `shuffle`: from
-        Philox, by the seed of `set_random_seed` and the epoch. `validation_split` takes the last
+        Philox, by a seed that this call draws, and the epoch. `validation_split` takes the last
         share of them away, before. Returns the History.
         """
         objective, _ = self._compiled_parts()
@@ -78,6 +78,7 @@ class Trainer(Stepper):
         self.history = history
         told.call("on_train_begin", {})
         logs: dict[str, float] = {}
+        seed = seed_of(None)
         for epoch in range(initial_epoch, epochs):
             told.call("on_epoch_begin", epoch, {})
             objective.reset()
@@ -86,7 +87,7 @@ class Trainer(Stepper):
             bar = Progress(steps, verbose) if verbose else None
             order = None
             if shuffle and isinstance(source, Feed):
-                order = feed.shuffled(len(source), seed_of(None), epoch)
+                order = feed.shuffled(len(source), seed, epoch)
             done = self._epoch(run(batch_size, order), steps, bar, told)
             steps = done if steps is None else steps
             logs = objective.results()
