@@ -296,6 +296,20 @@ def two_clusters(count, seed):
     return x
 
 
+@pytest.mark.parametrize("columns", [2, 16])
+def test_neighbours_in_tight_clusters_are_told_apart(columns, device):
+    """Distances are far below the rounding of |x|^2: 2e-5 and less, of points at 1."""
+    turned = np.linalg.qr(normal(columns, columns))[0][:2]
+    x, y = (Ring(sigma=1e-4).sample(1000, seed) @ turned for seed in (0, 1))
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    squares = [sum((a[:, None] - b.astype(np.float64)) ** 2 for a, b in zip(x.T, z.T, strict=True))
+               for z in (x, y)]  # fmt: skip
+    inside = squares[1] <= np.sort(squares[0], axis=1)[:, 5:6]
+    found = density_coverage(on(device, x), on(device, y))
+    assert found.density == pytest.approx(inside.sum() / 5000, abs=0.002)
+    assert found.coverage == pytest.approx(inside.any(axis=1).mean(), abs=0.002)
+
+
 def test_a_dropped_mode_costs_recall_and_coverage_but_no_precision():
     real, fake = two_clusters(400, 0), two_clusters(800, 1)[:400]
     precision, recall = precision_recall(real, fake)

@@ -14,6 +14,7 @@ from tinygan.metrics.errors import MetricError
 from tinygan.ops import matmul
 
 ENTRIES = 1 << 24  # numbers in a block: 64 MB of float32, and as much again to work with
+NARROW = 16  # columns at most whose differences are taken one after the other
 PART = 10_000  # of many samples, those looked at together
 
 Samples = Tensor | np.ndarray
@@ -44,20 +45,36 @@ def pair(x: Samples, y: Samples) -> tuple[Any, Any]:
 
 def product_blocks(x: Any, y: Any) -> Iterator[tuple[slice, Any]]:
     """x y^T of x (N, D) and y (M, D), a few rows at a time: which rows, and the block (n, M)."""
-    step = max(1, ENTRIES // len(y))
     with no_grad():
         columns = wrap(y.T)
-        for start in range(0, len(x), step):
-            part = slice(start, min(start + step, len(x)))
+        for part in _parts(x, y):
             yield part, matmul(wrap(x[part]), columns).array
 
 
-def distance_blocks(x: Any, y: Any) -> Iterator[tuple[slice, Any]]:
-    """|x_i - y_j|^2 = |x_i|^2 + |y_j|^2 - 2 x_i y_j, a few rows i at a time.
+def _parts(x: Any, y: Any) -> Iterator[slice]:
+    """Rows of x whose pairs with all of y are a block."""
+    step = max(1, ENTRIES // len(y))
+    for start in range(0, len(x), step):
+        yield slice(start, min(start + step, len(x)))
 
-    Both are moved first so that y's mean is 0: what cancels is then no larger than the spread.
+
+def distance_blocks(x: Any, y: Any) -> Iterator[tuple[slice, Any]]:
+    """|x_i - y_j|^2, a few rows i at a time.
+
+    Of few columns by the differences, exact up to rounding however near the rows are. Of many as
+    |x_i|^2 + |y_j|^2 - 2 x_i y_j, both moved first so that y's mean is 0: what cancels is then no
+    larger than the spread.
     """
     xp = backend_of(x).xp
+    if x.shape[1] <= NARROW:
+        for part in _parts(x, y):
+            block = xp.zeros((part.stop - part.start, len(y)), x.dtype)
+            for a, b in zip(x[part].T, y.T, strict=True):
+                difference = a[:, None] - b
+                difference *= difference
+                block += difference
+            yield part, block
+        return
     centre = y.mean(axis=0)
     x, y = x - centre, y - centre
     x_squares, y_squares = (x * x).sum(axis=1), (y * y).sum(axis=1)
