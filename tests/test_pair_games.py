@@ -102,6 +102,18 @@ def test_softmax_derivatives_in_numbers():
     np.testing.assert_allclose(row.numpy(), [p[0] - p[0] ** 2, -p[0] * p[1]], rtol=1e-12)
 
 
+@pytest.mark.parametrize("level", [0.0, 4000.0])
+def test_softmax_shares_keep_their_digits_however_large_the_logits(level):
+    r, f = (leaf(np.array(x) + level, np.float32) for x in ([0.5, -1.25], [0.25, 0.0]))
+    exact = softmax(np.array([0.5, -1.25]), np.array([0.25, 0.0]))
+    g = game("softmax_game")
+    slopes = grad(g.discriminator(r, f), (r, f))
+    assert slopes[0].dtype == np.float32
+    np.testing.assert_allclose(slopes[0].numpy(), exact[0] - 0.5, rtol=1e-6)
+    np.testing.assert_allclose(slopes[1].numpy(), exact[1], rtol=1e-6)
+    np.testing.assert_allclose(g.slopes[1](r, f).detach().numpy(), 2 * exact[1], rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_derivatives_to_order_3(name):
     random = np.random.default_rng(0)

@@ -7,12 +7,11 @@ of its batch. Here slopes are functions of both batches, and the generator's los
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
 
 from tinygan.autograd import Tensor
 from tinygan.losses.classification import logistic_loss
 from tinygan.losses.games import Game
-from tinygan.ops import cat, log_softmax, logsumexp, sigmoid
+from tinygan.ops import cat, log_softmax, sigmoid
 
 __all__ = ["PairGame", "relativistic", "relativistic_average", "softmax_game"]
 
@@ -110,7 +109,7 @@ def _softmax_d(real: Tensor, fake: Tensor) -> Tensor:
     The cross entropy between p and the uniform distribution on the real half. Slopes, with n
     logits in a batch: n p(x) - 1 by D(x) and n p(G(z)) by D(G(z)).
     """
-    return logsumexp(_together(real, fake), 0) - real.mean()
+    return -_log_shares(real, fake)[0].mean()
 
 
 def _softmax_g(real: Tensor, fake: Tensor) -> Tensor:
@@ -125,10 +124,16 @@ def _together(real: Tensor, fake: Tensor) -> Tensor:
     return cat([real.reshape(-1), fake.reshape(-1)])
 
 
+def _log_shares(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """log p of either batch."""
+    logs, n = log_softmax(_together(real, fake), 0), real.numel()
+    return logs[:n].reshape(real.shape), logs[n:].reshape(fake.shape)
+
+
 def _shares(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """n p of either batch."""
-    total = logsumexp(_together(real, fake), 0)
-    return (real - total + log(real.numel())).exp(), (fake - total + log(fake.numel())).exp()
+    of_real, of_fake = _log_shares(real, fake)
+    return of_real.exp() * real.numel(), of_fake.exp() * fake.numel()
 
 
 softmax_game = PairGame(
