@@ -21,6 +21,9 @@ def test_to_tensor() -> None:
     np.testing.assert_array_equal(x.numpy(), RGB.transpose(2, 0, 1).astype(np.float32) / 255)
     assert transforms.ToTensor()(Image.fromarray(RGB[..., 0])).shape == (1, 5, 7)
     assert transforms.ToTensor()(np.ones((2, 2), np.float64)).dtype == np.float64
+    bits = transforms.ToTensor()(Image.fromarray(RGB[..., 0] > 127))
+    assert bits.dtype == np.float32
+    np.testing.assert_array_equal(bits.numpy()[0], RGB[..., 0] > 127)
     with pytest.raises(ValueError, match=r"got shape \(3,\)"):
         transforms.ToTensor()(np.zeros(3))
     set_default_dtype(np.float64)
@@ -49,6 +52,8 @@ def test_sizes() -> None:
     crop = transforms.CenterCrop(3)(picture)
     np.testing.assert_array_equal(np.asarray(crop), RGB[1:4, 2:5])
     assert transforms.CenterCrop((9, 9))(picture).getpixel((0, 0)) == (0, 0, 0)
+    beyond = np.asarray(transforms.CenterCrop((8, 10))(picture))  # 3 more: 1 before, 2 behind
+    np.testing.assert_array_equal(beyond, np.pad(RGB, ((1, 2), (1, 2), (0, 0))))
     assert transforms.Grayscale()(picture).mode == "L"
     assert transforms.Grayscale(3)(picture).mode == "RGB"
 

@@ -48,7 +48,7 @@ class Lambda:
 
 
 class ToTensor:
-    """A PIL image, or an array H W C, as a tensor C H W; bytes become floats from 0 to 1."""
+    """A PIL image, or an array H W C, as a tensor C H W; bytes and bits as floats from 0 to 1."""
 
     def __call__(self, picture: Any) -> Tensor:
         x = np.asarray(picture)
@@ -56,6 +56,8 @@ class ToTensor:
             raise ValueError(f"ToTensor: expected a picture H W or H W C, got shape {x.shape}")
         if x.dtype == np.uint8:
             x = x.astype(get_default_dtype()) / get_default_dtype().type(255)
+        elif getattr(picture, "mode", None) == "1":
+            x = x.astype(get_default_dtype())
         return wrap(x[None] if x.ndim == 2 else x.transpose(2, 0, 1))
 
 
@@ -106,8 +108,13 @@ class CenterCrop:
 
     def __call__(self, picture: Any) -> Any:
         height, width = self.size
-        left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+        left, top = _before(picture.width, width), _before(picture.height, height)
         return picture.crop((left, top, left + width, top + height))
+
+
+def _before(side: int, size: int) -> int:
+    """Where the middle begins: an odd remainder is rounded, one beyond the edges lies behind."""
+    return -((size - side) // 2) if size > side else round((side - size) / 2)
 
 
 class RandomCrop:
