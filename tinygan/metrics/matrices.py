@@ -69,8 +69,9 @@ def distance_blocks(x: Any, y: Any) -> Iterator[tuple[slice, Any]]:
     if x.shape[1] <= NARROW:
         for part in _parts(x, y):
             block = xp.zeros((part.stop - part.start, len(y)), x.dtype)
+            difference = xp.empty_like(block)
             for a, b in zip(x[part].T, y.T, strict=True):
-                difference = a[:, None] - b
+                xp.subtract(a[:, None], b, out=difference)
                 difference *= difference
                 block += difference
             yield part, block
