@@ -47,14 +47,14 @@ for step in range(1, ROUNDS + 1):
     for _ in range(CRITIC_STEPS):
         real = points[tinygan.randint(len(points), (BATCH,))]
         fake = G(tinygan.randn(BATCH, LATENT)).detach()
-        distance = -wasserstein.discriminator(D(real), D(fake))  # an estimate of Wasserstein-1
+        gap = -wasserstein.discriminator(D(real), D(fake))  # the critic's gap
         penalty = gradient_penalty(D, real, fake)
-        optimizer_D.update(grad(-distance + WEIGHT * penalty, D.parameters(), allow_unused=True))
+        optimizer_D.update(grad(-gap + WEIGHT * penalty, D.parameters(), allow_unused=True))
 
     loss = wasserstein.generator(D(G(tinygan.randn(BATCH, LATENT))))
     optimizer_G.update(grad(loss, G.parameters()))
     if step % (ROUNDS // 10) == 0:
-        print(f"round {step:5d}  distance {distance.item():.4f}  penalty {penalty.item():.4f}")
+        print(f"round {step:5d}  gap {gap.item():.4f}  penalty {penalty.item():.4f}")
 
 with tinygan.no_grad():
     samples = G(tinygan.randn(2000, LATENT))

@@ -27,8 +27,8 @@ class Template(Fitted):
 
     Each class has some templates T (H W, C), and v_a is the field of `deformation`. Without
     classes all images are of one. A template is an image itself, the one in the middle of those
-    that it stands for; their mean, however well they are registered, is blurred (on MNIST at a
-    Frechet distance of 8.3 where these are at 3.9).
+    that it stands for; their mean, however well they are registered, is blurred, at more than twice
+    the Frechet distance on MNIST (theirs stands in benchmarks/results/families.md).
 
     Amit, Grenander and Piccioni, "Structural image restoration through deformable templates",
     1991; the covariance is estimated as in Allassonniere, Amit and Trouve, "Towards a coherent

@@ -72,7 +72,7 @@ class Toy:
 
 
 class Ring(Toy):
-    """`count` Gaussians on a circle: radius 1, sigma 0.01 in PacGAN and Unrolled GAN."""
+    """`count` Gaussians on a circle: radius 1, sigma 0.01 in PacGAN and Unrolled GAN's notebook."""
 
     def __init__(self, count: int = 8, radius: float = 1.0, sigma: float = 0.01) -> None:
         angles = 2 * np.pi * np.arange(count) / count  # the end of the circle is its beginning
@@ -101,7 +101,7 @@ class Curve(Toy):
     def __init__(
         self, arms: list[Callable[[np.ndarray], np.ndarray]], length: float, sigma: float
     ) -> None:
-        """`length` bounds the speed of the arms: the nodes lie closer than sigma / 4 together."""
+        """`length` bounds the speed of the arms: nodes are sigma / 4 apart at most, on average."""
         nodes = max(64, int(np.ceil(4 * length / max(sigma, 1e-9))))
         t, weights = np.polynomial.legendre.leggauss(16)
         panels = np.arange(-(-nodes // 16))

@@ -204,8 +204,9 @@ def fir_resample(input: Tensor, taps: Sequence[float], up: int = 1, down: int = 
 
     (N, C, H, W) -> (N, C, H up / down, W up / down): up - 1 zeros behind every pixel, the filter f
     of L `taps`, centred, and every down-th pixel of that; outside of the image is 0. With taps
-    (1, 3, 3, 1) bilinear interpolation where `up` is 2 and its adjoint where `down` is. Source:
-    Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, appendix B.
+    (1, 3, 3, 1) bilinear interpolation where `up` is 2, but at the border, which is mixed with 0,
+    and where `down` is 2 a quarter of the adjoint of that. Source: Karras et al., "Analyzing and
+    Improving the Image Quality of StyleGAN", 2020, appendix B.
     """
     op, x = "fir_resample", as_images("fir_resample", input, 2)
     filter = tuple(float(tap) for tap in taps)
