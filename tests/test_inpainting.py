@@ -122,7 +122,10 @@ def test_a_classifier_beside_the_discriminator_is_heard_as_in_training(game) -> 
     (best, *_) = fill(Known(), Judges(), with_classes(game), *arguments, blend=False)
     assert best.filled[0, 7, 7] > 0.5
     # the class is in G's own loss; in a game of pairs the logit alone stands for it
-    assert (best.filled[0, 7, 0] > 0.5) == (game is non_saturating)
+    (alone, *_) = fill(Known(), Judge(), game, *arguments, blend=False)
+    heard = best.filled[0, 7, 0] > alone.filled[0, 7, 0] + 0.1
+    assert heard == (game is non_saturating)
+    assert np.array_equal(best.filled, alone.filled) == (game is relativistic)
 
 
 def test_masks() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from tinygan.autograd import hooks
 from tinygan.autograd.autocast import products
+from tinygan.autograd.gradients import use_gradient
 from tinygan.autograd.mode import set_grad_enabled
 from tinygan.autograd.node import Node
 from tinygan.autograd.tensor import Tensor, wrap
-from tinygan.autograd.trace import add_to, perform
+from tinygan.autograd.trace import add_to, made, perform
 from tinygan.backend import backend_of
 
 
@@ -73,6 +74,7 @@ def backward(
     for tensor, g in filled:
         if tensor is None or g is None:
             continue
+        use_gradient(tensor)
         if tensor.grad is None:
             # .grad is a tensor of its own, so that zero_() on one leaf's leaves the others'
             shared = g.array.base is not None or id(g.array) in given
@@ -205,7 +207,7 @@ def _seed(output: Tensor, seed: Tensor | None) -> Tensor:
                 "a gradient can be started by itself at a one-element output only, this one has "
                 f"shape {tuple(output.shape)}; pass grad_outputs (gradient= in backward)"
             )
-        return wrap(backend_of(output.array).xp.ones_like(output.array))
+        return wrap(made(backend_of(output.array).xp.ones_like(output.array)))
     if not isinstance(seed, Tensor):
         raise TypeError(
             f"the gradient passed in is a {type(seed).__name__}, expected a Tensor or None"
@@ -220,4 +222,4 @@ def _seed(output: Tensor, seed: Tensor | None) -> Tensor:
 
 def _zeros_like(x: Tensor) -> Tensor:
     zeros: Any = backend_of(x.array).xp.zeros_like(x.array)
-    return wrap(zeros)
+    return wrap(made(zeros))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeVar
+from types import MethodType
+from typing import Any, NamedTuple, TypeVar
 
+from tinygan.autograd.gradients import Gradients
 from tinygan.autograd.mode import state
 from tinygan.autograd.program import Program
-from tinygan.autograd.tensor import Tensor, wrap
+from tinygan.autograd.tensor import Parameter, Tensor, wrap
 from tinygan.autograd.trace import Trace
 from tinygan.backend import backend_of
 from tinygan.backend.kernels import Untraceable
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+KINDS = 256  # of calls that are told apart
+CHANGES = 8  # recordings more than replays before it is given up
 
 
 def compile(function: F) -> F:
@@ -28,15 +35,21 @@ def compile(function: F) -> F:
     For tensors of new shapes or types the first call is an ordinary one, in which what is made at
     first use is made; the second is recorded; the calls after it replay the record. It repeats
     the operations, the draws of random numbers and the changes in place (weights, optimizers'
-    states, running moments), on the same memory. What else Python did is not repeated: the
-    branches taken, the values of numbers and of arrays that are not arguments are those of the
-    recorded call. Learning rates and the other numbers of `param_groups` are read anew.
-    A recorded function must not read values back (`item()`). Its results are copies, through which
-    no gradient flows.
+    states, running moments, arguments, `.grad`), on the same memory. What else Python did is not
+    repeated: the branches taken, the values of numbers and of arrays that are not arguments are
+    those of the recorded call. A parameter among the arguments is one of those arrays. Learning
+    rates and the other numbers of `param_groups` are read anew; what else an optimizer depends on,
+    and whether there is a `.grad`, is looked at, and the function recorded anew where it changed.
 
-    On a GPU the launches become a CUDA graph. Under `observe` the function is called as it is.
+    A recorded function must not read values back: `item()` is an error, and so are shapes that
+    depend on values, as in x[mask]. Its results are copies, through which no gradient flows; a
+    tensor that it leaves elsewhere is overwritten by the next replay. Arguments with gaps in their
+    memory are copied without, which may change the last bit of a sum.
+
+    On a GPU the launches become a CUDA graph. Under `observe`, and in another function that is
+    being recorded, the function is called as it is. Replays of several threads take turns.
     """
-    return functools.wraps(function)(_Compiled(function))  # type: ignore[return-value]
+    return _Compiled(function)  # type: ignore[return-value]
 
 
 class _Compiled:
@@ -46,94 +59,191 @@ class _Compiled:
         self.function = function
         self.programs: dict[Any, _Recorded | None] = {}
         self.refused = False
+        self.surplus = 0  # of recordings over replays
+        self.lock = threading.RLock()
+        functools.update_wrapper(self, function, updated=())
+
+    def __getattr__(self, name: str) -> Any:
+        """What else a module has, that was given for a function."""
+        if name == "function":  # of a copy that is being made
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        tensors: list[Tensor] = []
-        form = _form((args, keywords), tensors)
-        arrays = [x.array for x in tensors]
-        if self.refused or state.observer is not None:
+        if self.refused or state.observer is not None or state.trace is not None:
             return self.function(*args, **keywords)
-        kinds = [(type(a), a.shape, a.strides, a.dtype) for a in arrays]
-        key = (form, tuple(state.precisions.items()), *kinds)
-        if key not in self.programs:
-            self.programs[key] = None
-            return self.function(*args, **keywords)
-        recorded = self.programs[key]
-        if recorded is not None:
-            return recorded(arrays)
+        given: list[Tensor] = []
+        form = _form((args, keywords), given)
+        kinds = [
+            (type(x.array), x.array.shape, x.array.strides, x.array.dtype, x.requires_grad)
+            for x in given
+        ]
+        key = (form, state.recording, tuple(state.precisions.items()), *kinds)
         try:
-            recorded = _Recorded(self.function, args, keywords)
-        except Untraceable as reason:
-            self.refused = True
-            warnings.warn(f"compile: {reason}; the function is called as it is", stacklevel=2)
-            return self.function(*args, **keywords)
-        self.programs[key] = recorded
+            known = key in self.programs
+        except TypeError as error:
+            raise TypeError(
+                f"compile: {error}; arguments are tensors, or what can be a key of a dict: by it "
+                "calls are told apart"
+            ) from None
+        if not known:
+            value = self.function(*args, **keywords)
+            if len(self.programs) < KINDS:
+                self.programs[key] = None
+            else:
+                self._refuse(f"called with {KINDS} kinds of arguments")
+            return value
+        with self.lock:
+            recorded = self.programs[key]
+            if recorded is not None and recorded.holds():
+                self.surplus = max(self.surplus - 1, 0)
+                return recorded(given)
+            recorded = _Recorded(self.function, args, keywords, recorded)
+            self.programs[key] = recorded
+            self.surplus += 1
+        if recorded.reason is not None:
+            self._refuse(str(recorded.reason))
+        elif self.surplus > CHANGES:
+            self._refuse("what it depends on besides its arguments changes again and again")
         return recorded.first
+
+    def _refuse(self, reason: str) -> None:
+        self.refused = True
+        warnings.warn(f"compile: {reason}; the function is called as it is", stacklevel=3)
 
 
 class _Recorded:
     """A program with the places of its arguments and results."""
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        earlier: _Recorded | None,
     ) -> None:
         given: list[Tensor] = []
         form = _form((args, keywords), given)
-        self.inputs = [x.array.copy(order="K") for x in given]
-        own = [wrap(array) for array in self.inputs]
-        for x, y in zip(given, own, strict=True):
+        self.own = [wrap(x.array.copy(order="K")) for x in given]
+        for x, y in zip(given, self.own, strict=True):
             y.requires_grad_(x.requires_grad)
-        with Trace() as trace:
-            args, keywords = _filled(form, own)
+        self.gradients: Gradients = Gradients(None if earlier is None else earlier.gradients)
+        with Trace(self.gradients) as trace:
+            args, keywords = _filled(form, self.own)
             value = function(*args, **keywords)
+        for i, x in enumerate(given):
+            if trace.changes(x.array):
+                raise RuntimeError(
+                    f"compile: the function changes tensor {i} of its arguments, of shape "
+                    f"{tuple(x.shape)}, by another way, as an optimizer does; a recorded function "
+                    "has arguments of its own, so let it find this tensor in an outer scope"
+                )
+        self.gradients.finish()
+        self.changed = [i for i, x in enumerate(self.own) if x.version[0]]
         results: list[Tensor] = []
         self.form = _form(value, results)
-        self.first = _filled(self.form, [wrap(x.array.copy(order="K")) for x in results])
+        self.first = self._handed_out(given, [x.array for x in results])
+        self.conditions = trace.conditions
+        self.reason = trace.reason
+        if self.reason is None:
+            try:
+                self._program(trace, results)
+            except Untraceable as reason:
+                self.reason = reason
+
+    def _program(self, trace: Trace, results: list[Tensor]) -> None:
         places = [trace.find(x.array) for x in results]
         backends = {backend_of(x.owner()) for x in trace.buffers if x.owner() is not None}
         if len(backends) != 1:
-            raise Untraceable("it uses arrays of more than one device")
+            count = "more than one device" if backends else "no device"
+            raise Untraceable(f"it uses arrays of {count}")
         self.program = Program(trace, backends.pop())
         self.outputs = [self.program.array(place) for place in places]
 
-    def __call__(self, arrays: list[Any]) -> Any:
-        for own, array in zip(self.inputs, arrays, strict=True):
-            own[...] = array
+    def holds(self) -> bool:
+        """Whether what the record depends on besides the arguments is as it was."""
+        return self.gradients.hold() and all([condition() for condition in self.conditions])
+
+    def __call__(self, given: list[Tensor]) -> Any:
+        for own, x in zip(self.own, given, strict=True):
+            own.array[...] = x.array
         self.program.run()
-        return _filled(self.form, [wrap(y.copy(order="K")) for y in self.outputs])
+        self.gradients.fill()
+        return self._handed_out(given, self.outputs)
+
+    def _handed_out(self, given: list[Tensor], outputs: list[Any]) -> Any:
+        """The value of the call; what it did to the arguments is done to those that were given."""
+        for i in self.changed:
+            given[i].array[...] = self.own[i].array
+            given[i].version[0] += 1
+        for own, x in zip(self.own, given, strict=True):
+            if own.grad is not None:
+                g = wrap(own.grad.array.copy(order="K"))
+                x.grad = g if x.grad is None else x.grad + g
+                own.grad = None
+        return _filled(self.form, [wrap(y.copy(order="K")) for y in outputs])
 
 
-class _Slot:
-    """Stands for the tensors in a form."""
+class _Slot(NamedTuple):
+    """Stands for a tensor in a form: the first, the second, ..."""
+
+    number: int
 
 
-SLOT = _Slot()
+class _Items(NamedTuple):
+    """Stands for a container in a form."""
+
+    kind: Any
+    keys: tuple[Any, ...]
+    items: tuple[Any, ...]
+
+
+class _Number:
+    """Stands for a number in a form: 2, 2.0 and True are equal, but not the same argument."""
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.key = (type(value), value.hex() if isinstance(value, float) else value)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Number) and self.key == other.key
 
 
 def _form(value: Any, tensors: list[Tensor]) -> Any:
-    """The value with its tensors taken out, hashable; they are appended in order."""
-    if isinstance(value, Tensor):
+    """The value with its tensors taken out; each is appended once, in order."""
+    if isinstance(value, Tensor) and not isinstance(value, Parameter):
+        for number, x in enumerate(tensors):
+            if x is value:
+                return _Slot(number)
         tensors.append(value)
-        return SLOT
+        return _Slot(len(tensors) - 1)
+    if isinstance(value, (bool, int, float)):
+        return _Number(value)
     if isinstance(value, dict):
-        return dict, tuple((key, _form(x, tensors)) for key, x in value.items())
+        kind = OrderedDict if isinstance(value, OrderedDict) else dict
+        return _Items(kind, tuple(value), tuple([_form(x, tensors) for x in value.values()]))
     if isinstance(value, (tuple, list)):
-        return type(value), tuple(_form(x, tensors) for x in value)
+        return _Items(type(value), (), tuple([_form(x, tensors) for x in value]))
     return value
 
 
 def _filled(form: Any, tensors: list[Tensor]) -> Any:
     """The value of a form, with these tensors."""
-    remaining = iter(tensors)
-
-    def fill(form: Any) -> Any:
-        if form is SLOT:
-            return next(remaining)
-        if isinstance(form, tuple) and form[0] is dict:
-            return {key: fill(x) for key, x in form[1]}
-        if isinstance(form, tuple):
-            kind, items = form
-            return kind(fill(x) for x in items)
+    if isinstance(form, _Slot):
+        return tensors[form.number]
+    if isinstance(form, _Number):
+        return form.value
+    if not isinstance(form, _Items):
         return form
-
-    return fill(form)
+    filled = [_filled(x, tensors) for x in form.items]
+    if issubclass(form.kind, dict):
+        return form.kind(zip(form.keys, filled, strict=True))
+    return form.kind(*filled) if hasattr(form.kind, "_fields") else form.kind(filled)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygan.autograd.trace import may_read
+from tinygan.autograd.trace import assign, may_read, perform
 from tinygan.backend import Device, backend_for, backend_of, host_array
 from tinygan.backend.dtypes import get_default_dtype
 
@@ -199,7 +199,7 @@ class Tensor:
             )
         if self.device.type != "cpu":
             raise TypeError(f"numpy(): this tensor is on {self.device}; use x.cpu().numpy()")
-        may_read("numpy")
+        may_read("numpy()")
         array: np.ndarray = self.array
         return array
 
@@ -213,11 +213,11 @@ class Tensor:
                 f"item(): a tensor with {self.array.size} elements cannot be converted to a "
                 "number; one element is expected"
             )
-        may_read("item")
+        may_read("item()")
         return host_array(self.array).item()
 
     def tolist(self) -> Any:
-        may_read("tolist")
+        may_read("tolist()")
         return host_array(self.array).tolist()
 
     def __float__(self) -> float:
@@ -265,7 +265,9 @@ class Tensor:
             raise RuntimeError("only leaf tensors can be copied with deepcopy; detach() it first")
         copy = type(self).__new__(type(self))
         memo[id(self)] = copy
-        copy.array, copy.node, copy.version = self.array.copy(order="K"), None, [0]
+        array = backend_of(self.array).xp.empty_like(self.array)
+        perform(assign, array, self.array)
+        copy.array, copy.node, copy.version = array, None, [0]
         copy.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         return copy.requires_grad_(self.requires_grad)
 

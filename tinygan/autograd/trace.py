@@ -21,6 +21,7 @@ from tinygan.backend import backend_of, is_array
 from tinygan.backend.kernels import Kernels, Untraceable, recording
 
 if TYPE_CHECKING:
+    from tinygan.autograd.gradients import Gradients
     from tinygan.autograd.primitive import Primitive
     from tinygan.autograd.tensor import Tensor
 
@@ -63,12 +64,17 @@ class Buffer:
 class Trace:
     """The calls of this thread: `with Trace() as trace: ...`"""
 
-    def __init__(self) -> None:
+    def __init__(self, gradients: Gradients) -> None:
         self.calls: list[Call] = []
         self.buffers: list[Buffer] = []
         self.versions: list[list[Any]] = []  # of the tensors that were changed in place
-        self.refreshers: list[Callable[[], None]] = []  # to call before a replay
+        self.refreshers: list[Callable[[], Any]] = []  # to call before a replay
+        self.conditions: list[Callable[[], bool]] = []  # without which no replay is right
+        self.gradients = gradients
+        self.reason: Untraceable | None = None  # why it cannot be replayed
         self._known: dict[int, int] = {}  # id of the owner of a buffer -> its number
+        self._changed: dict[int, Any] = {}  # id of an owner -> an array in its memory
+        self._made: dict[int, tuple[weakref.ref[Any], Any]] = {}  # id of an owner -> its numbers
 
     def __enter__(self) -> Trace:
         if state.trace is not None:
@@ -85,10 +91,37 @@ class Trace:
         self, op: Primitive, arrays: Sequence[Any], static: dict[str, Any], y: Any
     ) -> None:
         """Note a call of an operation with its result."""
+        self._note(self._computed, op, arrays, static, y)
+
+    def performed(
+        self, function: Callable[..., None], arrays: Sequence[Any], changed: Sequence[Tensor]
+    ) -> None:
+        """Note a change in place."""
+        self._note(self._performed, function, arrays, changed)
+
+    def made(self, array: Any) -> None:
+        """Note an array that Python made of numbers: if it is changed, replays begin with them."""
+        owner = _owner(array)
+        self._made[id(owner)] = weakref.ref(owner), owner.copy(order="K")
+
+    def _note(self, noted: Callable[..., None], *what: Any) -> None:
+        """The function runs to its end once, also where that cannot be replayed."""
+        if self.reason is None:
+            try:
+                noted(*what)
+            except Untraceable as reason:
+                self.reason = reason
+
+    def _computed(
+        self, op: Primitive, arrays: Sequence[Any], static: dict[str, Any], y: Any
+    ) -> None:
         owner = _owner(y)
         if id(owner) in self._known:
             if not op.changes_inputs:
                 return  # a view, or the input itself
+            for array in arrays:
+                if is_array(array):
+                    self._make_again(array)
             self.calls.append(Call(op, self._read(arrays), static, None))
             return
         arguments = self._read(arrays)
@@ -103,12 +136,24 @@ class Trace:
     def _forget(self, key: int, gone: Any) -> None:
         self._known.pop(key, None)
 
-    def performed(
+    def _performed(
         self, function: Callable[..., None], arrays: Sequence[Any], changed: Sequence[Tensor]
     ) -> None:
-        """Note a change in place."""
+        for x in changed:
+            self._make_again(x.array)
+            self._changed[id(_owner(x.array))] = x.array
         self.calls.append(Call(function, self._read(arrays), {}, None))
         self.versions += [x.version for x in changed]
+
+    def changes(self, array: Any) -> bool:
+        """Whether the memory of an array was changed in place."""
+        return id(_owner(array)) in self._changed
+
+    def _make_again(self, array: Any) -> None:
+        owner = _owner(array)
+        alive, numbers = self._made.pop(id(owner), (None, None))
+        if alive is not None and alive() is owner:
+            self.refreshers.append(partial(assign, owner, numbers))
 
     def _read(self, arrays: Sequence[Any]) -> list[Any]:
         """The places of arrays that the next call uses."""
@@ -173,11 +218,24 @@ def before_replay(refresh: Callable[[], None]) -> None:
         state.trace.refreshers.append(refresh)
 
 
-def may_read(method: str) -> None:
+def replay_while(condition: Callable[[], bool]) -> None:
+    """Have the function that is being recorded recorded anew once `condition` does not hold."""
+    if state.trace is not None:
+        state.trace.conditions.append(condition)
+
+
+def made(array: Any) -> Any:
+    """The array, of which Python has made the numbers and no operation."""
+    if state.trace is not None:
+        state.trace.made(array)
+    return array
+
+
+def may_read(what: str) -> None:
     """Refuse to read a value back to the host while a function is being recorded."""
     if state.trace is not None:
         raise RuntimeError(
-            f"{method}(): a function that is being recorded reads a value, which would be the same "
+            f"{what}: a function that is being recorded reads a value, which would be the same "
             "in every replay; return the tensor and read it outside"
         )
 

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tinygan.autograd import Tensor
+from tinygan.autograd import Tensor, assign, perform, wrap, zero_gradient
 from tinygan.autograd.hooks import RemovableHandle
 from tinygan.backend import Device, backend_of
 from tinygan.backend.dtypes import float16, float32, float64
 from tinygan.nn.tree import Tree
-from tinygan.ops import zeros_like
 
 
 class IncompatibleKeys(NamedTuple):
@@ -95,8 +94,7 @@ class Module(Tree):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of the parameters, or fill them with zeros."""
         for parameter in self.parameters():
-            if parameter.grad is not None:
-                parameter.grad = None if set_to_none else zeros_like(parameter)
+            zero_gradient(parameter, set_to_none)
 
     def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
         for parameter in self.parameters():
@@ -243,8 +241,7 @@ def overwrite(x: Tensor, value: Any) -> None:
     array = value.array if isinstance(value, Tensor) else value
     if not isinstance(array, backend.array_type):
         array = backend.from_host(np.asarray(_to_host(array)))
-    x.array[...] = array.astype(x.array.dtype, copy=False)
-    x.version[0] += 1
+    perform(assign, x.array, wrap(array).to(x.dtype).array, changed=[x])
 
 
 def _to_host(array: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor, wrap
+from tinygan.autograd import Tensor, made, wrap
 from tinygan.backend import Device, backend_for, backend_of
 from tinygan.backend.dtypes import dtype_of_scalar, get_default_dtype, int64
 from tinygan.ops.dims import sizes
@@ -34,7 +34,7 @@ Where = str | Device | None
 
 
 def _finish(array: Any, requires_grad: bool) -> Tensor:
-    x = wrap(array)
+    x = wrap(made(array))
     return x.requires_grad_() if requires_grad else x
 
 
@@ -62,6 +62,8 @@ def tensor(
     data: Any, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """A new tensor with a copy of `data`: a number, a nested sequence, an array or a tensor."""
+    if isinstance(data, Tensor):
+        return data.detach().to(device=device, dtype=dtype, copy=True).requires_grad_(requires_grad)
     return _finish(_convert(data, dtype, device, copy=True), requires_grad)
 
 
@@ -73,8 +75,6 @@ def as_tensor(data: Any, dtype: Any = None, device: Where = None) -> Tensor:
 
 
 def _convert(data: Any, dtype: Any, device: Where, copy: bool) -> Any:
-    if isinstance(data, Tensor):
-        data = data.array
     try:
         backend = backend_of(data)
         array = data
@@ -207,13 +207,15 @@ def empty_like(
     input: Tensor, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of the shape, type, device and memory order of x, not filled."""
+    return _finish(_empty_like(input, dtype, device), requires_grad)
+
+
+def _empty_like(input: Tensor, dtype: Any, device: Where) -> Any:
     backend = backend_of(input.array)
     target = backend if device is None else backend_for(device)
     if target is backend:
-        array = target.xp.empty_like(input.array, dtype=dtype)
-    else:
-        array = target.xp.empty(input.array.shape, dtype=dtype or input.dtype)
-    return _finish(array, requires_grad)
+        return target.xp.empty_like(input.array, dtype=dtype)
+    return target.xp.empty(input.array.shape, dtype=dtype or input.dtype)
 
 
 def full_like(
@@ -224,9 +226,9 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of the shape, type, device and memory order of x, filled with one number."""
-    y = empty_like(input, dtype, device)
-    y.array[...] = fill_value
-    return y.requires_grad_(requires_grad)
+    array = _empty_like(input, dtype, device)
+    array[...] = fill_value
+    return _finish(array, requires_grad)
 
 
 def zeros_like(

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Primitive, Tensor, primitive, wrap
+from tinygan.autograd import Primitive, Tensor, assign, perform, primitive, wrap
 from tinygan.backend import Device, DeviceError, backend_for, philox
 from tinygan.backend.dtypes import get_default_dtype
+from tinygan.ops.conversion import cast
 from tinygan.ops.dims import sizes as plain_sizes
 from tinygan.ops.generator import Generator, default_generator
 
@@ -132,7 +133,7 @@ def floats(
     drawn = np.dtype(np.float32) if dtype.itemsize < 4 else dtype
     generator = source(name, generator, device)
     y = draw(op, generator, prod(shape), drawn.itemsize, shape=shape, dtype=drawn)
-    return y if drawn == dtype else wrap(y.array.astype(dtype))
+    return y if drawn == dtype else cast(y, dtype=dtype)
 
 
 def like(
@@ -150,7 +151,7 @@ def like(
     if x.array.flags.c_contiguous or y.device != x.device:
         return y
     array = backend_for(x.device).xp.empty_like(x.array, dtype=dtype)
-    array[...] = y.array
+    perform(assign, array, y.array)
     return wrap(array)
 
 
@@ -169,4 +170,4 @@ def integers(
     dtype = np.dtype(np.int64 if dtype is None else dtype)
     generator = source(name, generator, device)
     y = draw(random_integers, generator, prod(shape), 8, shape=shape, low=low, count=high - low)
-    return y if dtype == np.int64 else wrap(y.array.astype(dtype))
+    return y if dtype == np.int64 else cast(y, dtype=dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tinygan.autograd import Tensor, primitive, wrap
+from tinygan.autograd import Tensor, may_read, primitive, wrap
 from tinygan.backend import backend_of
 from tinygan.ops.dims import common_shape, dimension
 from tinygan.ops.indexing import _check_index, _slice, getitem
@@ -170,6 +170,7 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...
 
     How many they are is read from the device.
     """
+    may_read("nonzero()")
     array = input.array if input.array.ndim or not as_tuple else input.array.reshape(1)
     xp = backend_of(array).xp
     if not array.ndim:

@@ -6,9 +6,10 @@ import secrets
 
 import numpy as np
 
-from tinygan.autograd import Tensor, add_to, perform, wrap
+from tinygan.autograd import Tensor, add_to, assign, perform, wrap
 from tinygan.autograd.tensor import to_device
 from tinygan.backend import Backend, Device, backend_for, cuda, host_array
+from tinygan.ops.conversion import clone
 
 __all__ = [
     "Generator",
@@ -47,7 +48,7 @@ class Generator:
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of `seed`, any integer; only its lower 64 bits count."""
         start = np.array([int(seed) % (1 << 64), 0], dtype=np.uint64)
-        self._state.array[...] = self._backend.from_host(start)
+        perform(assign, self._state.array, self._backend.from_host(start))
         return self
 
     def seed(self) -> int:
@@ -62,7 +63,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """A copy of [key, counter], a uint64 tensor on the generator's device."""
-        return wrap(self._state.array.copy())
+        return clone(self._state)
 
     def set_state(self, state: Tensor) -> None:
         """Go on from a state that `get_state` returned, on this device or another."""
@@ -71,7 +72,7 @@ class Generator:
             raise TypeError(
                 f"Generator.set_state: expected a uint64 tensor of shape (2,), got {given}"
             )
-        self._state.array[...] = to_device(state, self.device)
+        perform(assign, self._state.array, to_device(state, self.device))
 
     def skip(self, blocks: int) -> None:
         """Pass over so many blocks of 16 bytes."""

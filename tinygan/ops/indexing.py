@@ -11,6 +11,7 @@ import numpy as np
 from tinygan.autograd import Tensor, change, is_grad_enabled, primitive, wrap
 from tinygan.autograd.memory import may_change, store
 from tinygan.backend import DeviceError, backend_of
+from tinygan.ops.conversion import clone
 from tinygan.ops.dims import common_shape, dimension, laid_out_like
 from tinygan.ops.keys import Key, parse
 from tinygan.ops.shape import _permute, _reshape
@@ -248,7 +249,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         target = _slice(wrap(x.array), parsed.basic)
         value = _fitted(target.array.shape, value)
         if isinstance(value, Tensor):  # CuPy does not look whether the two overlap
-            value = value.array.copy() if value.version is x.version else value.array
+            value = clone(value).array if value.version is x.version else value.array
         store(x, parsed.basic, value)
     elif not with_arrays:
         target = _slice(wrap(x.array), parsed.basic)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygan.autograd import Tensor, wrap
+from tinygan.autograd import Tensor, may_read, wrap
 from tinygan.backend import backend_of
 
 __all__: list[str] = []
@@ -142,4 +142,5 @@ def _positions(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
             f"index: a mask of shape {mask.array.shape} for dimensions of shape {shape}; expected "
             "equal shapes"
         )
+    may_read("x[mask]")
     return wrap(backend_of(mask.array).xp.nonzero(mask.array.reshape(-1))[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygan.autograd import Tensor, primitive
+from tinygan.autograd import Tensor, may_read, primitive
 from tinygan.backend import host_array
 
 __all__ = ["embedding", "one_hot"]
@@ -86,5 +86,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes < 0:
         if not tensor.numel():
             raise RuntimeError("one_hot: num_classes is needed for an empty tensor")
+        may_read("one_hot without num_classes")
         num_classes = int(host_array(tensor.array).max()) + 1
     return _one_hot(tensor, num_classes=num_classes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor, no_grad, wrap
+from tinygan.autograd import Tensor, no_grad
 from tinygan.backend import Device
 from tinygan.ops.draw import (
     draw,
@@ -171,8 +171,15 @@ def uniform(
 ) -> Tensor:
     """Numbers uniform in [low, high)."""
     with no_grad():
-        y = rand(size, generator=generator, dtype=dtype, device=device) * (high - low) + low
+        u = rand(size, generator=generator, dtype=dtype, device=device)
+        y = between(u, low, high)
     return y.requires_grad_(requires_grad)
+
+
+def between(u: Tensor, low: float, high: float) -> Tensor:
+    """low + (high - low) u for u in [0, 1), below high also where that is rounded."""
+    most = np.nextafter(u.dtype.type(high), u.dtype.type(low))
+    return (u * (high - low) + low).clamp(max=float(most))
 
 
 def bernoulli(
@@ -200,8 +207,8 @@ def randperm(
     if n < 0:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
     generator = source("randperm", generator, device)
-    order = draw(random_permutation, generator, n, 8, count=n).array
-    return wrap(order.astype(np.dtype(dtype), copy=False))
+    order = draw(random_permutation, generator, n, 8, count=n)
+    return order.to(np.dtype(dtype))
 
 
 def multinomial(

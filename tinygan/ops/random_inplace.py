@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygan.autograd import Tensor, change, no_grad, wrap
+from tinygan.autograd import Tensor, change, no_grad
 from tinygan.ops.draw import floats, integers, like, random_normal, random_uniform
 from tinygan.ops.generator import Generator
-from tinygan.ops.random import bernoulli
+from tinygan.ops.random import bernoulli, between
 
 __all__ = ["bernoulli_", "normal_", "random_", "uniform_"]
 
@@ -18,10 +18,9 @@ def normal_(
     """Fill x with mean + std * standard normal numbers, in place."""
     if std < 0:
         raise RuntimeError(f"normal_: expected std >= 0, got {std}")
-    y = like(random_normal, "normal_", x, generator, None, None).array
-    y *= std
-    y += mean
-    return change(x, wrap(y))
+    with no_grad():
+        y = like(random_normal, "normal_", x, generator, None, None) * std + mean
+    return change(x, y)
 
 
 def uniform_(
@@ -30,10 +29,9 @@ def uniform_(
     """Fill x with numbers uniform in [low, high), in place."""
     if low > high:
         raise RuntimeError(f"uniform_: expected low <= high, got {low} and {high}")
-    y = like(random_uniform, "uniform_", x, generator, None, None).array
-    y *= high - low
-    y += low
-    return change(x, wrap(y))
+    with no_grad():
+        y = between(like(random_uniform, "uniform_", x, generator, None, None), low, high)
+    return change(x, y)
 
 
 def bernoulli_(x: Tensor, p: Tensor | float = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -53,6 +51,8 @@ def random_(
         low, high = 0, low
     if high is None:
         bits = np.finfo(x.dtype).nmant + 1 if x.is_floating_point() else None
-        high = (1 << bits) + 1 if bits else (2 if x.dtype == bool else int(np.iinfo(x.dtype).max))
+        high = (
+            (1 << bits) + 1 if bits else (2 if x.dtype == bool else int(np.iinfo(x.dtype).max) + 1)
+        )
     y = integers("random_", low, high, tuple(x.shape), generator, x.dtype, x.device)
     return change(x, y)

@@ -6,13 +6,20 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import is_
 from typing import Any
 
 import numpy as np
 
-from tinygan.autograd import Tensor, before_replay, enable_grad, perform
+from tinygan.autograd import (
+    Tensor,
+    before_replay,
+    enable_grad,
+    perform,
+    replay_while,
+    zero_gradient,
+)
 from tinygan.backend import Backend, backend_of
-from tinygan.ops import zeros_like
 from tinygan.optim.rule import Numbers, Rule, Update
 from tinygan.optim.saved import State, kept, loaded
 
@@ -53,6 +60,7 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self._repeated: set[int] = set()  # groups with a parameter more than once
         self._hyper: list[Numbers] = []
+        self._loads = 0  # of state dicts
         self._updates: dict[Any, Update] = {}
         self._post_hooks: list[Callable[..., None]] = []
         self.found_inf: Tensor | None = None  # set by a GradScaler: where it is not 0, no update
@@ -128,11 +136,7 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros."""
         for p in self._all_parameters():
-            if p.grad is not None:
-                if set_to_none:
-                    p.grad = None
-                else:
-                    p.grad = zeros_like(p)
+            zero_gradient(p, set_to_none)
 
     def _all_parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -162,6 +166,7 @@ class Optimizer:
                 f"update: got {len(gradients)} gradients for {len(parameters)} parameters"
             )
         before_replay(self.refresh)
+        replay_while(self._unchanged())
         remaining = iter(gradients)
         for number, group in enumerate(self.param_groups):
             found: dict[Backend, list[Row]] = {}
@@ -212,6 +217,22 @@ class Optimizer:
         for numbers, group in zip(self._hyper, self.param_groups, strict=True):
             numbers.refresh(self._numbers(group))
 
+    def _unchanged(self) -> Callable[[], bool]:
+        """Whether all is as it is now that a recorded update has taken up for good."""
+
+        def fixed() -> Any:
+            groups = self.param_groups
+            zeros = [tuple([n == 0 for n in self._numbers(group)]) for group in groups]
+            return self._loads, zeros, [self._static(group) for group in groups]
+
+        then, arrays = fixed(), [p.array for p in self._all_parameters()]
+
+        def unchanged() -> bool:
+            now = [p.array for p in self._all_parameters()]
+            return len(now) == len(arrays) and all(map(is_, now, arrays)) and fixed() == then
+
+        return unchanged
+
     # -- saving -------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -250,6 +271,7 @@ class Optimizer:
         for p, values in state.items():
             values.update(kept(self.state.get(p, {}), values))
         self.state = state
+        self._loads += 1
         for theirs, ours in zip(saved, self.param_groups, strict=True):
             ours.update({name: value for name, value in theirs.items() if name != "params"})
 

@@ -79,7 +79,7 @@ def fill(
         return game.generator(y)
 
     @compile
-    def step(z: Tensor) -> Tensor:
+    def step() -> Tensor:
         x = generator(z, *told)
         loss = disagreement(x).sum() + PRIOR * starts * prior(x)
         optimizer.update(grad(loss, [z]))
@@ -88,7 +88,7 @@ def fill(
         return loss.detach()
 
     for _ in range(STEPS):
-        step(z)
+        step()
     with no_grad():
         x = generator(z, *told)
         found = disagreement(x).cpu().numpy()

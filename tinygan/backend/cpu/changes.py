@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygan.backend.cpu import elementwise, threads
 from tinygan.backend.cpu.compile import compiled, finish, take
-from tinygan.backend.cpu.copy import copy
+from tinygan.backend.cpu.copy import copy, fill
 
 INTEGER = np.dtype(np.int64)
 
@@ -24,8 +24,12 @@ def add_to(x: Any, value: Any) -> Any:
 
 
 def assign(x: Any, value: Any) -> Any:
-    """x[...] = value, of the same shape and type."""
-    if not isinstance(value, np.ndarray) or not x.flags.writeable:
+    """x[...] = value, a number or an array of the same shape and type."""
+    if not x.flags.writeable:
+        return NotImplemented
+    if isinstance(value, (int, float)):
+        return x if fill(x, value) else NotImplemented
+    if not isinstance(value, np.ndarray):
         return NotImplemented
     if np.may_share_memory(x, value) or not copy(value, x):
         return NotImplemented

@@ -75,9 +75,20 @@ def put(x: Any, value: Any, index: Any, *, out: Any = None) -> Any:
         return NotImplemented
     flat = out.reshape(-1)
     if isinstance(value, np.ndarray):
-        value = np.broadcast_to(value, index.shape).reshape(-1)
-    done = scatter(flat, index.reshape(-1), value, dim=0, out=flat)
+        value = _flat(np.broadcast_to(value, index.shape))
+    index = _flat(index)
+    if index is None or value is None:
+        return NotImplemented
+    done = scatter(flat, index, value, dim=0, out=flat)
     return done if done is NotImplemented else out
+
+
+def _flat(x: np.ndarray) -> np.ndarray | None:
+    """x in row-major order, copied by a launch where it lies otherwise."""
+    if x.flags.c_contiguous:
+        return x.reshape(-1)
+    dense = scratch(x.shape, x.dtype)
+    return dense.reshape(-1) if copy(x, dense) else None
 
 
 def _region(x: np.ndarray, index: np.ndarray, dim: int) -> tuple[slice, ...]:
