@@ -22,6 +22,7 @@ class Gradients:
         leaves = [] if earlier is None else [x for x, _ in earlier._before.values()]
         self._at_call = {id(x): x.grad for x in leaves}
         self._before: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self._needed: list[tuple[Tensor, Tensor | None]] = []
         self._after: list[tuple[Tensor, Tensor | None]] = []
 
     def used(self, x: Tensor) -> None:
@@ -35,11 +36,12 @@ class Gradients:
 
     def finish(self) -> None:
         """The recorded call is over."""
+        self._needed = [(x, g) for x, g in self._before.values() if g is not ANY]
         self._after = [(x, x.grad) for x, _ in self._before.values()]
 
     def hold(self) -> bool:
         """Whether all are as they were before the recorded call."""
-        return all([g is ANY or x.grad is g for x, g in self._before.values()])
+        return all([x.grad is g for x, g in self._needed])
 
     def fill(self) -> None:
         """Let all be as they were after the recorded call."""

@@ -78,8 +78,8 @@ class _Compiled:
         given: list[Tensor] = []
         form = _form((args, keywords), given)
         kinds = [
-            (type(x.array), x.array.shape, x.array.strides, x.array.dtype, x.requires_grad)
-            for x in given
+            (type(a), a.shape, a.strides, a.dtype, x.node is not None)
+            for x, a in [(x, x.array) for x in given]
         ]
         key = (form, state.recording, tuple(state.precisions.items()), *kinds)
         try:
@@ -99,7 +99,8 @@ class _Compiled:
         with self.lock:
             recorded = self.programs[key]
             if recorded is not None and recorded.holds():
-                self.surplus = max(self.surplus - 1, 0)
+                if self.surplus:
+                    self.surplus -= 1
                 return recorded(given)
             recorded = _Recorded(self.function, args, keywords, recorded)
             self.programs[key] = recorded

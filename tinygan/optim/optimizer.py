@@ -6,7 +6,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -225,11 +224,17 @@ class Optimizer:
             zeros = [tuple([n == 0 for n in self._numbers(group)]) for group in groups]
             return self._loads, zeros, [self._static(group) for group in groups]
 
-        then, arrays = fixed(), [p.array for p in self._all_parameters()]
+        then, places = fixed(), [(p, p.array) for p in self._all_parameters()]
+        options = [dict(group) for group in self.param_groups]
 
         def unchanged() -> bool:
-            now = [p.array for p in self._all_parameters()]
-            return len(now) == len(arrays) and all(map(is_, now, arrays)) and fixed() == then
+            for p, array in places:
+                if p.array is not array:
+                    return False
+            if options != self.param_groups or then[0] != self._loads:
+                options[:] = [dict(group) for group in self.param_groups]
+                return bool(fixed() == then)
+            return True
 
         return unchanged
 
