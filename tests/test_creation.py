@@ -120,6 +120,18 @@ def test_errors() -> None:
         tinygan.zeros(2, device="tpu")
 
 
+def test_numbers_that_a_type_does_not_have_are_refused() -> None:
+    with pytest.raises(ValueError, match="from -1 to 300; uint8 has those from 0 to 255"):
+        tinygan.tensor([300, -1], dtype=tinygan.uint8)
+
+
+def test_what_is_made_like_an_expanded_tensor_is_dense(device: str) -> None:
+    x = tinygan.tensor([1.0, 2.0], device=device).expand(3, 2)
+    for made in (tinygan.zeros_like(x), tinygan.full_like(x, 3.0), tinygan.empty_like(x)):
+        made.view(-1)[1] = 9
+        assert made[0, 1].item() == 9
+
+
 def test_the_old_constructors_take_sizes_or_data() -> None:
     assert tinygan.FloatTensor(2, 3).shape == (2, 3)
     assert tinygan.FloatTensor(np.ones((2, 2))).dtype == tinygan.float32

@@ -249,6 +249,20 @@ def test_multinomial() -> None:
         tinygan.multinomial(weights, 0)
     with pytest.raises(RuntimeError, match="expected weights"):
         tinygan.multinomial(tinygan.randint(3, (4,)), 1)
+    for bad in ([0.0, 0.0], [1.0, -1.0], [1.0, np.nan], [1.0, np.inf]):
+        with pytest.raises(ValueError, match="not negative and of a finite sum"):
+            tinygan.multinomial(tinygan.tensor(bad), 1)
+
+
+def test_ends_of_intervals() -> None:
+    x = tinygan.empty(1 << 22)
+    most = np.nextafter(np.float32(2), np.float32(1))
+    for seed in range(6):  # a draw in 13 million is rounded to 2
+        tinygan.manual_seed(seed)
+        assert x.uniform_(1, 2).max().item() <= most
+    assert x.uniform_(3, 3).min().item() == 3
+    bytes_drawn = tinygan.empty(1 << 14, dtype=tinygan.uint8).random_()
+    assert bytes_drawn.min().item() == 0 and bytes_drawn.max().item() == 255
 
 
 SIZES = st.lists(st.integers(0, 5), max_size=4).map(tuple)

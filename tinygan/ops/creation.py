@@ -10,6 +10,7 @@ import numpy as np
 from tinygan.autograd import Tensor, made, wrap
 from tinygan.backend import Device, backend_for, backend_of
 from tinygan.backend.dtypes import dtype_of_scalar, get_default_dtype, int64
+from tinygan.backend.layout import order_of_copy
 from tinygan.ops.dims import sizes
 
 __all__ = [
@@ -81,12 +82,26 @@ def _convert(data: Any, dtype: Any, device: Where, copy: bool) -> Any:
     except TypeError:
         backend = backend_for("cpu")
         array = _host(data, narrow=dtype is None)
+        if dtype is not None:
+            _expect_to_fit(array, np.dtype(dtype))
     target = backend if device is None else backend_for(device)
     if target is not backend:
         array, copy = target.from_host(backend.to_host(array)), False
     if dtype is not None and array.dtype != dtype:
         return array.astype(dtype)
     return array.copy() if copy else array
+
+
+def _expect_to_fit(numbers: np.ndarray, dtype: np.dtype[Any]) -> None:
+    """Refuse integers that the type does not have, in whose place others would come."""
+    if dtype.kind in "iu" and numbers.dtype.kind in "iu" and numbers.size:
+        low, high = int(numbers.min()), int(numbers.max())
+        limits = np.iinfo(dtype)
+        if low < limits.min or high > limits.max:
+            raise ValueError(
+                f"tensor: numbers from {low} to {high}; {dtype} has those from {limits.min} to "
+                f"{limits.max}"
+            )
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -214,7 +229,7 @@ def _empty_like(input: Tensor, dtype: Any, device: Where) -> Any:
     backend = backend_of(input.array)
     target = backend if device is None else backend_for(device)
     if target is backend:
-        return target.xp.empty_like(input.array, dtype=dtype)
+        return target.xp.empty_like(input.array, dtype=dtype, order=order_of_copy(input.array))
     return target.xp.empty(input.array.shape, dtype=dtype or input.dtype)
 
 

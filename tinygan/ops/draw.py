@@ -65,6 +65,10 @@ def random_choice(xp: Any, state: Any, weights: Any, *, num_samples: int, replac
     exponential clocks of these rates ring.
     """
     weights = weights.astype(xp.float64)
+    if xp is np:  # on a GPU nobody waits to look
+        total = weights.sum(-1)
+        if (weights < 0).any() or not ((total > 0) & np.isfinite(total)).all():
+            raise ValueError("expected weights that are not negative and of a finite sum above 0")
     shape = (*weights.shape[:-1], num_samples if replacement else weights.shape[-1])
     u = philox.uniform(xp, state, shape, xp.float64)
     advance(state, u.size, u.itemsize)
