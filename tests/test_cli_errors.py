@@ -140,6 +140,20 @@ def test_resume_refuses_to_change_the_game_or_the_data(tmp_path: Path) -> None:
     assert "changed" in refused("train", "--resume", tmp_path / "run", "--steps", 2)
 
 
+def test_other_labels_are_other_data(tmp_path: Path) -> None:
+    images, labels = np.zeros((50, 28, 28), np.uint8), np.arange(50) % 3
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
+    options = ("--steps", 1, "--conditional", "projection", "--data", tmp_path / "data.npz")
+    train(tmp_path / "run", *options)
+    np.savez(tmp_path / "data.npz", images=images, labels=labels[::-1])
+    for command in (("train", "--steps", 2, "--resume"), ("evaluate",)):
+        assert "the labels of" in refused(*command, tmp_path / "run")
+    notes = json.loads((tmp_path / "run" / "config.json").read_text())
+    del notes["labels"]  # as in runs of old
+    (tmp_path / "run" / "config.json").write_text(json.dumps(notes))
+    tinygan("train", "--steps", 2, "--resume", tmp_path / "run")
+
+
 def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     train(tmp_path / "run", "--steps", 2, "--width", 32)
     kept = tmp_path / "run" / "checkpoints" / "step-000002.safetensors"

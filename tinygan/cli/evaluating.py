@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from tinygan.autograd import Tensor
-from tinygan.backend.errors import UserError
 from tinygan.cli.classifying import known_or_trained
 from tinygan.cli.datasets import load_data
 from tinygan.cli.display import tell_of_compiling
@@ -113,11 +112,7 @@ def data_of(
 ) -> tuple[Images | Points, Images | Points | None]:
     """What the run was trained on, and data of the same kind that it was not."""
     training = load_data(config.data, data_dir, config.size, console)
-    if training.checksum != run.notes().get("data"):
-        raise UserError(
-            f"the data {config.data} has changed since {run.path} was trained: its checksum was "
-            f"{run.notes().get('data')}, now it is {training.checksum}"
-        )
+    run.expect_data(training)
     try:
         return training, held_out(config.data, data_dir, size=config.size)
     except DataError as error:

@@ -41,7 +41,7 @@ def fit_model(config: Config, out: Path, machine: dict[str, Any]) -> None:
         generator, config, metrics = fit(config, dataset)
     tables = sum(table.numel() for table in generator.state_dict().values())
     notes = {
-        "data": dataset.checksum,
+        **dataset.checksums(),
         "shape": list(dataset.shape),
         "classes": 0,
         "parameters": {"generator": tables},

@@ -141,7 +141,7 @@ def _loaded(config: Config, device: str, ranks: Communicator, console: Console) 
         return dataset
     others = agree(ranks, lambda: load() if ranks.rank > 0 else None)
     dataset = dataset if ranks.rank == 0 else others
-    same(ranks, {"device": device, "data": dataset.checksum})
+    same(ranks, {"device": device, **dataset.checksums()})
     threads = share_cores(ranks)
     if usual:
         compile_part(ranks.rank, ranks.size)
@@ -155,13 +155,8 @@ def _loaded(config: Config, device: str, ranks: Communicator, console: Console) 
 
 def _saved(run: Run, dataset: Any, ranks: int) -> dict[str, Any]:
     """The state of the newest checkpoint, of a run that this data and these ranks belong to."""
-    notes = run.notes()
-    if notes.get("data") != dataset.checksum:
-        raise UserError(
-            f"the data {run.config().data} has changed since {run.path} was begun: its checksum "
-            f"was {notes.get('data')}, now it is {dataset.checksum}"
-        )
-    before = notes.get("ranks", 1)
+    run.expect_data(dataset)
+    before = run.notes().get("ranks", 1)
     if before != ranks:
         how = f"mpiexec -n {before} tinygan train --distributed" if before > 1 else "tinygan train"
         raise UserError(
@@ -280,7 +275,7 @@ def _free_name(config: Config) -> Path:
 def _notes(training: Training) -> dict[str, Any]:
     """What a run should say of itself beside its configuration."""
     return {
-        "data": training.dataset.checksum,
+        **training.dataset.checksums(),
         "shape": list(training.dataset.shape),
         "classes": training.classes,
         "parameters": {

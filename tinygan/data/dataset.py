@@ -121,6 +121,18 @@ class Named(Dataset):
         digest.update(np.ascontiguousarray(self.content).data)
         return digest.hexdigest()
 
+    @cached_property
+    def labels_checksum(self) -> str | None:
+        """sha256 of the labels as int64, in hexadecimal; None where there are none."""
+        if self.labels is None:
+            return None
+        return sha256(self.labels.astype(np.int64).tobytes()).hexdigest()
+
+    def checksums(self) -> dict[str, str]:
+        """Those that there are, by what config.json calls them."""
+        found = {"data": self.checksum, "labels": self.labels_checksum}
+        return {name: checksum for name, checksum in found.items() if checksum is not None}
+
     def describe(self) -> dict[str, Any]:
         """What it is, for people and for config.json."""
         return {

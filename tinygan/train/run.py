@@ -111,6 +111,17 @@ class Run:
     def config(self) -> Config:
         return config_from(self.notes()["config"], str(self.path / "config.json"))
 
+    def expect_data(self, dataset: Any) -> None:
+        """Refuse other data than the run was begun with; a run of old says nothing of labels."""
+        now = dataset.checksums()
+        before = {"labels": now.get("labels"), **self.notes()}
+        for name, what in (("data", "the data {} has"), ("labels", "the labels of {} have")):
+            if before.get(name) != now.get(name):
+                raise UserError(
+                    f"{what.format(self.config().data)} changed since {self.path} was begun: the "
+                    f"checksum was {before.get(name)}, now it is {now.get(name)}"
+                )
+
     def origin(self, seed: int, step: int, generator: Module) -> Origin:
         """What pictures of a generator's samples say of themselves.
 
