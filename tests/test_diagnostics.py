@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 import strict_cupy
 from command import SMALL, tinygan
+from rich.console import Console
 
 import tinygan as torch
 from tinygan import nn
 from tinygan.autograd import Tensor, grad
+from tinygan.cli.diagnosing import layers_table
 from tinygan.data import Images, Points
 from tinygan.data.toys import Grid, Ring
 from tinygan.losses import GAMES, BoundaryEquilibrium, PairGame
@@ -328,6 +331,15 @@ def test_a_run_keeps_its_looks_and_diagnose_shows_them(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["last_look"]["step"] == 24 and report["events"] == []
     assert report["steps_per_second"] > 1
+
+
+def test_no_number_is_cut_where_a_terminal_is_narrow() -> None:
+    figures = dict.fromkeys(("gradient", "update", "singular_value", "dead", "saturated"), 0.123)
+    layers = {f"D.{3 * 'discriminator.'}layers.{i}": figures for i in range(2)}
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(layers_table(100, layers))
+    text = console.export_text()
+    assert text.count("0.123") == 10 and "singular_value" in text and "\u2026" not in text
 
 
 def test_a_run_without_looks_is_diagnosed_by_its_losses(tmp_path: Path) -> None:

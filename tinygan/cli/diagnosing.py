@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def looks_table(looks: list[tuple[int, dict[str, Any]]]) -> Table:
     """The figures of the whole, a line for each, from the first look to the last."""
     chosen = np.unique(np.linspace(0, len(looks) - 1, COLUMNS).astype(int))
     table = Table(box=None, header_style="bold")
-    table.add_column("step", no_wrap=True)
+    table.add_column("step", overflow="fold")
     for number in chosen:
         table.add_column(str(looks[number][0]), justify="right", no_wrap=True)
     names = [name for name, value in looks[-1][1].items() if not isinstance(value, dict)]
@@ -95,11 +96,12 @@ def layers_table(step: int, layers: dict[str, dict[str, float]]) -> Table:
     """A line for every layer and activation that a figure is known of."""
     names = list(dict.fromkeys(name for figures in layers.values() for name in figures))
     table = Table(box=None, header_style="bold")
-    table.add_column(f"layer at step {step}", no_wrap=True)
+    table.add_column(f"layer at step {step}", overflow="fold")  # and so no number is cut
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for layer in sorted(layers, key=_in_order):
-        table.add_row(layer, *(_number(layers[layer].get(name)) for name in names))
+        name = re.sub(r"(discriminator\.)+", "discriminator.", layer)  # what wraps what wraps it
+        table.add_row(name, *(_number(layers[layer].get(name)) for name in names))
     return table
 
 
