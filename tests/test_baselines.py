@@ -295,6 +295,11 @@ def test_deformed_templates_stay_near_their_class():
     assert np.median(distance) < 1.3 * np.median(own)
 
 
+def test_images_of_one_pixel_have_templates_too():
+    images = np.arange(0, 200, 10, dtype=np.uint8).reshape(20, 1, 1, 1)
+    assert set(pictures(Template.fit(images), 50).ravel()) <= set(images.ravel())
+
+
 def test_a_class_keeps_its_share_where_parts_of_it_are_too_small_for_a_template():
     """Of the second class all but six equal images are alone in their part."""
     random = np.random.default_rng(0)

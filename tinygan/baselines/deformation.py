@@ -75,7 +75,12 @@ def register(
     better = np.empty_like(a)
     precision = np.linalg.inv(prior).astype(np.float32)
     pixels = template.reshape(height, width, -1)
-    slopes = [np.gradient(pixels, axis=axis).reshape(height * width, -1) for axis in (0, 1)]
+    slopes = [  # a single row has none
+        (np.gradient(pixels, axis=axis) if pixels.shape[axis] > 1 else 0 * pixels).reshape(
+            height * width, -1
+        )
+        for axis in (0, 1)
+    ]
 
     def residual(a: np.ndarray, part: slice) -> np.ndarray:
         at = places(a.reshape(len(a), 2, -1), basis, height, width)
