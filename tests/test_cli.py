@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 from command import tinygan, train
 from PIL import Image
+from rich.console import Console
 
+from tinygan import tensor
+from tinygan.cli.halfblock import can_show
+from tinygan.data import load
 from tinygan.data.origin import read_picture
-from tinygan.train import Config
+from tinygan.train import Config, picture
+from tinygan.train.pictures import draw_curves
+from tinygan.train.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,34 @@ def test_points_of_the_plane_are_trained_and_drawn(tmp_path: Path) -> None:
     with Image.open(tmp_path / "ring" / "samples" / "step-000004.png") as image:
         assert image.size == (256, 256)
     tinygan("sample", tmp_path / "ring")
+    real = np.abs(load("ring").content).max()
+    reach = json.loads((tmp_path / "ring" / "config.json").read_text())["reach"]
+    assert reach == pytest.approx(1.2 * real)
+
+
+def test_points_of_a_walk_are_drawn_to_one_scale() -> None:
+    near, far = ([[0.1, 0.1]], [[0.4, 0.4]])
+    pictures = [picture(tensor(points), reach=1.0) for points in (near, far)]
+    rows = [np.argwhere((pixels != 255).any(2)).mean(0) for pixels in pictures]
+    assert np.abs(rows[1] - rows[0]) == pytest.approx([38, 38], abs=1)  # 0.3 of 128 pixels
+
+
+def test_a_terminal_without_colours_shows_no_picture() -> None:
+    options = {"force_terminal": True, "color_system": "truecolor"}
+    assert can_show(Console(**options)) and not can_show(Console(**options, no_color=True))
+
+
+def test_a_single_step_shows_in_the_curves(tmp_path: Path) -> None:
+    train(tmp_path / "run", "--steps", 1)
+    draw_curves(Run.open(tmp_path / "run").history(), tmp_path / "x.png")
+    blue = read_picture(tmp_path / "x.png")[0][0].astype(int) - [31, 119, 180]
+    assert (np.abs(blue).sum(2) < 60).sum() > 300  # dots, not only the lines of the legend
+
+
+def test_brackets_in_names_are_no_markup(tmp_path: Path) -> None:
+    path = tmp_path / "[" / "old] [v2]"
+    text = train(path, "--data", "ring", "--steps", 1)
+    assert f"tinygan sample '{path}'" in text.replace("\n  ", " ")
 
 
 @pytest.mark.parametrize("penalty", ["gradient_penalty", "r1", "r2", "dragan"])

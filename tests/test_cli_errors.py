@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import resource
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -15,6 +16,12 @@ import pytest
 from command import SMALL, start, tinygan, train
 from moved import ON_GPU
 from PIL import Image
+
+from tinygan.backend.errors import UserError
+from tinygan.cli.options import configured
+from tinygan.data.origin import read_picture
+from tinygan.train.config import Config
+from tinygan.train.run import Run
 
 
 def refused(*arguments: Any, **options: Any) -> str:
@@ -39,15 +46,52 @@ def test_config_files_that_are_none(tmp_path: Path) -> None:
     assert "nothing.toml" in refused("train", "--config", tmp_path / "nothing.toml")
     (tmp_path / "c.toml").write_text("steps = = 3\n")
     assert "TOML" in refused("train", "--config", tmp_path / "c.toml")
-    (tmp_path / "c.toml").write_text('steps = "many"\n')
-    assert "steps must be int" in refused("train", "--config", tmp_path / "c.toml")
+    for text, message in (
+        ('steps = "many"', "steps must be int"),
+        ('model = ["dcgan"]', "model must be str"),
+        ("out = 3", "out must be str"),
+        ("resume = 3", "resume must be str"),
+        ('config = "d.toml"', "one file cannot name another"),
+        ("latent = 9223372036854775808", "latent must be"),
+    ):
+        (tmp_path / "c.toml").write_text(text + "\n")
+        with pytest.raises(UserError, match=message):
+            configured({"config": str(tmp_path / "c.toml")})
+    (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbfdata = '\xc3\xa9'\n")
+    assert configured({"config": str(tmp_path / "c.toml")})[1].data == "\u00e9"
+    (tmp_path / "c.toml").write_text('model = ["dcgan"]\n')
+    assert "model must be" in refused("train", "--config", tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("penalty_weight", 5.0), ("penalty_end", 0.1), ("codes", 5), ("class_weight", 2.0)],
+)
+def test_options_without_effect_are_refused(name: str, value: float, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"--{name.replace('_', '-')} {value} has no effect"):
+        configured({name: value})
+    (tmp_path / "c.toml").write_text(f"{name} = {value}\n")
+    assert configured({"config": str(tmp_path / "c.toml")})[1] == Config(**{name: value})
+    useful = {"penalty": "r1"} if "penalty" in name else {"conditional": "codes"}
+    configured({**useful, name: value})
+
+
+def test_schedules_and_normalisation_that_are_not_there() -> None:
+    with pytest.raises(UserError, match="--lr-end"):
+        configured({"lr_end": 0.1, "schedule": "constant"})
+    with pytest.raises(UserError, match="--normalize yes has no effect"):
+        configured({"normalize": "yes", "model": "mlp"})
+    configured({"normalize": "auto", "model": "mlp", "lr_end": 0.1})
+    assert "unknown device 'tpu'" in refused("reproduce", "dirac", "--device", "tpu")
+    message = refused("train", "--data", "ring")
+    assert "--model mlp" in message and "--size" not in message
 
 
 @pytest.mark.parametrize(
     "option",
     ["--steps=-3", "--steps=0", "--batch-size=0", "--lr-g=nan", "--lr-d=inf", "--lr-d=0",
      "--beta1=1.5", "--ema=1", "--penalty-weight=nan", "--class-weight=inf",
-     "--latent=0", "--size=0"],
+     "--penalty-weight=-1", "--class-weight=-1", "--latent=0", "--size=0"],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused(option: str) -> None:
     name = option.partition("=")[0].strip("-").replace("-", "_")
@@ -181,18 +225,84 @@ def test_a_run_that_diverges_says_where_and_keeps_the_last_good_checkpoint(tmp_p
     tinygan("sample", tmp_path / "run")
 
 
-def test_ctrl_c_saves_and_says_how_to_resume(tmp_path: Path) -> None:
-    process = start("train", *SMALL, "--out", tmp_path / "run", "--steps", 100000)
-    metrics = tmp_path / "run" / "metrics.jsonl"
-    while not metrics.exists():
+def started(path: Path, *arguments: Any, steps: int = 100000) -> subprocess.Popen[str]:
+    """A long training that has written metrics."""
+    process = start("train", *arguments, "--steps", steps)
+    metrics = path / "metrics.jsonl"
+    before = metrics.stat().st_size if metrics.exists() else 0
+    while not metrics.exists() or metrics.stat().st_size <= before:
         try:
             process.wait(0.05)
         except subprocess.TimeoutExpired:
             continue
         raise AssertionError(process.communicate())
-    process.send_signal(signal.SIGINT)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_saves_and_says_how_to_resume(tmp_path: Path, number: signal.Signals) -> None:
+    process = started(tmp_path / "run", *SMALL, "--out", tmp_path / "run")
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert f"--resume {tmp_path / 'run'}" in out
     last = json.loads(metrics.read_text().splitlines()[-1])["step"]
     tinygan("train", "--resume", tmp_path / "run", "--steps", last + 2)
+
+
+def test_what_is_changed_at_a_resume_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a [run]"
+    train(path, "--steps", 3, "--mark")
+    name = read_picture(path / "samples" / "step-000003.png")[1]["Run"]
+    text = tinygan("train", "--resume", path)
+    assert "already at step 3 of 3, nothing was trained" in text
+    assert f"--resume '{path}' --steps 6" in text and "done" not in text
+    tinygan("train", "--resume", path, "--steps", 5)
+    assert "already at step 5 of 5" in tinygan("train", "--resume", path)
+    notes = json.loads((path / "config.json").read_text())
+    assert notes["config"]["steps"] == 3 and notes["changed"] == {"steps": 5}
+    assert read_picture(path / "samples" / "step-000005.png")[1]["Run"] == name
+    process = started(path, "--resume", path)
+    process.send_signal(signal.SIGINT)
+    assert f"--resume '{path}'\n" in process.communicate(timeout=60)[0]
+    assert Run.open(path).config().steps == 100000
+
+
+def test_a_run_is_trained_by_one_process_and_saved_when_nobody_reads(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    often = ("--checkpoint-every", 100000, "--sample-every", 100000)
+    process = started(run, *SMALL, *often, "--out", run, steps=20000)
+    assert "by another process" in refused("train", "--resume", run)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.wait(timeout=100) == 1  # it prints every 1000 steps
+    with process.stderr:
+        assert "nobody reads" in process.stderr.read()
+    newest = Run.open(run).newest()
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"]
+    assert newest is not None and newest.name == f"step-{last:06d}.safetensors" and last > 1
+
+
+def test_a_damaged_run_goes_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(run, "--steps", 6, "--sample-every", 2)
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    lines[1:3] = ["{broken", "5", '{"step": 5}', lines[2]]
+    (run / "metrics.jsonl").write_text("\n".join(lines))
+    assert "6 steps" in tinygan("diagnose", run)
+    (run / "samples" / "step-000002.png").write_bytes(b"no picture")
+    (run / ".samples.123.part.gif").touch()
+    (run / "checkpoints" / ".step-000007.123.part.safetensors").touch()
+    tinygan("train", "--resume", run, "--steps", 7)
+    records = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    assert [record["step"] for record in records] == [1, 3, 4, 5, 6, 7]
+    assert not list(run.rglob("*.part*"))
+    shutil.rmtree(run / "samples")
+    tinygan("train", "--resume", run)
+    tinygan("train", "--resume", run, "--steps", 8)
+    assert len(Run.open(run).pictures()) == 1
+    notes = json.loads((run / "config.json").read_text())
+    del notes["shape"]
+    (run / "config.json").write_text(json.dumps(notes))
+    assert "no shape" in refused("sample", run)

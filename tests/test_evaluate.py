@@ -183,11 +183,32 @@ def test_evaluate_refuses_what_does_not_fit(run: Path) -> None:
 
     assert "choose 200 or fewer" in refused(run / "run", "-n", 201)
     assert "give 10 or more" in refused(run / "run", "-n", 9)
-    assert "give 129 or more" in refused(run / "run", "-n", 128)
+    few = tinygan("evaluate", run / "run", "-n", 128)
+    assert "128 images are too few, 129 would do" in few
+    assert "sliced" in few and "Frechet" not in few
     assert "config.json" in refused(run)
     data = blobs(400, 5)
     np.savez(run / "blobs.npz", images=data.images, labels=data.labels)
     assert "has changed since" in refused(run / "run")
+
+
+def test_data_that_has_moved_is_named(tmp_path: Path, cache, monkeypatch) -> None:
+    data = tmp_path / "plain.npy"
+    np.save(data, blobs(60, 0, labelled=False).images)
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "run", "--data", "plain.npy", "--size", 8, "--steps", 2)
+    monkeypatch.chdir(tmp_path / "run")
+    tinygan("evaluate", tmp_path / "run")
+    data.rename(tmp_path / "moved.npy")
+    assert "plain.npy" in tinygan("evaluate", tmp_path / "run", code=2)
+    tinygan("evaluate", tmp_path / "run", "--data", "../moved.npy")
+    tinygan("audit", tmp_path / "run", "-n", 20, "--data", "../moved.npy")
+    resume = ("train", "--resume", tmp_path / "run", "--steps", 3)
+    assert "plain.npy" in tinygan(*resume, code=2)
+    tinygan(*resume, "--data", "../moved.npy")
+    tinygan("evaluate", tmp_path / "run")
+    np.save(data, blobs(60, 1, labelled=False).images)
+    assert "has changed since" in tinygan(*resume, "--data", data, code=2)
 
 
 def test_evaluate_without_labels_or_on_points(tmp_path: Path, cache) -> None:

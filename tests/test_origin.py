@@ -201,6 +201,14 @@ def test_verify_tells_what_was_changed_and_what_is_left(run: Path, tmp_path: Pat
     assert "pixels have changed" in tinygan("verify", tmp_path / "changed.png")
 
 
+def test_a_key_is_used_where_it_is_given(run: Path, tmp_path: Path) -> None:
+    tinygan("sample", run, "--key", "my own", "--out", tmp_path / "x.png")
+    assert "found, as good" in tinygan("verify", tmp_path / "x.png", "--key", "my own")
+    assert "not found" in tinygan("verify", tmp_path / "x.png")
+    assert app_pictures.key_of(False, None) is None
+    assert app_pictures.key_of(True, None) == mark.KEY
+
+
 def test_verify_finds_nothing_where_nothing_is(tmp_path: Path) -> None:
     Image.fromarray(noise(64, 64, 3)).save(tmp_path / "x.png")
     text = tinygan("verify", tmp_path / "x.png", code=1)

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from tinygan.cli.app_bench import bench
-from tinygan.cli.app_pictures import KEY, DataDir, Marked, MarkKey, RunPath, audit, inpaint, verify
+from tinygan.cli.app_pictures import (
+    DataDir,
+    DataPath,
+    Marked,
+    MarkedBy,
+    RunPath,
+    audit,
+    inpaint,
+    key_of,
+    verify,
+)
 
 app = typer.Typer(
     name="tinygan",
@@ -162,7 +172,7 @@ def sample(
         typer.Option(help="Also write a walk through the noise, as a GIF.", show_default=False),
     ] = None,
     mark: Marked = False,
-    key: MarkKey = KEY,
+    key: MarkedBy = None,
 ) -> None:
     """Draw new samples from a run's newest checkpoint.
 
@@ -170,8 +180,7 @@ def sample(
     """
     from tinygan.cli.sampling import sample
 
-    marked = key if mark else None
-    sample(run, n, seed, out or run / "sample.png", interpolate, label, marked)
+    sample(run, n, seed, out or run / "sample.png", interpolate, label, key_of(mark, key))
 
 
 app.command()(verify)
@@ -192,6 +201,7 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise and of what is compared.")] = 0,
+    data: DataPath = None,
     data_dir: DataDir = None,
     json: Annotated[Path | None, typer.Option("--json", help="Also write JSON.")] = None,
 ) -> None:
@@ -203,7 +213,7 @@ def evaluate(
     """
     from tinygan.cli.evaluating import evaluate
 
-    evaluate(run, n, seed, None if data_dir is None else str(data_dir), json)
+    evaluate(run, n, seed, None if data_dir is None else str(data_dir), json, data)
 
 
 @app.command()

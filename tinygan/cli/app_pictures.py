@@ -10,6 +10,12 @@ import typer
 KEY = "tinygan"  # as in tinygan.data.mark, which the help need not load
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+DataPath = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the run's data lies now. [where it was]", metavar="PATH", show_default=False
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -20,9 +26,17 @@ DataDir = Annotated[
 Marked = Annotated[
     bool, typer.Option("--mark", help="Mark it invisibly; survives JPEG 75 and resizing.")
 ]
-MarkKey = Annotated[
-    str, typer.Option(help="The mark's key; one of your own lets only you find and make it.")
+OWN_KEY = "The mark's key; one of your own lets only you find and make it."
+MarkKey = Annotated[str, typer.Option(help=OWN_KEY)]
+MarkedBy = Annotated[
+    str | None,
+    typer.Option("--key", help=f"{OWN_KEY} Implies --mark. [{KEY}]", show_default=False),
 ]
+
+
+def key_of(mark: bool, key: str | None) -> str | None:
+    """The key to mark with; None for no mark."""
+    return KEY if mark and key is None else key
 
 
 def verify(
@@ -47,6 +61,7 @@ def audit(
     run: RunPath,
     n: Annotated[int, typer.Option("-n", help="How many samples.", min=10)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    data: DataPath = None,
     data_dir: DataDir = None,
     others: Annotated[
         str | None,
@@ -71,7 +86,7 @@ def audit(
     from tinygan.cli.auditing import audit
 
     where = None if data_dir is None else str(data_dir)
-    raise typer.Exit(audit(run, n, seed, where, others, out or run / "audit.png", json))
+    raise typer.Exit(audit(run, n, seed, where, others, out or run / "audit.png", json, data))
 
 
 def inpaint(
@@ -100,7 +115,7 @@ def inpaint(
         Path | None, typer.Option(help="Also show the best fills side by side.", show_default=False)
     ] = None,
     mark: Marked = False,
-    key: MarkKey = KEY,
+    key: MarkedBy = None,
 ) -> None:
     """Fill missing regions of a picture by a search for what the run's generator can draw.
 
@@ -111,4 +126,4 @@ def inpaint(
     from tinygan.cli.inpainting import inpaint
 
     where = out or run / "inpaint.png"
-    inpaint(run, image, mask, starts, seed, label, blend, where, sheet, key if mark else None)
+    inpaint(run, image, mask, starts, seed, label, blend, where, sheet, key_of(mark, key))

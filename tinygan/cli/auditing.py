@@ -33,12 +33,13 @@ def audit(
     others: str | None,
     out: Path,
     json: Path | None,
+    data: str | None = None,
 ) -> int:
     """Print what was found and draw it; 1 if there are more copies than chance explains."""
     console = Console(highlight=False, soft_wrap=True)
     tell_of_compiling(console)
     run = Run.open(path)
-    config = run.config()
+    config = run.config(data)
     expect_picture(out)
     generator, step = load_generator(run, config)
     training, new = data_of(run, config, data_dir or config.data_dir, console)
@@ -63,7 +64,7 @@ def audit(
     real = (training.images if held_out is None else held_out)[found.others]
     figure = picture(found, fake, real, training.images, compared)
     save_figure(figure, out, origin=run.origin(seed, step, generator))
-    console.print(f"pairs and distances: {out}")
+    console.print(f"pairs and distances: {out}", markup=False)
     if json is not None:
         write_json(json, {"run": str(path), "data": config.data, "seed": seed, **report})
     return int(report["suspicious"])

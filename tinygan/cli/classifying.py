@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from tinygan.data import Images
@@ -19,7 +20,9 @@ def known_or_trained(dataset: Images, console: Console) -> Classifier:
         def show(done: int, steps: int) -> None:
             nonlocal task
             if task is None:
-                task = progress.add_task(f"training a classifier of {dataset.name}", total=steps)
+                task = progress.add_task(
+                    f"training a classifier of {escape(dataset.name)}", total=steps
+                )
             progress.update(task, completed=done)
 
         classifier = classifier_for(dataset, progress=show)

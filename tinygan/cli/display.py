@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections import deque
 from types import TracebackType
@@ -17,6 +19,19 @@ from tinygan.cli.halfblock import can_show, half_blocks
 from tinygan.train.detectors import Event
 
 RECENT = 10  # reports that the speed is taken over: the first step compiles and tells little
+
+
+class Screen(Console):
+    """Where a training is told of; silent, and `gone`, when nobody reads it any more (`| head`)."""
+
+    gone = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, **options)  # paths may have square brackets
+
+    def on_broken_pipe(self) -> None:
+        self.gone = self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Display:

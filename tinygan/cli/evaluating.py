@@ -35,18 +35,28 @@ SAMPLES = 10_000
 CHUNK = 500  # samples drawn at a time
 
 
-def evaluate(path: Path, n: int | None, seed: int, data_dir: str | None, out: Path | None) -> None:
-    """Print the figures of the newest checkpoint, and write them as JSON if asked."""
-    console = Console()
+def evaluate(
+    path: Path,
+    n: int | None,
+    seed: int,
+    data_dir: str | None,
+    out: Path | None,
+    data: str | None = None,
+) -> None:
+    """Print the figures of the newest checkpoint, and write them as JSON if asked.
+
+    `data` says where the data lies if it has moved.
+    """
+    console = Console(markup=False)  # paths may have square brackets
     tell_of_compiling(console)
     run = Run.open(path)
-    config = run.config()
+    config = run.config(data)
     generator, step = load_generator(run, config)
     training, new = data_of(run, config, data_dir or config.data_dir, console)
     most = most_samples(training, new)
     count = min(SAMPLES, most) if n is None else n
     real = reals(training, new, count, seed)
-    classifier, accuracy = _classifier(training, new, most, console)
+    classifier, accuracy = _classifier(training, new, count, console)
     samples = sampled(generator, config.latent, count, seed, *classes_of(run, config, training))
     found: list[Figure] = []
     with console.status("measuring") as status:
@@ -112,7 +122,7 @@ def data_of(
 ) -> tuple[Images | Points, Images | Points | None]:
     """What the run was trained on, and data of the same kind that it was not."""
     training = load_data(config.data, data_dir, config.size, console)
-    run.expect_data(training)
+    run.expect_data(training, config.data)
     try:
         return training, held_out(config.data, data_dir, size=config.size)
     except DataError as error:
@@ -125,14 +135,15 @@ def data_of(
 
 
 def _classifier(
-    training: Images | Points, new: Images | Points | None, most: int, console: Console
+    training: Images | Points, new: Images | Points | None, count: int, console: Console
 ) -> tuple[Classifier | None, float | None]:
     """The classifier of labelled images, and its share of right answers on held-out ones."""
     if isinstance(training, Points):
         return None, None
     labelled = training.labels is not None and len(np.unique(training.labels)) > 1
-    if not labelled or most <= FEATURES:
-        why = f"{most} real images are too few" if labelled else "the data has no labels"
+    if not labelled or count <= FEATURES:
+        few = f"{count} images are too few, {FEATURES + 1} would do"
+        why = few if labelled else "the data has no labels"
         console.print(f"{why}: no classifier, and no figures that need one", highlight=False)
         return None, None
     classifier = known_or_trained(training, console)

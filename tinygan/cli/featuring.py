@@ -29,7 +29,7 @@ def features(
     name: str, data_dir: Path | None, size: int | None, out: Path, background: str
 ) -> None:
     """Draw the classifier's filters, its activations and its features of the data."""
-    console = Console()
+    console = Console(markup=False)  # paths may have square brackets
     tell_of_compiling(console)
     expect_picture(out)
     where = None if data_dir is None else str(data_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -29,7 +30,7 @@ def check_options(options: dict[str, Any], model: str) -> None:
 def fit_model(config: Config, out: Path, machine: dict[str, Any]) -> None:
     """Fit the model and make its run directory."""
     Run.expect_empty(out)
-    console = Console()
+    console = Console(markup=False)  # paths may have square brackets
     tell_of_compiling(console)
     dataset = load_data(config.data, config.data_dir, config.size, console)
     console.print(
@@ -51,7 +52,8 @@ def fit_model(config: Config, out: Path, machine: dict[str, Any]) -> None:
     keep(run, generator, metrics, config.seed)
     console.print(
         f"done in {metrics['seconds']:.1f} s: {tables:,} numbers, samples "
-        f"{run.samples / 'step-000001.png'}; draw more with\n  tinygan sample {run.path}",
+        f"{run.samples / 'step-000001.png'}; draw more with\n"
+        f"  tinygan sample {quote(str(run.path))}",
         highlight=False,
         soft_wrap=True,
     )

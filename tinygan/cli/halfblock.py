@@ -13,6 +13,7 @@ def can_show(console: Console) -> bool:
     """Whether the console is a terminal with enough colours and Unicode."""
     return (
         console.is_terminal
+        and not console.no_color
         and console.color_system in ("truecolor", "256")
         and console.encoding.lower().startswith("utf")
     )

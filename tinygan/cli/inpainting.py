@@ -37,14 +37,13 @@ def inpaint(
     mark: str | None,
 ) -> None:
     """Write the picture filled, and a sheet of the best fills if asked."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     tell_of_compiling(console)
     run = Run.open(path)
-    config, notes = run.config(), run.notes()
+    config, shape, classes = run.config(), run.shape(), run.notes().get("classes", 0)
     for picture in (out, sheet):
         if picture is not None:
             expect_picture(picture)
-    shape, classes = tuple(notes["shape"]), notes.get("classes", 0)
     if config.model in BASELINES:
         raise UserError(f"{path} holds a fitted {config.model}: its noise cannot be searched")
     if len(shape) != 3:

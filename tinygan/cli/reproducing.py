@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tinygan.backend import backend_for
 from tinygan.backend.cpu.threads import usable_cores
 from tinygan.backend.errors import UserError, choose
 from tinygan.cli.ahead import compiling_ahead
@@ -43,6 +44,7 @@ def reproduce(
     if not console.is_terminal:
         console = Console(width=max(console.width, WIDTH))
     chosen = experiment(name)
+    backend_for(device)
     for variant in variants:
         choose(f"variant of {name}", variant, chosen.variants)
     with writing(directory):
@@ -59,7 +61,8 @@ def reproduce(
         _run(chosen, quick, device, data_dir, results, todo, jobs or usable_cores(), console)
     show(results.document, console)
     _write(chosen, results)
-    console.print(f"written: {results.stem}.json, .png, -samples.png", highlight=False)
+    written = f"written: {results.stem}.json, .png, -samples.png"
+    console.print(written, highlight=False, markup=False)
 
 
 def _machine(device: str) -> dict[str, Any]:

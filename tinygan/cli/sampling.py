@@ -6,6 +6,7 @@ from math import pi
 from pathlib import Path
 
 from tinygan.autograd import Tensor
+from tinygan.backend import host_array
 from tinygan.backend.errors import UserError
 from tinygan.baselines import BASELINES
 from tinygan.data import save_gif, save_picture
@@ -16,7 +17,7 @@ from tinygan.optim import EMA
 from tinygan.train.config import Config
 from tinygan.train.fit import restore
 from tinygan.train.networks import make_networks
-from tinygan.train.pictures import picture
+from tinygan.train.pictures import picture, reach_of
 from tinygan.train.run import Run, fitting
 from tinygan.train.state import draw
 
@@ -38,16 +39,19 @@ def sample(
     generator, step = load_generator(run, config)
     random = Generator().manual_seed(seed)
     columns = max(1, round(n**0.5))
-    classes = run.notes().get("classes", 0)
+    notes = run.notes()
+    classes, reach = notes.get("classes", 0), notes.get("reach")
     mark = KEY if mark is None and config.mark else mark
     check_class(label, classes, run)
     origin = run.origin(seed, step, generator)
     samples = draw(generator, randn(n, config.latent, generator=random), classes, label)
-    save_picture(picture(samples, columns=columns), out, origin=origin, mark=mark)
+    if reach is None and samples.ndim == 2:  # a run of old
+        reach = reach_of(host_array(samples.array))
+    save_picture(picture(samples, None, columns, reach), out, origin=origin, mark=mark)
     print(f"{n} samples of step {step}: {out}")
     if interpolate is not None:
         frames = [
-            picture(draw(generator, z, classes, label), columns=WALK_ROW // 2)
+            picture(draw(generator, z, classes, label), None, WALK_ROW // 2, reach)
             for z in walk(config.latent, random)
         ]
         save_gif(frames, interpolate, duration=60, origin=origin, mark=mark)
@@ -70,8 +74,7 @@ def load_generator(run: Run, config: Config) -> tuple[Module, int]:
     """The averaged generator of the newest checkpoint, or the fitted one, and its step."""
     if config.model in BASELINES:
         return restore(run, config), 1
-    notes = run.notes()
-    generator, _ = make_networks(config, tuple(notes["shape"]), notes.get("classes", 0))
+    generator, _ = make_networks(config, run.shape(), run.notes().get("classes", 0))
     average = EMA(generator, config.ema)
     state = run.restore()
     with fitting(run.newest()):

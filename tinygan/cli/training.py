@@ -10,9 +10,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Any
-
-from rich.console import Console
 
 import tinygan
 from tinygan.backend import DeviceError, backend_for
@@ -21,37 +20,34 @@ from tinygan.backend.files import FileError
 from tinygan.baselines import BASELINES
 from tinygan.cli.ahead import compile_part, compiling_ahead
 from tinygan.cli.datasets import load_data
-from tinygan.cli.display import Display, tell_of_compiling
+from tinygan.cli.display import Display, Screen, tell_of_compiling
 from tinygan.cli.fitting import check_options, fit_model
+from tinygan.cli.options import configured, free_name, with_file
 from tinygan.cli.together import agree, ending_together, join, same, share_cores
-from tinygan.data import Images
+from tinygan.data import Images, Points
 from tinygan.distributed import Communicator, get_world_size
 from tinygan.metrics import Classifier, MetricError, load_classifier
 from tinygan.metrics.classifier import cached_at
-from tinygan.train.config import Config, config_from, read_toml
+from tinygan.train.config import Config, config_from
 from tinygan.train.finite import NonFiniteError
 from tinygan.train.loop import train as train_to_the_end
+from tinygan.train.pictures import reach_of
 from tinygan.train.run import Run, fitting
 from tinygan.train.state import Training
-
-CHANGEABLE = (
-    *("steps", "checkpoint_every", "sample_every", "diagnostics_every", "stop_on"),
-    *("device", "data_dir", "mark"),
-)
 
 
 def train(options: dict[str, Any]) -> None:
     """Run or continue a training, with the options that were given on the command line."""
     options = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
-    if _with_file(options).get("model") in BASELINES:
-        _fit(_with_file(options))
+    if with_file(options).get("model") in BASELINES:
+        _fit(with_file(options))
         return
     distributed = options.pop("distributed", False)
     ranks = join(distributed, options.get("device", "auto"))
     with ending_together(ranks):
         # mpiexec passes on what a process prints, and hides whether it comes to a terminal
         plain = False if ranks.size > 1 else None
-        console = Console(quiet=ranks.rank > 0, force_terminal=plain)
+        console = Screen(quiet=ranks.rank > 0, force_terminal=plain)
         tell_of_compiling(console)
         if distributed and ranks.size == 1:
             console.print(
@@ -69,28 +65,28 @@ def _fit(options: dict[str, Any]) -> None:
     out = options.pop("out", None)
     check_options(options, options["model"])
     config = config_from(options, "the options")
-    fit_model(config, Path(out) if out else _free_name(config), _machine("cpu"))
+    fit_model(config, Path(out) if out else free_name(config), _machine("cpu"))
 
 
 def _prepared(
-    options: dict[str, Any], ranks: Communicator, console: Console
+    options: dict[str, Any], ranks: Communicator, console: Screen
 ) -> tuple[Training, Run | None]:
     """The training to go on with and, on the first rank, the run that it belongs to."""
-    options = agree(ranks, lambda: _with_file(options))
-    same(ranks, options)
+    merged = agree(ranks, lambda: with_file(options))
+    same(ranks, merged)
     first = ranks.rank == 0
-    run, config = ranks.share(agree(ranks, lambda: _configured(options) if first else None))
+    run, config = ranks.share(agree(ranks, lambda: configured(options) if first else None))
     device = agree(ranks, lambda: choose_device(config.device))
     dataset = _loaded(config, device, ranks, console)
-    out = options.get("out")
+    out = merged.get("out")
     alone = ranks.size == 1  # others may have another cache, and must see the same figures
     classifier = known_classifier(dataset) if config.diagnostics_every and alone else None
     if run is None:
         training = Training(config, dataset, device, classifier)
-        path = Path(out) if out else _free_name(config)
+        path = Path(out) if out else free_name(config)
         run = agree(ranks, lambda: Run.create(path, config, _notes(training)) if first else None)
         return training, run
-    state = ranks.share(agree(ranks, lambda: _saved(run, dataset, ranks.size) if first else None))
+    state = ranks.share(agree(ranks, lambda: _saved(run, config, dataset) if first else None))
     training = Training(config, dataset, device, classifier)
 
     def restore(run: Run = run) -> None:
@@ -98,29 +94,14 @@ def _prepared(
             training.load_state_dict(state)
         if first:
             run.rewind(training.step)
+            if training.step < config.steps:
+                run.change(config)
 
     agree(ranks, restore)
     return training, run if first else None
 
 
-def _with_file(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with those of a configuration file."""
-    if "config" not in options:
-        return options
-    return {**read_toml(Path(options["config"])), **options}
-
-
-def _configured(options: dict[str, Any]) -> tuple[Run | None, Config]:
-    """The run to continue, if one is, and the configuration."""
-    options = dict(options)
-    file, out, resume = (options.pop(name, None) for name in ("config", "out", "resume"))
-    if resume is not None:
-        run = Run.open(Path(resume))
-        return run, _continued(run, options, out)
-    return None, config_from(options, f"the configuration {file}" if file else "the options")
-
-
-def _loaded(config: Config, device: str, ranks: Communicator, console: Console) -> Any:
+def _loaded(config: Config, device: str, ranks: Communicator, console: Screen) -> Any:
     """The data, on the first rank before the others, which find there what it downloads."""
 
     def load() -> Any:
@@ -153,21 +134,22 @@ def _loaded(config: Config, device: str, ranks: Communicator, console: Console) 
     return dataset
 
 
-def _saved(run: Run, dataset: Any, ranks: int) -> dict[str, Any]:
+def _saved(run: Run, config: Config, dataset: Any) -> dict[str, Any]:
     """The state of the newest checkpoint, of a run that this data and these ranks belong to."""
-    run.expect_data(dataset)
-    before = run.notes().get("ranks", 1)
+    run.claim()
+    run.expect_data(dataset, config.data)
+    before, ranks = run.notes().get("ranks", 1), get_world_size()
     if before != ranks:
         how = f"mpiexec -n {before} tinygan train --distributed" if before > 1 else "tinygan train"
         raise UserError(
             f"{run.path} was begun by {before} ranks and there are {ranks}: continue it with\n"
-            f"  {how} --resume {run.path}"
+            f"  {how} --resume {quote(str(run.path))}"
         )
     return run.restore()
 
 
-def _play(console: Console, training: Training, run: Run | None) -> None:
-    config = training.config
+def _play(console: Screen, training: Training, run: Run | None) -> None:
+    config, begun = training.config, training.step
     console.print(
         f"{config.model} on {config.data} ({len(training.dataset)} samples), game "
         f"{config.game}, {training.device}, into {run and run.path}",
@@ -176,29 +158,38 @@ def _play(console: Console, training: Training, run: Run | None) -> None:
     )
     tile = config.size + 2
     with interruptible() as interrupted:
+
+        def stop() -> bool:
+            return console.gone or interrupted()
+
         try:
             with Display(console, config.steps, training.step, tile) as display:
-                finished = train_to_the_end(training, run, display, interrupted)
+                finished = train_to_the_end(training, run, display, stop)
         except NonFiniteError as error:
             if run is not None:
                 sys.stderr.write(f"stopped: {error}\n")
             sys.exit(1)
     if run is None:
         sys.exit(0 if finished else 130)
+    path = quote(str(run.path))
+    resume = f"tinygan train --resume {path}"
     if not finished:
-        console.print(
-            f"stopped at step {training.step}, saved; continue with\n"
-            f"  tinygan train --resume {run.path}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        said = f"stopped at step {training.step}, saved; continue with\n  {resume}"
+        if console.gone:
+            sys.stderr.write(f"nobody reads what is told: {said}\n")
+        console.print(said, highlight=False, soft_wrap=True)
         sys.exit(130 if interrupted() else 1)
-    newest = run.pictures()[-1]
     for event in display.events:
         console.print(f"step {event.step}: {event.says}", highlight=False, soft_wrap=True)
+    if begun < config.steps:
+        done = f"done: samples {run.pictures()[-1]}, {run.path}/samples.gif, {run.path}/curves.png"
+    else:
+        done = (
+            f"already at step {begun} of {config.steps}, nothing was trained; train on with\n"
+            f"  {resume} --steps {2 * begun}"
+        )
     console.print(
-        f"done: samples {newest}, {run.path}/samples.gif, {run.path}/curves.png\n"
-        f"weights {training.fingerprint()[:16]}; draw more with\n  tinygan sample {run.path}",
+        f"{done}\nweights {training.fingerprint()[:16]}; draw more with\n  tinygan sample {path}",
         highlight=False,
         soft_wrap=True,
     )
@@ -215,16 +206,23 @@ def known_classifier(dataset: Any) -> Classifier | None:
 
 @contextmanager
 def interruptible() -> Iterator[Any]:
-    """Let Ctrl-C and SIGTERM ask for an end after the current step; a second Ctrl-C is final."""
+    """Let Ctrl-C, SIGTERM and SIGHUP ask for an end after the current step.
+
+    A second Ctrl-C is final; a terminal that is closed may hang up twice. nohup stays what it is.
+    """
     asked = False
+    hang_up = getattr(signal, "SIGHUP", None)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
+        numbers.append(hang_up)
 
     def ask(number: int, frame: Any) -> None:
         nonlocal asked
-        if asked:
+        if asked and number != hang_up:
             raise KeyboardInterrupt
         asked = True
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield lambda: asked
     finally:
@@ -246,37 +244,13 @@ def choose_device(name: str) -> str:
     return name
 
 
-def _continued(run: Run, options: dict[str, Any], out: str | None) -> Config:
-    """The configuration of a run, with what may change when it is resumed."""
-    if out is not None:
-        raise UserError("--out goes with a new run; --resume continues in its own directory")
-    known = run.config().as_dict()
-    if known["model"] in BASELINES:
-        raise UserError(f"{run.path} holds a fitted {known['model']}: there is nothing to continue")
-    for name, value in options.items():
-        key = name.replace("-", "_")
-        if key not in CHANGEABLE and known.get(key) != value:
-            raise UserError(
-                f"--{key.replace('_', '-')} {value} differs from the run's {known.get(key)!r} and "
-                f"cannot change when it is resumed; only {', '.join(CHANGEABLE)} can"
-            )
-    return config_from({**known, **options}, str(run.path))
-
-
-def _free_name(config: Config) -> Path:
-    """runs/DATA-MODEL, with a number behind it if that is taken."""
-    base = Path("runs") / f"{Path(config.data).stem}-{config.model}"
-    path, number = base, 2
-    while path.exists():
-        path, number = base.with_name(f"{base.name}-{number}"), number + 1
-    return path
-
-
 def _notes(training: Training) -> dict[str, Any]:
     """What a run should say of itself beside its configuration."""
+    dataset = training.dataset
     return {
-        **training.dataset.checksums(),
-        "shape": list(training.dataset.shape),
+        **dataset.checksums(),
+        "shape": list(dataset.shape),
+        **({"reach": reach_of(dataset.points)} if isinstance(dataset, Points) else {}),
         "classes": training.classes,
         "parameters": {
             "generator": sum(p.numel() for p in training.generator.parameters()),

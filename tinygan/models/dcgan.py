@@ -19,7 +19,7 @@ def _check(shape: tuple[int, ...]) -> None:
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in START:
         raise UserError(
             f"model dcgan draws images of C x 28 x 28, 32 x 32 or 64 x 64, not of shape {shape}; "
-            "choose --size 28, 32 or 64, or --model mlp"
+            f"choose {'' if len(shape) == 1 else '--size 28, 32 or 64, or '}--model mlp"
         )
 
 

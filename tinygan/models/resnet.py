@@ -33,7 +33,8 @@ def _sides(shape: tuple[int, ...]) -> list[int]:
     if len(shape) != 3 or shape[1] != shape[2] or not LEAST <= side <= MOST:
         raise UserError(
             f"model resnet draws square images whose side is 4, 5, 6 or 7 doubled some times, not "
-            f"of shape {shape}; choose --size 28, 32, 40, 48, 56 or 64, or --model mlp"
+            f"of shape {shape}; choose "
+            f"{'' if len(shape) == 1 else '--size 28, 32, 40, 48, 56 or 64, or '}--model mlp"
         )
     return sides
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import asdict, dataclass, fields
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +116,10 @@ class Config:
             raise UserError(unknown("device", self.device, ("auto", "cpu", "cuda", "cuda:1")))
         for name in ("steps", "batch_size", "n_critic", "size", "width", "latent",
                      "packing", "codes", "checkpoint_every", "sample_every"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
+            if not 1 <= getattr(self, name) < 2**31:
+                raise UserError(
+                    f"{name} must be at least 1 and below 2**31, got {getattr(self, name)}"
+                )
         for name in ("unroll", "diagnostics_every"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} must be 0 or more, got {getattr(self, name)}")
@@ -128,12 +130,9 @@ class Config:
         for name in ("lr_g", "lr_d"):
             if not 0 < getattr(self, name) < inf:
                 raise UserError(f"{name} must be a positive number, got {getattr(self, name)}")
-        for name in ("penalty_weight", "class_weight"):
-            if not isfinite(getattr(self, name)):
-                raise UserError(f"{name} must be a number, got {getattr(self, name)}")
         if not 0 <= self.clip < inf:
             raise UserError(f"clip must be a positive number, or 0 for none, got {self.clip}")
-        for name in ("instance_noise", "lr_end", "penalty_end"):
+        for name in ("penalty_weight", "class_weight", "instance_noise", "lr_end", "penalty_end"):
             if not 0 <= getattr(self, name) < inf:
                 raise UserError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.batch_size % self.packing:
@@ -206,7 +205,7 @@ def config_from(values: dict[str, Any], source: str) -> Config:
 def read_toml(path: Path) -> dict[str, Any]:
     """The table of a TOML configuration file."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read the configuration {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -49,4 +49,4 @@ def restore(run: Run, config: Config) -> Fitted:
     state = run.restore()
     make = BASELINES[config.model]
     with fitting(run.newest()):
-        return make(tuple(run.notes()["shape"]), **state["generator"], **state["settings"])
+        return make(run.shape(), **state["generator"], **state["settings"])

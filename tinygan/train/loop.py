@@ -146,9 +146,7 @@ def _summarise(training: Training, run: Run) -> None:
     """The animation and the curves, from what the run directory holds."""
     origin = run.origin(training.config.seed, training.step, training.average.module)
     with writing(run.path):
-        frames = run.pictures()
-        if frames:
-            animate(frames, run.path / "samples.gif", origin)
+        animate(run.pictures(), run.path / "samples.gif", origin)
         records = run.history()
         if records:
             draw_curves(records, run.path / "curves.png", origin)

@@ -1,6 +1,7 @@
 """The run directory: all that is needed to resume a run, sample from it or plot it.
 
-config.json      the choices, versions, and the checksum of the data
+config.json      the choices, those that were changed when it was resumed, versions, checksums of
+                 the data
 metrics.jsonl    one line per step
 samples/         pictures of the same noise as training goes on
 checkpoints/     step-NNNNNN.safetensors, written whole or not at all
@@ -10,9 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tinygan.backend.errors import UserError
@@ -23,6 +27,11 @@ from tinygan.ops.files import load, save
 from tinygan.train.config import Config, config_from
 
 KEPT = 2  # checkpoints: the newest, and one to fall back on
+NUMBERS = ("step", "time", "d_loss", "g_loss", "d_real", "d_fake", "d_grad_norm", "g_grad_norm")
+UNFINISHED = (  # what `replacing` leaves behind where it is killed
+    *(".config.*.part.json", ".metrics.*.part.jsonl", ".samples.*.part.gif", ".curves.*.part.png"),
+    *("samples/.step-*.part.png", "checkpoints/.step-*.part.safetensors"),
+)
 
 
 @contextmanager
@@ -44,10 +53,15 @@ def fitting(path: Path | None) -> Iterator[None]:
         raise UserError(f"{path} is not a checkpoint of this run's model: {what}") from error
 
 
+def as_json(value: Any) -> str:
+    """The text of a JSON file."""
+    return json.dumps(value, indent=2) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON as a whole or not at all."""
     with writing(path), replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
+        temporary.write_text(as_json(value))
 
 
 def step_of(path: Path) -> int:
@@ -59,6 +73,18 @@ def by_step(directory: Path, suffix: str) -> list[Path]:
     """What is named step-NNNNNN there; from a million on a name has more digits than before."""
     named = directory.glob(f"step-*{suffix}")
     return sorted((p for p in named if p.stem.removeprefix("step-").isdigit()), key=step_of)
+
+
+def record_in(line: str) -> dict[str, Any] | None:
+    """The metrics of a step that a line holds; None if it is cut off or damaged."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    whole = isinstance(record, dict) and all(
+        isinstance(record.get(name), (int, float)) for name in NUMBERS
+    )
+    return record if whole else None
 
 
 class Run:
@@ -78,8 +104,28 @@ class Run:
         with writing(path):
             run.samples.mkdir(parents=True)
             run.checkpoints.mkdir()
+        run.claim()
         write_json(path / "config.json", {"config": config.as_dict(), **notes})
         return run
+
+    def claim(self) -> None:
+        """Let no other process train this run as long as this object lives, where files lock."""
+        try:
+            import fcntl
+
+            own = os.open(self.path, os.O_RDONLY)
+        except (ImportError, OSError):
+            return
+        weakref.finalize(self, os.close, own)
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{self.path} is being trained by another process; wait until it has ended, or "
+                "stop it"
+            ) from error
+        except OSError:  # on a file system that has no locks
+            return
 
     @staticmethod
     def expect_empty(path: Path) -> None:
@@ -88,7 +134,7 @@ class Run:
             what = "holds another run" if (path / "config.json").exists() else "is not empty"
             raise UserError(
                 f"--out {path} {what}; choose another directory, or continue that run with "
-                f"--resume {path}"
+                f"--resume {quote(str(path))}"
             )
 
     @staticmethod
@@ -108,27 +154,53 @@ class Run:
             raise UserError(f"{path} holds no configuration of a run")
         return notes
 
-    def config(self) -> Config:
-        return config_from(self.notes()["config"], str(self.path / "config.json"))
+    def config(self, data: str | None = None) -> Config:
+        """The choices as they are now; `data` names its data where that has moved."""
+        notes = self.notes()
+        moved = {} if data is None else {"data": data}
+        choices = {**notes["config"], **notes.get("changed", {}), **moved}
+        return config_from(choices, str(self.path / "config.json"))
 
-    def expect_data(self, dataset: Any) -> None:
+    def change(self, config: Config) -> None:
+        """Go on with other choices; those that it was begun with stay noted too."""
+        notes = self.notes()
+        begun = config_from(notes["config"], str(self.path / "config.json")).as_dict()
+        changed = {name: x for name, x in config.as_dict().items() if x != begun[name]}
+        if changed != notes.pop("changed", {}):
+            write_json(
+                self.path / "config.json", {**notes, "changed": changed} if changed else notes
+            )
+
+    def shape(self) -> tuple[int, ...]:
+        """Of a sample: C, H, W, or D."""
+        shape = self.notes().get("shape")
+        if not isinstance(shape, list) or not all(isinstance(n, int) for n in shape):
+            raise UserError(f"{self.path / 'config.json'} has no shape of the samples: {shape!r}")
+        return tuple(shape)
+
+    def expect_data(self, dataset: Any, name: str) -> None:
         """Refuse other data than the run was begun with; a run of old says nothing of labels."""
         now = dataset.checksums()
         before = {"labels": now.get("labels"), **self.notes()}
-        for name, what in (("data", "the data {} has"), ("labels", "the labels of {} have")):
-            if before.get(name) != now.get(name):
+        for key, what in (
+            ("data", f"the data {name} has"),
+            ("labels", f"the labels of {name} have"),
+        ):
+            if before.get(key) != now.get(key):
                 raise UserError(
-                    f"{what.format(self.config().data)} changed since {self.path} was begun: the "
-                    f"checksum was {before.get(name)}, now it is {now.get(name)}"
+                    f"{what} changed since {self.path} was begun: the checksum was "
+                    f"{before.get(key)}, now it is {now.get(key)}"
                 )
 
     def origin(self, seed: int, step: int, generator: Module) -> Origin:
         """What pictures of a generator's samples say of themselves.
 
-        Equal runs have equal names: data, model, and the checksum of config.json.
+        Equal runs have equal names: data, model, and the checksum of config.json as it was begun.
         """
-        config = self.config()
-        choices = hashlib.sha256((self.path / "config.json").read_bytes()).hexdigest()
+        notes = self.notes()
+        notes.pop("changed", None)
+        config = config_from(notes["config"], str(self.path / "config.json"))
+        choices = hashlib.sha256(as_json(notes).encode()).hexdigest()
         name = f"{Path(config.data).stem}-{config.model} {choices[:16]}"
         return Origin(name, step, seed, weights_checksum(generator))
 
@@ -139,24 +211,28 @@ class Run:
             file.writelines(json.dumps(record) + "\n" for record in records)
 
     def history(self) -> list[dict[str, Any]]:
-        """All metrics so far; a last line cut off by a crash is left out."""
-        records = []
-        if self.metrics.exists():
-            for line in self.metrics.read_text().splitlines():
-                try:
-                    records.append(json.loads(line))
-                except ValueError:
-                    break
-        return records
+        """All metrics so far; lines that are cut off or damaged are left out."""
+        if not self.metrics.exists():
+            return []
+        lines = self.metrics.read_text(errors="replace").splitlines()
+        return [record for record in map(record_in, lines) if record is not None]
 
     def rewind(self, step: int) -> None:
-        """Forget the metrics and samples after a step, which will be made again."""
+        """Forget the metrics and samples after a step, which will be made again.
+
+        What a process that was killed had begun to write goes too, and `samples` comes back.
+        """
+        with writing(self.samples):
+            self.samples.mkdir(exist_ok=True)
+        for name in UNFINISHED:
+            for left in self.path.glob(name):
+                left.unlink(missing_ok=True)
         kept = [record for record in self.history() if record["step"] <= step]
         with writing(self.metrics), replacing(self.metrics) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
         for picture in self.pictures():
             if step_of(picture) > step:
-                picture.unlink()
+                picture.unlink(missing_ok=True)
 
     def pictures(self) -> list[Path]:
         """The samples, in the order of their steps."""
@@ -172,7 +248,7 @@ class Run:
         with writing(path, advice):
             save(state, path)
         for old in self._saved()[:-KEPT]:
-            old.unlink()
+            old.unlink(missing_ok=True)
         return path
 
     def restore(self) -> dict[str, Any]:
