@@ -18,7 +18,7 @@ from moved import ON_GPU
 from PIL import Image
 
 from tinygan.backend.errors import UserError
-from tinygan.cli.options import configured
+from tinygan.cli.options import configured, with_file
 from tinygan.data.origin import read_picture
 from tinygan.train.config import Config
 from tinygan.train.run import Run
@@ -74,6 +74,18 @@ def test_options_without_effect_are_refused(name: str, value: float, tmp_path: P
     assert configured({"config": str(tmp_path / "c.toml")})[1] == Config(**{name: value})
     useful = {"penalty": "r1"} if "penalty" in name else {"conditional": "codes"}
     configured({**useful, name: value})
+
+
+def test_paths_to_data_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("Fashion_MNIST", "glyphs", "photos"):
+        (tmp_path / name).mkdir()
+    for given, kept in (
+        *((name, name) for name in ("Fashion_MNIST", "glyphs", "glyph")),
+        *((name, str(tmp_path / name)) for name in ("photos", "x.npz")),
+    ):
+        assert with_file({"data": given}) == {"data": kept}
+    assert with_file({"data_dir": "photos"}) == {"data_dir": str(tmp_path / "photos")}
 
 
 def test_schedules_and_normalisation_that_are_not_there() -> None:

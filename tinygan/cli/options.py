@@ -41,8 +41,9 @@ def _settled(name: str, value: Any) -> Any:
     if name not in ("data", "data_dir") or not isinstance(value, str):
         return value
     path = Path(value).expanduser()
-    is_path = name == "data_dir" or path.is_dir() or path.suffix.lower() in (".npy", ".npz")
-    return str(path.absolute()) if is_path and value.lower() not in NAMES else value
+    known = value.lower().replace("_", "-").replace(" ", "-") in NAMES  # as `load` reads them
+    is_path = path.is_dir() or path.suffix.lower() in (".npy", ".npz")
+    return str(path.absolute()) if name == "data_dir" or (is_path and not known) else value
 
 
 def configured(given: dict[str, Any]) -> tuple[Run | None, Config]:
