@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygan.backend.errors import UserError
 from tinygan.baselines import BASELINES
-from tinygan.data.named import NAMES
+from tinygan.data.named import known_as
 from tinygan.train.config import Config, config_from, read_toml
 from tinygan.train.run import Run
 
@@ -41,9 +41,9 @@ def _settled(name: str, value: Any) -> Any:
     if name not in ("data", "data_dir") or not isinstance(value, str):
         return value
     path = Path(value).expanduser()
-    known = value.lower().replace("_", "-").replace(" ", "-") in NAMES  # as `load` reads them
     is_path = path.is_dir() or path.suffix.lower() in (".npy", ".npz")
-    return str(path.absolute()) if name == "data_dir" or (is_path and not known) else value
+    named = name == "data" and known_as(value) is not None
+    return str(path.absolute()) if name == "data_dir" or (is_path and not named) else value
 
 
 def configured(given: dict[str, Any]) -> tuple[Run | None, Config]:
