@@ -133,6 +133,24 @@ def test_changes() -> None:
     assert host(x).tolist() == [[1, 1, 1], [2, 2, 2]]
 
 
+def test_arrays_of_different_owners_may_overlap() -> None:
+    backend = backend_for("cuda")
+    whole = to(np.arange(1000, dtype=np.float32))  # more than one block
+
+    def part(first: int, size: int, step: int = 1) -> Any:  # as a record finds its arrays
+        address = backend.address(whole) + 4 * first
+        return backend.at(address, (size,), (4 * step,), np.dtype(np.float32), [whole])
+
+    assert changes.may_overlap(part(0, 3), part(2, 9)) and changes.may_overlap(
+        part(9, 7, -1), part(3, 1)
+    )
+    assert not changes.may_overlap(part(0, 3), part(3, 9))
+    assert not changes.may_overlap(part(9, 7, -1), part(2, 1))
+    assert not changes.may_overlap(part(4, 0), part(0, 9))
+    changes.assign(part(0, 1000), part(999, 1000, -1))
+    np.testing.assert_array_equal(host(whole), np.arange(1000, dtype=np.float32)[::-1])
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_joined(dtype: Any) -> None:
     orders: list[Any] = [(0, 1, 2, 3), (0, 2, 3, 1), (3, 1, 0, 2)]

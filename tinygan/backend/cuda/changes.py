@@ -35,7 +35,7 @@ def add_to(x: Any, value: Any) -> Any:
 def assign(x: Any, value: Any) -> Any:
     """x[...] = value, a number or an array, which is broadcast."""
     is_array = not isinstance(value, (int, float))
-    if is_array and backend_for("cuda").xp.may_share_memory(x, value):
+    if is_array and may_overlap(x, value):
         if value.data.ptr == x.data.ptr and value.shape == x.shape and value.strides == x.strides:
             return x
         apart = empty([value], value.dtype)
@@ -43,6 +43,21 @@ def assign(x: Any, value: Any) -> Any:
             return NotImplemented
         value = apart
     return x if write(x, value) else NotImplemented
+
+
+def may_overlap(x: Any, y: Any) -> bool:
+    """Whether the addresses from their first to their last byte meet.
+
+    CuPy's may_share_memory takes arrays of different owners for apart, as those of a record are.
+    """
+    (first, last), (other_first, other_last) = _bounds(x), _bounds(y)
+    return bool(x.size and y.size) and first < other_last and other_first < last
+
+
+def _bounds(x: Any) -> tuple[int, int]:
+    reaches = [(n - 1) * step for n, step in zip(x.shape, x.strides, strict=True)]
+    first = x.data.ptr + sum(r for r in reaches if r < 0)
+    return first, x.data.ptr + sum(r for r in reaches if r > 0) + x.itemsize
 
 
 @launches
