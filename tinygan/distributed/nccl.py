@@ -31,8 +31,9 @@ class Nccl(Mpi):
         super().__init__()
         if not suits(self):
             raise UserError(
-                "nccl needs CuPy with NCCL (pip install nvidia-nccl-cu12) and a GPU for every rank "
-                f"of a machine; rank {self.rank} finds {cuda.device_count()}"
+                "nccl needs CuPy with NCCL (pip install nvidia-nccl-cu12, or -cu13 for "
+                "CUDA 13) and a GPU for every rank of a machine; "
+                f"rank {self.rank} finds {cuda.device_count()}"
             )
         import cupy
         from cupy.cuda import nccl
