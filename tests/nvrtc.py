@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tinygan.backend.cuda.source import OPTIONS
+
 
 def load() -> Any:
     """The library of NVIDIA's wheels for CUDA 12 or 13, None if neither is installed."""
@@ -21,6 +23,7 @@ def load() -> Any:
 
 
 LIBRARY = load()
+ADDED = ("-ftz=true", "--device-as-default-execution-space")  # by CuPy, after ours
 
 
 def _checked(status: int, program: Any) -> None:
@@ -67,7 +70,7 @@ def compiled(source: str, names: Sequence[str], architecture: int) -> tuple[str,
     try:
         for name in names:
             _checked(LIBRARY.nvrtcAddNameExpression(program, name.encode()), program)
-        options = ["-std=c++17", f"-arch=sm_{architecture}", "--ptxas-options=-v"]
+        options = [*OPTIONS, *ADDED, f"-arch=sm_{architecture}", "--ptxas-options=-v"]
         array = (ctypes.c_char_p * len(options))(*[o.encode() for o in options])
         _checked(LIBRARY.nvrtcCompileProgram(program, len(options), array), program)
         return _text("CUBIN", program), _named(_text("ProgramLog", program), program, names)
