@@ -63,7 +63,7 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
         cublas_tf32 = rate(flops, lambda: xp.matmul(a, b, out=c)) if switched else None
     large = CACHES * device["cache"] // 4
     x, y, z = (xp.ones(large, np.float32) for _ in range(3))
-    few = device["cache"] // 32  # three of them fit, even twice: an H100 may hold a line in both halves
+    few = device["cache"] // 32  # three fit, even if an H100's two halves hold each
     copied = rate(8.0 * large, lambda: xp.copyto(y, x))
     added = rate(12.0 * large, lambda: elementwise.add(x, y, out=z))
     within = rate(12.0 * few, lambda: elementwise.add(x[:few], y[:few], out=z[:few]))
