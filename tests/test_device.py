@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from moved import ON_GPU
 import tinygan
 from tinygan import nn, optim
 from tinygan.autograd import Tensor, grad, wrap
-from tinygan.backend import Device, DeviceError, backend_for, core
+from tinygan.backend import Device, DeviceError, backend_for, core, cuda
 from tinygan.cli.gradients import TABLE, Row
 from tinygan.data import DataLoader, TensorDataset
 
@@ -137,6 +139,14 @@ def test_a_process_works_on_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     data = TensorDataset(tinygan.arange(10).float())
     assert len(list(DataLoader(data, 4, device="cuda", num_workers=1))) == 3
     assert used == [1]
+
+
+def test_a_stream_for_every_thread_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of two launches that overlap would meet at the same counters."""
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(is_available=lambda: True))
+    monkeypatch.setenv("CUPY_CUDA_PER_THREAD_DEFAULT_STREAM", "1")
+    with pytest.raises(DeviceError, match=r"in one stream.*PER_THREAD_DEFAULT_STREAM.*unset it"):
+        cuda.load()
 
 
 @pytest.mark.skipif(ON_GPU, reason="about the stand-in")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,11 @@ def load(number: int | None = None) -> Backend:
         raise DeviceError(
             "device 'cuda': CuPy is installed but finds no usable GPU; check that an NVIDIA driver "
             "is installed and that `nvidia-smi` lists a device, or use --device cpu"
+        )
+    if os.environ.get("CUPY_CUDA_PER_THREAD_DEFAULT_STREAM", "0") != "0":
+        raise DeviceError(
+            "device 'cuda': launches follow one another in one stream, but "
+            "CUPY_CUDA_PER_THREAD_DEFAULT_STREAM gives every thread its own; unset it"
         )
     if number is not None:
         if number >= device_count():
