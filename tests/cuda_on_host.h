@@ -40,6 +40,7 @@
 #define __constant__ static const
 #define __shared__ OF_BLOCK
 #define __forceinline__ inline
+#define __noinline__
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __align__(n) alignas(n)

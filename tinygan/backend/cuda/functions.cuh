@@ -122,9 +122,12 @@ template <typename T> __device__ T huber_grad(T g, T x, T t, T delta) {
 // -- what kernels apply to their results ----------------------------------------------------------
 
 enum Activation { NONE, RELU, LEAKY_RELU, TANH, SIGMOID };  // the same as ACTIVATIONS in product.py
+// called, as they would be written out for all numbers of a thread, which is most of a product's code
+template <typename T> __device__ __noinline__ T curved(T x, int activation) {
+    return activation == TANH ? tanh(x) : sigmoid(x);
+}
 template <typename T> __device__ T activated(T x, int activation, T slope) {
     if (activation == RELU) return relu(x);
     if (activation == LEAKY_RELU) return leaky_relu(x, slope);
-    if (activation == TANH) return tanh(x);
-    return activation == SIGMOID ? sigmoid(x) : x;
+    return activation == NONE ? x : curved(x, activation);
 }
