@@ -200,14 +200,20 @@ class DefaultPool:
         self.limit = fraction
 
 
+class Size(int):
+    """How many bytes are asked for, and the array that is to have them."""
+
+    array: Any
+
+
 class MemoryPool:
     """cupy.cuda.MemoryPool: keeps what was allocated from it while it lives."""
 
     def __init__(self) -> None:
         self._kept: list[Any] = []
 
-    def malloc(self, array: Any) -> None:
-        self._kept.append(array)
+    def malloc(self, size: Size) -> None:
+        self._kept.append(size.array)
 
     def total_bytes(self) -> int:
         return sum(array.nbytes for array in self._kept)
@@ -233,7 +239,9 @@ def made(array: Any, name: str) -> None:
     """Told of every array that a function of the stand-in returns."""
     if array.base is None and name.startswith("empty"):
         if _allocator is not None:
-            _allocator(array)
+            size = Size(array.nbytes)
+            size.array = array
+            _allocator(size)
     elif array.base is None:
         refuse_capture(name)
 

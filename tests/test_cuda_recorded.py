@@ -83,6 +83,27 @@ def test_graphs_keep_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @on_host_only
+def test_graphs_get_what_eager_calls_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device has no memory but what CuPy's own pool keeps."""
+    free = [0]
+    monkeypatch.setattr(cuda_on_host.runtime, "memGetInfo", lambda: (free[0], 1 << 31))
+    monkeypatch.setattr(
+        cuda_on_host.DefaultPool, "free_all_blocks", lambda _: free.__setitem__(0, 1 << 30)
+    )
+
+    class Device(cuda_on_host.MemoryPool):
+        def malloc(self, size: cuda_on_host.Size) -> None:
+            if size > free[0]:
+                raise MemoryError("out of memory")
+            super().malloc(size)
+
+    monkeypatch.setattr(cuda_on_host, "MemoryPool", Device)
+    step = with_gradients(lambda x: (x @ x.T).sum(), 1)  # in parts, whose sums take memory
+    _check(step, normal(2, 3000), monkeypatch)
+    assert free[0]
+
+
+@on_host_only
 def test_a_missing_barrier_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
         template <int waits> __global__ void turned(int* y) {

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from tinygan.backend.core import backend_for
+from tinygan.backend.cuda.devices import empty_cache
 from tinygan.backend.kernels import Untraceable, recording
 
 
@@ -52,8 +53,11 @@ class Tape:
     def _allocate(self, size: Any) -> Any:
         """From the pool; an error if that has given back to the device what it had free.
 
-        CuPy's pools do so where there is no more, and graphs go on using what is free.
+        CuPy's pools do so where there is no more, and graphs go on using what is free. What arrays
+        outside have left to CuPy's own pool is given back before.
         """
+        if size > self._cuda.runtime.memGetInfo()[0]:
+            empty_cache()
         total, free = self._pool.total_bytes(), self._pool.free_bytes()
         memory = self._pool.malloc(size)
         if self._pool.total_bytes() != total and self._pool.free_bytes() < free:
