@@ -122,7 +122,7 @@ template <typename T> __device__ T huber_grad(T g, T x, T t, T delta) {
 // -- what kernels apply to their results ----------------------------------------------------------
 
 enum Activation { NONE, RELU, LEAKY_RELU, TANH, SIGMOID };  // the same as ACTIVATIONS in product.py
-// called, as they would be written out for all numbers of a thread, which is most of a product's code
+// called: written out for all numbers of a thread they are most of a product's code
 template <typename T> __device__ __noinline__ T curved(T x, int activation) {
     return activation == TANH ? tanh(x) : sigmoid(x);
 }
