@@ -62,7 +62,9 @@ class Buffer:
 
 
 class Trace:
-    """The calls of this thread: `with Trace() as trace: ...`"""
+    """The calls of this thread: `with Trace(Gradients()) as trace: ...`"""
+
+    reads = False  # whether the function may read values, as it may if it is not replayed
 
     def __init__(self, gradients: Gradients) -> None:
         self.calls: list[Call] = []
@@ -233,7 +235,7 @@ def made(array: Any) -> Any:
 
 def may_read(what: str) -> None:
     """Refuse to read a value back to the host while a function is being recorded."""
-    if state.trace is not None:
+    if state.trace is not None and not state.trace.reads:
         raise RuntimeError(
             f"{what}: a function that is being recorded reads a value, which would be the same "
             "in every replay; return the tensor and read it outside"

@@ -13,7 +13,8 @@ import numpy as np
 
 import tinygan as tg
 from tinygan.autograd import REGISTRY, Primitive
-from tinygan.autograd.mode import state
+from tinygan.autograd.gradients import Gradients
+from tinygan.autograd.trace import Trace
 from tinygan.nn import functional as F
 
 RANKS = ("mean_over_ranks", "moments_over_ranks", "sync_batch_norm")
@@ -65,13 +66,18 @@ class Kept(NamedTuple):
         )
 
 
-class _Keeper:
-    """Takes the place of a trace, and keeps the largest call of every operation."""
+class _Keeper(Trace):
+    """A trace that keeps the largest call of every operation."""
+
+    reads = True
 
     def __init__(self) -> None:
+        super().__init__(Gradients())
         self.kept: dict[str, Kept] = {}
 
-    def computed(self, op: Primitive, arrays: Sequence[Any], static: Any, y: Any) -> None:
+    def computed(
+        self, op: Primitive, arrays: Sequence[Any], static: dict[str, Any], y: Any
+    ) -> None:
         call = Kept(op, list(arrays), dict(static), y)
         known = self.kept.get(op.name)
         if known is None or call.nbytes > known.nbytes:
@@ -85,14 +91,11 @@ def calls(size: str) -> dict[str, Kept]:
     """A call of every operation, by name."""
     keeper = _Keeper()
     programs = _programs(*SIZES[size])
-    state.trace = keeper  # type: ignore[assignment]
-    try:
+    with keeper:
         for program in programs:
             result = program()
             if isinstance(result, tg.Tensor) and result.requires_grad:
                 result.sum().backward(retain_graph=True)
-    finally:
-        state.trace = None
     return keeper.kept
 
 
@@ -203,6 +206,7 @@ def _programs(n: int, c: int, h: int) -> list[Callable[[], Any]]:
         made("randperm", n * h), made("multinomial", positive.detach().view(n, -1)[:, :50], 9),
         lambda: F.dropout(x, 0.5), lambda: F.dropout2d(x, 0.5),
         lambda: x.flip(3) + x.roll(1, 2) + x.tril() + x.triu() + x.expand(2, n, c, h, h)[0],
+        lambda: x.diagonal(0, 2, 3),
         lambda: x.sum((0, 2, 3)) + x.mean((0, 2, 3)), made("cumsum", rows, 1),
         made("any", flags, 1), made("all", flags, 1), made("count_nonzero", x),
         lambda: x.amax(1) + x.amin(1), made("argmax", x, 1), made("argmin", x, 1),
