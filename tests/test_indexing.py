@@ -283,6 +283,19 @@ def test_nothing_is_read_back_from_the_device():
     assert x.grad.shape == (3, 4)
 
 
+def test_a_number_is_cast_by_masks_as_by_other_keys(device: str) -> None:
+    for dtype, value, expected in (
+        (np.int64, 2.7, [2, 5]),
+        (np.bool_, 2.5, [True, True]),
+        (np.bool_, 0, [False, True]),
+        (np.float32, 3, [3.0, 5.0]),
+    ):
+        for key in (0, tg.tensor([True, False], device=device)):
+            x = tg.tensor([4, 5], device=device).to(dtype)
+            x[key] = value
+            assert x.tolist() == expected
+
+
 def test_how_many_places_a_mask_picks_is_read_back():
     x = on("cuda", np.arange(4.0))
     with no_synchronization(), pytest.raises(RuntimeError):

@@ -239,6 +239,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     )
     mask = _full_mask(x, key, value)
     if mask is not None:
+        if not isinstance(value, Tensor) and not x.is_floating_point():
+            value = bool(value) if x.dtype == np.bool_ else int(value)  # cast, as by other keys
         change(x, x.masked_fill(mask, value))
         return
     parsed = parse(x, key)

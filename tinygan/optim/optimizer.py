@@ -44,7 +44,8 @@ class Optimizer:
     refreshed when one of them changes: a recorded step that is replayed follows them too.
 
     A subclass names its rule and what the rule reads; or, as in scripts written for PyTorch, it
-    has a `step` of its own, which changes `p.data` and keeps what it likes in `self.state[p]`.
+    has a `step` of its own, which changes `p.data` and keeps what it likes in `self.state[p]`. The
+    numbers that such a step reads are those of the recorded call.
     """
 
     rule: Rule
