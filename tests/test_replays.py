@@ -203,7 +203,7 @@ def test_a_changed_optimizer_is_followed(change) -> None:
 
 def test_arguments_are_told_apart_and_changed_as_in_a_call() -> None:
     scaled = tinygan.compile(lambda x, n: x * n)
-    given = [2, 2, 2, 2.0, 2.0, 2.0, True, True, True, 2]
+    given = [2, 2, 2, 2.0, 2.0, 2.0, True, True, True, np.float64(2), 2]
     whole = tensor([1, 2])
     assert [scaled(whole, n).dtype for n in given] == [(whole * n).dtype for n in given]
 
@@ -314,6 +314,32 @@ def test_methods_modules_and_named_results() -> None:
     module = nn.Linear(2, 2)
     compiled: Any = tinygan.compile(module)
     assert compiled.eval() is module and not compiled.training
+
+
+def test_modes_are_followed() -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout())
+    recorded: Any = tinygan.compile(lambda x: net(x))
+    x = tinygan.randn(5, 3)
+    for _ in range(3):
+        recorded(x)
+    net.eval()
+    for _ in range(3):
+        np.testing.assert_array_equal(recorded(x).numpy(), net(x).detach().numpy())
+    net.train()
+    assert (recorded(x) == 0).any() and not recorded.refused
+
+    def inside():
+        net = nn.Dropout()
+
+        def step(x):
+            net.eval()
+            y = net(x)
+            net.train()
+            return y + net(x)
+
+        return step
+
+    same(inside)
 
 
 def test_threads_take_turns() -> None:

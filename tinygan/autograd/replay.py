@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from tinygan.autograd.gradients import Gradients
 from tinygan.autograd.mode import state
 from tinygan.autograd.program import Program
@@ -39,7 +41,8 @@ def compile(function: F) -> F:
     repeated: the branches taken, the values of numbers and of arrays that are not arguments are
     those of the recorded call. A parameter among the arguments is one of those arrays. Learning
     rates and the other numbers of `param_groups` are read anew; what else an optimizer depends on,
-    and whether there is a `.grad`, is looked at, and the function recorded anew where it changed.
+    whether there is a `.grad`, and whether a module is in training, is looked at, and the function
+    recorded anew where it changed.
 
     A recorded function must not read values back: `item()` is an error, and so are shapes that
     depend on values, as in x[mask]. Its results are copies, through which no gradient flows; a
@@ -148,6 +151,7 @@ class _Recorded:
         self.form = _form(value, results)
         self.first = self._handed_out(given, [x.array for x in results])
         self.conditions = trace.conditions
+        self.modes = [(module, module.training) for module in trace.modules.values()]
         self.reason = trace.reason
         if self.reason is None:
             try:
@@ -166,6 +170,9 @@ class _Recorded:
 
     def holds(self) -> bool:
         """Whether what the record depends on besides the arguments is as it was."""
+        for module, training in self.modes:
+            if module.training is not training:
+                return False
         return self.gradients.hold() and all([condition() for condition in self.conditions])
 
     def __call__(self, given: list[Tensor]) -> Any:
@@ -208,8 +215,9 @@ class _Number:
     __slots__ = ("key", "value")
 
     def __init__(self, value: Any) -> None:
+        number = value.item() if isinstance(value, np.generic) else value
         self.value = value
-        self.key = (type(value), value.hex() if isinstance(value, float) else value)
+        self.key = (type(value), number.hex() if isinstance(number, float) else number)
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -226,7 +234,7 @@ def _form(value: Any, tensors: list[Tensor]) -> Any:
                 return _Slot(number)
         tensors.append(value)
         return _Slot(len(tensors) - 1)
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int, float, np.generic)):
         return _Number(value)
     if isinstance(value, dict):
         kind = OrderedDict if isinstance(value, OrderedDict) else dict

@@ -72,6 +72,7 @@ class Trace:
         self.versions: list[list[Any]] = []  # of the tensors that were changed in place
         self.refreshers: list[Callable[[], Any]] = []  # to call before a replay
         self.conditions: list[Callable[[], bool]] = []  # without which no replay is right
+        self.modules: dict[int, Any] = {}  # that were called, by id: they have modes
         self.gradients = gradients
         self.reason: Untraceable | None = None  # why it cannot be replayed
         self._known: dict[int, int] = {}  # id of the owner of a buffer -> its number
@@ -224,6 +225,12 @@ def replay_while(condition: Callable[[], bool]) -> None:
     """Have the function that is being recorded recorded anew once `condition` does not hold."""
     if state.trace is not None:
         state.trace.conditions.append(condition)
+
+
+def called(module: Any) -> None:
+    """Note a module, whose mode is that of a record."""
+    if state.trace is not None:
+        state.trace.modules[id(module)] = module
 
 
 def made(array: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tinygan.autograd import Tensor, assign, perform, wrap, zero_gradient
+from tinygan.autograd import Tensor, assign, called, perform, wrap, zero_gradient
 from tinygan.autograd.hooks import RemovableHandle
 from tinygan.backend import Device, backend_of
 from tinygan.backend.dtypes import float16, float32, float64
@@ -43,6 +43,7 @@ class Module(Tree):
         raise NotImplementedError(f"{type(self).__name__} defines no forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        called(self)
         if not (self._forward_pre_hooks or self._forward_hooks):
             return self.forward(*args, **kwargs)
         for before in list(self._forward_pre_hooks.values()):
