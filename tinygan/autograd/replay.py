@@ -79,12 +79,12 @@ class _Compiled:
         if self.refused or state.observer is not None or state.trace is not None:
             return self.function(*args, **keywords)
         given: list[Tensor] = []
-        form = _form((args, keywords), given)
+        forms = _forms(args, keywords, given)
         kinds = [
             (type(a), a.shape, a.strides, a.dtype, x.node is not None)
             for x, a in [(x, x.array) for x in given]
         ]
-        key = (form, state.recording, tuple(state.precisions.items()), *kinds)
+        key = (forms, state.recording, tuple(state.precisions.items()), *kinds)
         try:
             known = key in self.programs
         except TypeError as error:
@@ -130,14 +130,15 @@ class _Recorded:
         earlier: _Recorded | None,
     ) -> None:
         given: list[Tensor] = []
-        form = _form((args, keywords), given)
+        forms, names, more = _forms(args, keywords, given)
         self.own = [wrap(x.array.copy(order="K")) for x in given]
         for x, y in zip(given, self.own, strict=True):
             y.requires_grad_(x.requires_grad)
         self.gradients: Gradients = Gradients(None if earlier is None else earlier.gradients)
         with Trace(self.gradients) as trace:
-            args, keywords = _filled(form, self.own)
-            value = function(*args, **keywords)
+            own = [_filled(form, self.own) for form in (*forms, *more)]
+            named = dict(zip(names, own[len(forms) :], strict=True))
+            value = function(*own[: len(forms)], **named)
         for i, x in enumerate(given):
             if trace.changes(x.array):
                 raise RuntimeError(
@@ -224,6 +225,12 @@ class _Number:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Number) and self.key == other.key
+
+
+def _forms(args: tuple[Any, ...], keywords: dict[str, Any], tensors: list[Tensor]) -> Any:
+    """The forms of arguments, the names of others and theirs."""
+    others = [_form(x, tensors) for x in keywords.values()] if keywords else ()
+    return tuple([_form(x, tensors) for x in args]), tuple(keywords), tuple(others)
 
 
 def _form(value: Any, tensors: list[Tensor]) -> Any:
