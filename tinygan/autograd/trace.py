@@ -76,7 +76,7 @@ class Trace:
         self.gradients = gradients
         self.reason: Untraceable | None = None  # why it cannot be replayed
         self._known: dict[int, int] = {}  # id of the owner of a buffer -> its number
-        self._changed: dict[int, Any] = {}  # id of an owner -> an array in its memory
+        self._changed: dict[int, weakref.ref[Any]] = {}  # id of an owner -> it
         self._made: dict[int, tuple[weakref.ref[Any], Any]] = {}  # id of an owner -> its numbers
 
     def __enter__(self) -> Trace:
@@ -144,13 +144,16 @@ class Trace:
     ) -> None:
         for x in changed:
             self._make_again(x.array)
-            self._changed[id(_owner(x.array))] = x.array
+            owner = _owner(x.array)
+            self._changed[id(owner)] = weakref.ref(owner)
         self.calls.append(Call(function, self._read(arrays), {}, None))
         self.versions += [x.version for x in changed]
 
     def changes(self, array: Any) -> bool:
         """Whether the memory of an array was changed in place."""
-        return id(_owner(array)) in self._changed
+        owner = _owner(array)
+        changed = self._changed.get(id(owner))
+        return changed is not None and changed() is owner
 
     def _make_again(self, array: Any) -> None:
         owner = _owner(array)
