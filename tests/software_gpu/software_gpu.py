@@ -36,7 +36,6 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).parent
 INCLUDES = [f"-I{HERE / 'include'}", f"-I{HERE.parent}"]
 FLAGS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fvisibility=hidden", "-fno-gnu-unique"]
-FLAGS += INCLUDES
 # a * b + c is rounded once, as by NVIDIA's compiler; x86 has what it takes if it says so
 OF_KERNELS = ["-ffp-contract=fast", "-fexpensive-optimizations"]
 if " fma " in Path("/proc/cpuinfo").read_text():
@@ -72,12 +71,12 @@ def start() -> None:
     if compiler is None:
         raise RuntimeError("the software GPU needs a C++ compiler")
     headers = [*(HERE / "include").rglob("*.h"), HERE.parent / "cuda_on_host.h"]
-    command = " ".join([compiler, *FLAGS, *OF_KERNELS])
-    text = command + "".join(path.read_text() for path in sorted(headers))
+    command = [compiler, *FLAGS, *OF_KERNELS]
+    text = " ".join(command) + "".join(path.read_text() for path in sorted(headers))
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     os.environ |= {
         "SOFTWARE_GPU_FOLDER": str(folder),
-        "SOFTWARE_GPU_COMPILER": command,
+        "SOFTWARE_GPU_COMPILER": " ".join([*command, *INCLUDES]),
         "SOFTWARE_GPU_KEY": key,
         "CUPY_CACHE_DIR": str(folder / key),
         "CUPY_ACCELERATORS": "",  # else CUB's kernels, which are compiled into CuPy
@@ -126,7 +125,19 @@ def _built(compiler: str, folder: Path, library: Library, name: str) -> Path:
     result = own / f"{os.getpid()}.so"
     linked = [f"-Wl,-soname,{soname}", f"-Wl,--version-script={versions}"]
     subprocess.run(
-        [compiler, *FLAGS, f"-I{headers}", *linked, "-o", result, source, rest, *needs, "-ldl"],
+        [
+            compiler,
+            *FLAGS,
+            *INCLUDES,
+            f"-I{headers}",
+            *linked,
+            "-o",
+            result,
+            source,
+            rest,
+            *needs,
+            "-ldl",
+        ],
         check=True,
     )
     os.replace(result, built)
