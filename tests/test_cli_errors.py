@@ -283,8 +283,8 @@ def test_what_is_changed_at_a_resume_is_kept(tmp_path: Path) -> None:
 
 def test_a_run_is_trained_by_one_process_and_saved_when_nobody_reads(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    often = ("--checkpoint-every", 100000, "--sample-every", 100000)
-    process = started(run, *SMALL, *often, "--out", run, steps=20000)
+    rarely = ("--checkpoint-every", 100000, "--sample-every", 100000)
+    process = started(run, *SMALL, *rarely, "--device", "cpu", "--out", run, steps=20000)
     assert "by another process" in refused("train", "--resume", run)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
