@@ -1,4 +1,4 @@
-"""In which order of their dimensions arrays lie in memory."""
+"""The dimensions of arrays: their order in memory, and which are reduced."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ def repeats(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 def order_of_copy(x: Any) -> Literal["C", "K"]:
     """NumPy's name for the order of a dense copy: that of x itself, unless it repeats numbers."""
     return "C" if repeats(x.shape, x.strides) else "K"
+
+
+def axes_of(ndim: int, dim: Any) -> tuple[int, ...] | None:
+    """The dimensions that are reduced, counted from the front; None if some are not there."""
+    if dim is None or dim == () or dim == []:
+        return tuple(range(ndim))
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    count = max(ndim, 1)  # a number counts as having one
+    axes = {d % count for d in dims if -count <= d < count}
+    return tuple(axes)[:ndim] if len(axes) == len(dims) else None
 
 
 def _same(order: list[int], other: list[int], shape: tuple[int, ...]) -> bool:

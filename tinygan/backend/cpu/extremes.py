@@ -15,6 +15,7 @@ from tinygan.backend.cpu.extreme_tiles import ABREAST, among, extreme, lane_of
 from tinygan.backend.cpu.lines import FLOATS
 from tinygan.backend.cpu.memory import scratch
 from tinygan.backend.kernels import launches
+from tinygan.backend.layout import axes_of
 
 INTEGER, BOOL = np.dtype(np.int64), np.dtype(np.bool_)
 SMALL = 1 << 14  # numbers that NumPy takes as fast
@@ -101,7 +102,7 @@ def count_nonzero(x: Any, *, dim: Any = None, out: Any = None) -> Any:
 
 
 def _counted(x: Any, dim: Any, keepdim: bool, asked: str, out: Any) -> Any:
-    axes = lines.axes_of(x.ndim, dim) or ()
+    axes = axes_of(x.ndim, dim) or ()
     order = (*[d for d in range(x.ndim) if d not in axes], *sorted(axes))
     if axes and len(axes) == x.ndim:
         order = lines.order_of(x)

@@ -15,21 +15,12 @@ from tinygan.backend.cpu import threads
 from tinygan.backend.cpu.compile import inlined
 from tinygan.backend.cpu.copy import copy, fits, ordered
 from tinygan.backend.cpu.memory import scratch
+from tinygan.backend.layout import axes_of
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 PARALLEL = 1 << 15  # numbers for which waking other threads costs less than it brings
 GROUP = 256  # lines side by side that are worked on at a time
 SHARE = 1 << 12  # numbers in a chunk, about
-
-
-def axes_of(ndim: int, dim: Any) -> tuple[int, ...] | None:
-    """The dimensions that are reduced, counted from the front; None if some are not there."""
-    if dim is None or dim == () or dim == []:
-        return tuple(range(ndim))
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    count = max(ndim, 1)  # a number counts as having one
-    axes = {d % count for d in dims if -count <= d < count}
-    return tuple(axes)[:ndim] if len(axes) == len(dims) else None
 
 
 def order_of(x: np.ndarray) -> tuple[int, ...]:

@@ -15,10 +15,10 @@ import numpy as np
 from tinygan.backend.cpu import blocks, lines, threads
 from tinygan.backend.cpu.blocks import block
 from tinygan.backend.cpu.compile import compiled, finish, inlined, summing, take
-from tinygan.backend.cpu.lines import axes_of
 from tinygan.backend.cpu.loops import nested, numbers_at
 from tinygan.backend.cpu.memory import address, scratch
 from tinygan.backend.kernels import launches
+from tinygan.backend.layout import axes_of
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 PIECE = 1 << 10  # numbers that are added in their own type

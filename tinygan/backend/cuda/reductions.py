@@ -12,6 +12,7 @@ from tinygan.backend.cuda.copy import copy
 from tinygan.backend.cuda.sets import Sets, sets_of
 from tinygan.backend.cuda.source import FLOATS, Kernel
 from tinygan.backend.kernels import launches
+from tinygan.backend.layout import axes_of
 
 SUM, NORM, MAXIMUM, MINIMUM = KINDS = range(4)
 REDUCED = Kernel("reductions.cu", "reduced", FLOATS, (0, 1), KINDS)
@@ -33,7 +34,7 @@ def mean(
 ) -> Any:
     if dtype is not None and dtype != x.dtype:
         return NotImplemented
-    count = prod([x.shape[d] for d in _axes(x, dim) or ()])
+    count = prod([x.shape[d] for d in axes_of(x.ndim, dim) or ()])
     return _reduced(SUM, x, dim, keepdim, out, count)
 
 
@@ -74,21 +75,11 @@ def sum_to_size(x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
     return y if y is NotImplemented else y.reshape(shape)
 
 
-def _axes(x: Any, dim: Any) -> tuple[int, ...] | None:
-    """The dimensions that are reduced, from the front; None if some are not there."""
-    if dim is None or dim == () or dim == []:
-        return tuple(range(x.ndim))
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    ndim = max(x.ndim, 1)  # a number counts as having one
-    axes = {d % ndim for d in dims if -ndim <= d < ndim}
-    return tuple(axes)[: x.ndim] if len(axes) == len(dims) else None
-
-
 def to_reduce(
     x: Any, dim: Any, keepdim: bool, out: Any, dtype: Any = None
 ) -> tuple[Sets, Any, Any] | None:
     """The sets that are reduced, their array, memory for the results; None: it is left to CuPy."""
-    axes, dtype = _axes(x, dim), dtype or x.dtype
+    axes, dtype = axes_of(x.ndim, dim), dtype or x.dtype
     if axes is None or (out is not None and not (out.flags.c_contiguous and out.dtype == dtype)):
         return None
     shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdim or d not in axes]
