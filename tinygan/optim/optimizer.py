@@ -60,7 +60,6 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self._repeated: set[int] = set()  # groups with a parameter more than once
         self._hyper: list[Numbers] = []
-        self._loads = 0  # of state dicts
         self._updates: dict[Any, Update] = {}
         self._post_hooks: list[Callable[..., None]] = []
         self.found_inf: Tensor | None = None  # set by a GradScaler: where it is not 0, no update
@@ -223,16 +222,19 @@ class Optimizer:
         def fixed() -> Any:
             groups = self.param_groups
             zeros = [tuple([n == 0 for n in self._numbers(group)]) for group in groups]
-            return self._loads, zeros, [self._static(group) for group in groups]
+            return zeros, [self._static(group) for group in groups]
 
         then, places = fixed(), [(p, p.array) for p in self._all_parameters()]
+        state = self.state  # another one since `load_state_dict`
         options = [dict(group) for group in self.param_groups]
 
         def unchanged() -> bool:
+            if self.state is not state:
+                return False
             for p, array in places:
                 if p.array is not array:
                     return False
-            if options != self.param_groups or then[0] != self._loads:
+            if options != self.param_groups:
                 options[:] = [dict(group) for group in self.param_groups]
                 return bool(fixed() == then)
             return True
@@ -277,7 +279,6 @@ class Optimizer:
         for p, values in state.items():
             values.update(kept(self.state.get(p, {}), values))
         self.state = state
-        self._loads += 1
         for theirs, ours in zip(saved, self.param_groups, strict=True):
             ours.update({name: value for name, value in theirs.items() if name != "params"})
 
