@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.backend import host_array
-from tinygan.metrics.errors import MetricError
+from tinygan.metrics.errors import expect_enough
 from tinygan.metrics.matrices import (
     Samples,
     blocks_by_parts,
@@ -96,7 +96,8 @@ def copies(fake: Samples, training: Samples, held_out: Samples | None = None) ->
     section 4.2, here with the distribution of new images in place of a fixed threshold.
     """
     kept = distinct(training)
-    _expect(len(kept), "distinct training images")
+    why = "to tell copies"
+    expect_enough("audit", len(kept), FEWEST, why, "distinct training images")
     unique = training[kept] if len(kept) < len(training) else training
     if held_out is None:
         own = spread(len(kept), max(len(fake), FEWEST))
@@ -104,7 +105,7 @@ def copies(fake: Samples, training: Samples, held_out: Samples | None = None) ->
     else:
         which, real = np.arange(len(held_out)), nearness(held_out, unique)
     new = real.distances > 0
-    _expect(int(new.sum()), "new images that equal no training image")
+    expect_enough("audit", int(new.sum()), FEWEST, why, "new images that equal no training image")
     real = _chosen(real, kept, new)
     ours = _chosen(nearness(fake, unique), kept)
     others = np.sort(real.relative)
@@ -126,11 +127,6 @@ def copies(fake: Samples, training: Samples, held_out: Samples | None = None) ->
         chance=min(1.0, len(QUANTILES) * min(chances)),
         nearer=share_below(ours.relative, others),
     )
-
-
-def _expect(count: int, what: str) -> None:
-    if count < FEWEST:
-        raise MetricError(f"audit: {count} {what} are too few to tell copies; expected {FEWEST}")
 
 
 def _chosen(found: Nearness, kept: np.ndarray, rows: Any = slice(None)) -> Nearness:
