@@ -159,12 +159,12 @@ class Run:
         notes = self.notes()
         moved = {} if data is None else {"data": data}
         choices = {**notes["config"], **notes.get("changed", {}), **moved}
-        return config_from(choices, str(self.path / "config.json"))
+        return self._config(choices)
 
     def change(self, config: Config) -> None:
         """Go on with other choices; those that it was begun with stay noted too."""
         notes = self.notes()
-        begun = config_from(notes["config"], str(self.path / "config.json")).as_dict()
+        begun = self._config(notes["config"]).as_dict()
         changed = {name: x for name, x in config.as_dict().items() if x != begun[name]}
         if changed != notes.pop("changed", {}):
             write_json(
@@ -199,10 +199,13 @@ class Run:
         """
         notes = self.notes()
         notes.pop("changed", None)
-        config = config_from(notes["config"], str(self.path / "config.json"))
+        config = self._config(notes["config"])
         choices = hashlib.sha256(as_json(notes).encode()).hexdigest()
         name = f"{Path(config.data).stem}-{config.model} {choices[:16]}"
         return Origin(name, step, seed, weights_checksum(generator))
+
+    def _config(self, choices: dict[str, Any]) -> Config:
+        return config_from(choices, str(self.path / "config.json"))
 
     # -- metrics ------------------------------------------------------------------------------
 
