@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinygan.autograd import Tensor, change, no_grad
@@ -50,9 +52,15 @@ def random_(
     if high is None and low > 0:
         low, high = 0, low
     if high is None:
-        bits = np.finfo(x.dtype).nmant + 1 if x.is_floating_point() else None
-        high = (
-            (1 << bits) + 1 if bits else (2 if x.dtype == bool else int(np.iinfo(x.dtype).max) + 1)
-        )
+        high = 1 + _largest(x.dtype)
     y = integers("random_", low, high, tuple(x.shape), generator, x.dtype, x.device)
     return change(x, y)
+
+
+def _largest(dtype: np.dtype[Any]) -> int:
+    """The largest integer that numbers of a type can count to without gaps."""
+    if dtype.kind == "b":
+        return 1
+    if dtype.kind == "f":
+        return 1 << (np.finfo(dtype).nmant + 1)
+    return int(np.iinfo(dtype).max)
