@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tilings import APART, best, summary
+from tilings import APART, against, best, summary
 
 from tinygan.cli.bench.measure import ratios
 from tinygan.cli.bench.workloads import EXACT
@@ -191,6 +191,9 @@ def _tilings(report: Found) -> Iterator[str]:
         ("step", "products", "as chosen us", "at best us", "ratio", "more than 1.1 apart"),
         summary(rows),
     )
+    if rows:
+        yield ""
+    yield from table(("product", "as chosen us", "cuBLAS / ours", "cuDNN / ours"), against(rows))
     if rows:
         yield ""
     yield from table(

@@ -3,95 +3,29 @@
 python benchmarks/tilings.py [--workload dcgan64] [--precision tf32] [--json FILE]
 
 `tinygan.backend.cuda.product.tiling` chooses by an estimate. This times what a step computes, as it
-is chosen and in other ways: into which tiles, and into how many parts of the depth.
+is chosen and in other ways: into which tiles, and into how many parts of the depth; and by NVIDIA's
+libraries, by which convolutions are judged.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
-import numpy as np
+import libraries
+from products import Problem, call, problems
 
-from tinygan.backend import backend_for
-from tinygan.backend.cuda import convolution, geometry, product
-from tinygan.cli.bench import with_tinygan
+from tinygan.backend.cuda import geometry, product
 from tinygan.cli.bench.clocks import measured
-from tinygan.cli.bench.workloads import EXACT, WORKLOADS, Place
+from tinygan.cli.bench.workloads import EXACT, WORKLOADS
 
 Choice = tuple[int, int]  # tile, parts
 WORTH = 3.0  # times the shortest estimate: what is longer is not tried
 APART = 1.1  # times the fastest: what is named
-
-
-class Problem(NamedTuple):
-    """A product, or a convolution (forward, transposed, weights), and what it is planned from."""
-
-    what: str
-    arguments: tuple[Any, ...]
-
-
-def problems(workload: str, precision: str) -> Counter[Problem]:
-    """What a step plans, and how often."""
-    found: Counter[Problem] = Counter()
-    plan_product, plan_convolution = product._plan, geometry.plan
-
-    def planned_product(*arguments: Any) -> Any:
-        found[Problem("product", arguments)] += 1
-        return plan_product(*arguments)
-
-    def planned_convolution(*arguments: Any) -> Any:
-        found[Problem(arguments[0], arguments)] += 1
-        return plan_convolution(*arguments)
-
-    step = with_tinygan.build(workload, "tinygan eager", Place("cuda", 1, precision))
-    with (
-        patch.object(product, "_plan", planned_product),
-        patch.object(geometry, "plan", planned_convolution),
-    ):
-        step(0)
-    return found
-
-
-def call(problem: Problem) -> Callable[[], Any]:
-    """The same computation on numbers of its own."""
-    rounding = {code: name for name, code in product.ROUNDED.items()}
-    if problem.what == "product":
-        x, w, y, _, itemsize, tensor = problem.arguments
-        a, b, out = (array(where, itemsize) for where in (x, w, y))
-        return lambda: product.matmul(a, b, precision=rounding.get(tensor), out=out)
-    what, x, (shape, _), y, static, itemsize, tensor = problem.arguments
-    a, out = array(x, itemsize), array(y, itemsize)
-    steps = np.empty(shape, np.dtype(f"f{itemsize}")).strides
-    w = array((shape, steps), itemsize)
-    windows = {"stride": static.stride, "dilation": static.dilation, "groups": static.groups}
-    ends = [
-        (y[0][2 + d] - 1) * static.stride[d]
-        + static.dilation[d] * (shape[2 + d] - 1) + 1 - x[0][2 + d] - static.start[d]
-        for d in (0, 1)
-    ]  # fmt: skip
-    starts = tuple((start, start) for start in static.start)
-    more = {**windows, "precision": rounding.get(tensor), "padding": starts}
-    if what == "forward":
-        more["padding"] = tuple(zip(static.start, ends, strict=True))
-        return lambda: convolution.conv2d(a, w, out=out, **more)
-    if what == "transposed":
-        return lambda: convolution.conv2d_input_grad(a, w, size=y[0][2:], out=out, **more)
-    return lambda: convolution.conv2d_weight_grad(a, out, kernel=shape[2:], out=w, **more)
-
-
-def array(where: Any, itemsize: int) -> Any:
-    """Numbers with such a shape and such steps in bytes."""
-    shape, steps = where
-    size = sum((n - 1) * abs(step) for n, step in zip(shape, steps, strict=True)) // itemsize + 1
-    backend, kind = backend_for("cuda"), np.dtype(f"f{itemsize}")
-    memory = backend.from_host(np.random.default_rng(0).standard_normal(size).astype(kind))
-    return backend.at(backend.address(memory), shape, steps, kind, memory)
 
 
 def tried(problem: Problem) -> dict[str, Any]:
@@ -125,6 +59,7 @@ def tried(problem: Problem) -> dict[str, Any]:
         if clocks <= WORTH * every[0][0]
     ]
     forget()
+    seconds.update(libraries.seconds(problem))
     return {"what": problem.what, "sizes": sizes[:4], **seconds, "tried": rows}
 
 
@@ -156,6 +91,22 @@ def summary(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return lines
 
 
+def against(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Of a step, by what is computed: how long NVIDIA's libraries take, times ours as chosen."""
+    lines = []
+    for name in dict.fromkeys((row["workload"], row["precision"], row["what"]) for row in rows):
+        own = [row for row in rows if (row["workload"], row["precision"], row["what"]) == name]
+        ratios = []
+        for library in ("cublas", "cudnn"):
+            both = [row for row in own if library in row]
+            ours = sum(row["calls"] * row["chosen"] for row in both)
+            theirs = sum(row["calls"] * row[library] for row in both)
+            ratios.append(f"{theirs / ours:.2f}" if both else "")
+        ours = sum(row["calls"] * row["chosen"] for row in own)
+        lines.append((f"{name[0]}, {name[1]}: {name[2]}", f"{1e6 * ours:.0f}", *ratios))
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workload", choices=list(WORKLOADS), action="append")
@@ -172,7 +123,7 @@ def main() -> None:
                 f"{1e6 * row['chosen']:.1f} us, at best {1e6 * way['seconds']:.1f} us "
                 f"(tile {way['tile']}, {way['parts']} parts)"
             )
-    for line in summary(rows):
+    for line in (*summary(rows), *against(rows)):
         print(", ".join(line))
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")

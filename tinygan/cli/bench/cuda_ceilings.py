@@ -56,9 +56,9 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
     flops = 2.0 * side**3
     own = rate(flops, lambda: product.matmul(a, b, out=c))
     cublas = rate(flops, lambda: xp.matmul(a, b, out=c))
-    with _tf32("x3"):
+    with tf32("x3"):
         own_tf32x3 = rate(flops, lambda: product.matmul(a, b, out=c))
-    with _tf32(True) as switched:
+    with tf32(True) as switched:
         own_tf32 = rate(flops, lambda: product.matmul(a, b, out=c))
         cublas_tf32 = rate(flops, lambda: xp.matmul(a, b, out=c)) if switched else None
     large = CACHES * device["cache"] // 4
@@ -81,7 +81,7 @@ def measure_cuda_ceilings(seconds: float = SECONDS) -> tuple[Ceilings, dict[str,
 
 
 @contextmanager
-def _tf32(way: Allowed) -> Iterator[bool]:
+def tf32(way: Allowed) -> Iterator[bool]:
     """Products at TF32: ours, and cuBLAS's where this CuPy has the switch."""
     allowed = allow_tf32()
     allow_tf32(way)
