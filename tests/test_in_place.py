@@ -19,12 +19,46 @@ def test_a_parameter_changed_between_forward_and_backward_is_an_error():
         y.backward()
 
 
-def test_a_changed_output_that_the_rule_needs_is_an_error():
+@pytest.mark.parametrize("look", ["detach", "data"])
+def test_an_output_that_is_needed_and_changed_unseen_is_an_error(look):
     x = leaf(1.0)
     y = x.exp()
-    y.add_(1.0)
+    with no_grad():
+        {"detach": y.detach, "data": lambda: y.data}[look]().add_(1.0)
     with pytest.raises(RuntimeError, match="exp: its output"):
         y.backward()
+
+
+CHANGES = {
+    "add_": lambda y: y.add_(1.0),
+    "twice": lambda y: y.mul_(2.0).mul_(y),
+    "a part": lambda y: y[1:].mul_(2.0),
+    "an element": lambda y: y.__setitem__(0, 5.0),
+    "elements": lambda y: y.__setitem__([0, 2], 5.0),
+    "a mask": lambda y: y.__setitem__(y > 2, 5.0),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_op_keeps_what_it_needs_of_its_output(name):
+    x, found = leaf(0.5, 1.0, 1.5), []
+    for made in (x.exp(), x.exp().clone()):  # of the second, exp's output is another tensor
+        CHANGES[name](made)
+        (first,) = grad((made * made).sum(), x, create_graph=True)
+        found.append([made, first, grad(first.sum(), x)[0]])
+    for a, b in zip(*found, strict=True):
+        equal(a, b.tolist())
+
+
+def test_an_op_keeps_what_it_needs_where_nothing_is_recorded_or_it_is_seen_otherwise():
+    x = leaf(0.5, 1.0)
+    y = x.exp()
+    with no_grad():
+        y.zero_()
+    equal(grad(y.sum(), x)[0], np.exp([0.5, 1.0]))
+    y = x.exp().view(2, 1).t()  # nothing else looks into that memory any more
+    y += 1.0
+    equal(grad((y * y).sum(), x)[0], 2 * (np.exp([0.5, 1.0]) + 1) * np.exp([0.5, 1.0]))
 
 
 def test_changing_what_no_rule_needs_is_fine():

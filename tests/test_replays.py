@@ -69,6 +69,15 @@ def copied(x: Tensor) -> Tensor:
     return tinygan.tensor(x) + tinygan.tensor(x * 2, dtype=tinygan.float64).float()
 
 
+def changed_though_needed(x: Tensor) -> Tensor | None:
+    w = (x / 10 - 1).requires_grad_()
+    y = F.leaky_relu(w, 0.2)
+    y *= y
+    y[0] += 1
+    (y / x.sum()).sigmoid_().sum().backward()
+    return w.grad
+
+
 def in_two_walks(x: Tensor) -> Tensor | None:
     q = tensor(1.0, device=x.device, requires_grad=True)
     (q + x[0, 0]).backward()
@@ -88,8 +97,8 @@ def restored(x: Tensor) -> Tensor:
     return first - randn_like(x)
 
 
-FUNCTIONS = [made_and_changed, filled_in, filled_across, moved, copied, in_two_walks]
-FUNCTIONS += [seeded, restored]
+FUNCTIONS = [made_and_changed, filled_in, filled_across, moved, copied]
+FUNCTIONS += [changed_though_needed, in_two_walks, seeded, restored]
 DRAWS: dict[str, Callable[[Tensor], Tensor]] = {
     "like what lies transposed": lambda x: randn_like(x.t()).t() + x,
     "uniform_": lambda x: tinygan.empty(9, device=x.device).uniform_(-3, 3),

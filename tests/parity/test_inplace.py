@@ -243,6 +243,26 @@ def test_a_larger_size_keeps_what_there_is() -> None:
                 wrong(x)
 
 
+KEEP_INPUTS: dict[str, Callable[..., Any]] = {  # and no output, in PyTorch
+    "leaky_relu": lambda lib, x, y: lib.nn.functional.leaky_relu(x, 0.2),
+    "relu6": lambda lib, x, y: lib.nn.functional.relu6(x),
+    "hardtanh": lambda lib, x, y: lib.nn.functional.hardtanh(x),
+    "elu": lambda lib, x, y: lib.nn.functional.elu(x),
+    "/": lambda lib, x, y: x / y,
+    "normalize": lambda lib, x, y: lib.nn.functional.normalize(x, dim=1),
+}
+
+
+@pytest.mark.parametrize("change", ["+=", "*=", "/=", "clamp_", "relu_", "copy_", "zero_"])
+@pytest.mark.parametrize("name", KEEP_INPUTS)
+def test_outputs_that_no_gradient_needs_are_changed(name: str, change: str) -> None:
+    def f(lib: Any, x: Any, y: Any) -> Any:
+        h = KEEP_INPUTS[name](lib, x * 2, y)
+        return IN_PLACE[change](lib, h, y * 3) * y + x
+
+    compare(f, X, Y)
+
+
 def test_a_saved_input_that_changes_is_an_error() -> None:
     for lib in (tinygan, torch):
         x = lib.tensor([1.0, 2.0], requires_grad=True)

@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from tinygan.autograd.mode import state
-from tinygan.autograd.tensor import Tensor
+from tinygan.autograd.tensor import Tensor, wrap
 from tinygan.autograd.trace import assign, perform
 from tinygan.backend.dtypes import can_store
 
@@ -37,6 +37,7 @@ def change(x: Tensor, result: Tensor) -> Tensor:
 
 def store(x: Tensor, key: Any, value: Any) -> None:
     """x.array[key] = value, of a shape that fits, counted as a change of x; no key of arrays."""
+    _keep_output(x)
     if key is not ...:
         key = key if any(part is ... for part in key) else (*key, ...)  # numbers alone: 0-d too
     try:
@@ -46,6 +47,21 @@ def store(x: Tensor, key: Any, value: Any) -> None:
             f"in-place operation: the memory of this tensor, of shape {tuple(x.shape)}, is "
             "read-only, as it is after expand(), where elements share a place; work on a clone()"
         ) from None
+
+
+def _keep_output(x: Tensor) -> None:
+    """Leave the op that made x a copy, if its gradient needs one: x is about to change."""
+    node = x.node
+    while node is not None and getattr(node.op, "view", False):
+        node = node.inputs[0]
+    if node is None or not node.saved or -1 not in node.saved:
+        return
+    array, _, version, count = node.saved[-1]
+    if version is x.version and version[0] == count:
+        from tinygan.ops.conversion import clone  # ops are made of what imports this module
+
+        kept = clone(wrap(array))
+        node.saved[-1] = kept.array, None, kept.version, kept.version[0]
 
 
 class Part(weakref.ref[Tensor]):
