@@ -78,6 +78,17 @@ def changed_though_needed(x: Tensor) -> Tensor | None:
     return w.grad
 
 
+def changed_though_seen(x: Tensor) -> Tensor | None:
+    w = (x / 10).requires_grad_()
+    h = w * 2
+    rows, turned = h[:2], h.t()
+    h *= w
+    turned[0].mul_(w[:, 1])
+    rows.diagonal().add_(1)
+    ((rows * rows).sum() + (turned[0] + h[:, 2]).sum()).backward()
+    return w.grad
+
+
 def in_two_walks(x: Tensor) -> Tensor | None:
     q = tensor(1.0, device=x.device, requires_grad=True)
     (q + x[0, 0]).backward()
@@ -98,7 +109,7 @@ def restored(x: Tensor) -> Tensor:
 
 
 FUNCTIONS = [made_and_changed, filled_in, filled_across, moved, copied]
-FUNCTIONS += [changed_though_needed, in_two_walks, seeded, restored]
+FUNCTIONS += [changed_though_needed, changed_though_seen, in_two_walks, seeded, restored]
 DRAWS: dict[str, Callable[[Tensor], Tensor]] = {
     "like what lies transposed": lambda x: randn_like(x.t()).t() + x,
     "uniform_": lambda x: tinygan.empty(9, device=x.device).uniform_(-3, 3),

@@ -26,12 +26,12 @@ def change(x: Tensor, result: Tensor) -> Tensor:
         raise RuntimeError(
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )
-    part = may_change(x, result.node is not None or x.node is not None)
+    views = may_change(x, result.node is not None or x.node is not None)
     store(x, ..., result.array)
     if state.recording:
-        if part is not None:
-            part.tell(result)
-        x.node = result.node  # None if a constant was written: no gradient flows any more
+        x.node = result.node  # None if a constant was written: no gradient flows
+        if views:
+            _tell(x, views)
     return x
 
 
@@ -58,55 +58,72 @@ def _keep_output(x: Tensor) -> None:
         return
     array, _, version, count = node.saved[-1]
     if version is x.version and version[0] == count:
-        from tinygan.ops.conversion import clone  # ops are made of what imports this module
-
-        kept = clone(wrap(array))
+        kept = wrap(array).clone()
         node.saved[-1] = kept.array, None, kept.version, kept.version[0]
 
 
-class Part(weakref.ref[Tensor]):
-    """A view that is a part of a tensor, with the op that puts another value in its place."""
-
-    __slots__ = ("base", "put", "static")
-
-    base: weakref.ref[Tensor]
-    put: Primitive
-    static: dict[str, Any]
-
-    def tell(self, value: Tensor) -> None:
-        """Let the tensor be what `put` makes of it and the value, whose numbers it holds by now."""
-        base = self.base()
-        if base is not None and (base.node is not None or value.node is not None):
-            self.put.record((base, value), [base.array, value.array], self.static, base)
+Path = tuple[tuple["Primitive", dict[str, Any]], ...]  # of ops, each with its statics
 
 
-def may_change(x: Tensor, recorded: bool) -> Part | None:
+class View(weakref.ref[Tensor]):
+    """A tensor that looks into an owner's memory, and the ops by which it does; none for the owner.
+
+    What `detach` returns owns the same memory again: it and its views are told of nothing.
+    """
+
+    __slots__ = ("owner", "path")
+
+    owner: weakref.ref[Tensor]  # one for all of its views
+    path: Path
+
+
+def may_change(x: Tensor, recorded: bool) -> list[View]:
     """Refuse the in-place changes after which a gradient would be wrong.
 
-    Where x is a part of the only other tensor that looks into this memory, it is returned as such.
+    Returns the views of the memory of x, x among them, which have to be told; none but for x alone.
     """
     if not state.recording:
-        return None
+        return []
     _refuse_leaf(x)
     if not recorded:
-        return None
-    own, others = None, list[Tensor]()
-    for seen in x.version[1:]:
-        other = seen()
-        if other is x:
-            own = seen
-        elif other is not None:
-            others.append(other)
-    if not others:
-        return None
-    if isinstance(own, Part) and len(others) == 1 and own.base() is others[0]:
-        _refuse_leaf(others[0])
-        return own
-    raise RuntimeError(
-        "memory that another live tensor looks into is changed in place while gradients are "
-        "recorded, and that tensor would not know of it; assign through the tensor that owns "
-        "it, as in base[index] = value, or work out of place"
-    )
+        return []
+    own = _view_of(x, x.version)
+    if own is None:
+        return []
+    views = [view for view in x.version[1:] if view.owner is own.owner and view() is not None]
+    if len(views) == 1:
+        return []
+    if own.owner() is None or any(op.put is None for op, _ in own.path):
+        raise RuntimeError(
+            "memory that another live tensor looks into is changed in place while gradients are "
+            "recorded, and that tensor would not know of it; keep the tensor that owns it, and "
+            "assign through it, as in base[index] = value, or work out of place"
+        )
+    for view in views:
+        _refuse_leaf(view())
+    return views
+
+
+def _tell(x: Tensor, views: list[View]) -> None:
+    """Let the owner be made of x, whose numbers it holds by now, and the other views of it."""
+    own = next(view for view in views if view() is x)
+    owner = own.owner()
+    assert owner is not None
+    steps, level = [], owner
+    for op, static in own.path:
+        steps.append((op, static, level))
+        level = op(level, **static)
+    whole = x
+    for op, static, level in reversed(steps):
+        whole = op.put(level, whole, **static)
+    owner.node = whole.node
+    for view in views:
+        other = view()
+        if other is not None and other is not x and other is not owner:
+            seen = owner
+            for op, static in view.path:
+                seen = op(seen, **static)
+            other.node = seen.node
 
 
 def _refuse_leaf(x: Tensor) -> None:
@@ -118,14 +135,22 @@ def _refuse_leaf(x: Tensor) -> None:
 
 
 def share(version: list[Any], x: Tensor, view: Tensor, op: Primitive, static: Any) -> None:
-    """Note that `x` and `view` look into the same memory, and forget the tensors that are gone."""
-    if len(version) == 1:
-        version.append(weakref.ref(x))
-    elif len(version) & (len(version) - 1) == 0:  # now and then: at 2, 4, 8, ...
+    """Note that `view` shows the memory of `x`, and forget the tensors that are gone."""
+    if len(version) & (len(version) - 1) == 0:  # now and then: at 2, 4, 8, ...
         version[1:] = [seen for seen in version[1:] if seen() is not None]
-    if op.put is None:
-        version.append(weakref.ref(view))
-    else:
-        part = Part(view)
-        part.base, part.put, part.static = weakref.ref(x), op.put, static
-        version.append(part)
+    base = _view_of(x, version) or _note(version, x, weakref.ref(x), ())
+    _note(version, view, base.owner, (*base.path, (op, static)))
+
+
+def _view_of(x: Tensor, version: list[Any]) -> View | None:
+    for view in version[1:]:
+        if view() is x:
+            return view
+    return None
+
+
+def _note(version: list[Any], x: Tensor, owner: weakref.ref[Tensor], path: Path) -> View:
+    view = View(x)
+    view.owner, view.path = owner, path
+    version.append(view)
+    return view

@@ -111,7 +111,8 @@ class Primitive:
         self.joint: Rule | None = None
         self.saves: frozenset[int] = frozenset()
         self.saves_output = False
-        self.put: Primitive | None = None  # of a view: (x, value) -> x with the value in its place
+        # of a view: x, value, statics -> x with the value, which it holds by now, in its place
+        self.put: Any = None
         self.kernels = Kernels()
         if self.name in REGISTRY:
             raise ValueError(f"an op named {self.name!r} is registered already")

@@ -48,7 +48,16 @@ def _slice_set(xp: Any, x: Any, value: Any, *, key: tuple[Any, ...]) -> Any:
 
 
 _slice_set.vjp(x=lambda g, key: _slice_set(g, 0, key), value=lambda g, key: _slice(g, key))
-_slice.put = _slice_set
+
+
+def _with_slice(x: Tensor, value: Tensor, key: tuple[Any, ...]) -> Tensor:
+    y = wrap(x.array)
+    if x.node is not None or value.node is not None:
+        _slice_set.record((x, value), [x.array, value.array], {"key": key}, y)
+    return y
+
+
+_slice.put = _with_slice
 for _op in (_slice_grad, _slice_set):
     _op.kernel("cpu", f"tinygan.backend.cpu.rearrange:{_op.name}")
     _op.kernel("cuda", f"tinygan.backend.cuda.rearrange:{_op.name}")

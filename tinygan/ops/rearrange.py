@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.dims import dimension, dimensions, sizes
-from tinygan.ops.indexing import _slice_grad
+from tinygan.ops.indexing import _slice_grad, _slice_set
 from tinygan.ops.shape import _expand, _reshape, flatten, movedim, own, unsqueeze
 
 __all__ = [
@@ -155,7 +155,14 @@ def _diagonal_by_x(g: Tensor, x_shape: tuple[int, ...], offset: int) -> Tensor:
     return _reshape(flat, x_shape)
 
 
+def _with_diagonal(x: Tensor, value: Tensor, offset: int) -> Tensor:
+    *batch, rows, columns = x.array.shape
+    flat = _reshape(x, (*batch, rows * columns))
+    return _reshape(_slice_set(flat, value, _diagonal_key(rows, columns, offset)), x.array.shape)
+
+
 _diagonal.vjp(x=_diagonal_by_x)
+_diagonal.put = _with_diagonal
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:

@@ -37,6 +37,7 @@ def _reshape(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 _reshape.vjp(x=lambda g, x_shape: _reshape(g, x_shape))
+_reshape.put = lambda x, value, shape: _reshape(value, x.array.shape)
 _reshape.kernel("cpu", "tinygan.backend.cpu.copy:reshape")
 _reshape.kernel("cuda", "tinygan.backend.cuda.copy:reshape")
 
@@ -51,6 +52,7 @@ def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
 
 
 _permute.vjp(x=lambda g, dims: _permute(g, _inverse(dims)))
+_permute.put = lambda x, value, dims: _permute(value, _inverse(dims))
 
 
 @primitive(view=True)
