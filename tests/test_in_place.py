@@ -52,10 +52,11 @@ def test_an_op_keeps_what_it_needs_of_its_output(name):
 
 def test_an_op_keeps_what_it_needs_where_nothing_is_recorded_or_it_is_seen_otherwise():
     x = leaf(0.5, 1.0)
-    y = x.exp()
-    with no_grad():
-        y.zero_()
-    equal(grad(y.sum(), x)[0], np.exp([0.5, 1.0]))
+    for seen in (lambda y: y, lambda y: y[1:], lambda y: y.view(2, 1)):
+        y = x.exp()
+        with no_grad():
+            seen(y).zero_()
+        equal(grad(y.sum(), x)[0], np.exp([0.5, 1.0]))
     y = x.exp().view(2, 1).t()  # nothing else looks into that memory any more
     y += 1.0
     equal(grad((y * y).sum(), x)[0], 2 * (np.exp([0.5, 1.0]) + 1) * np.exp([0.5, 1.0]))
@@ -224,6 +225,24 @@ def test_what_is_detached_owns_the_memory_too(alias):
     views[1].mul_(x[1])  # as in PyTorch: h is not told, though its numbers are others now
     equal(grad(other.sum() + views[0].sum(), x, retain_graph=True)[0], [0.0, 20.0, 0.0])
     equal(grad(h.sum(), x)[0], [2.0, 12.0, 2.0])
+
+
+def test_a_view_that_no_record_knows_is_not_changed_while_recording():
+    x = leaf(1.0, 2.0)
+    h = x * 2.0
+    with no_grad():
+        view = h[:1]
+    for change in (lambda: view.mul_(3.0), lambda: view.__setitem__(0, 3.0)):
+        with pytest.raises(RuntimeError, match=r"made under no_grad\(\)"):
+            change()
+    h.mul_(3.0)  # which tells it
+    view.mul_(2.0)
+    equal(grad(h.sum(), x)[0], [12.0, 6.0])
+    h = x * 2.0
+    view = h[:1]
+    view.normal_()
+    view.mul_(3.0)
+    equal(grad(h.sum(), x)[0], [0.0, 2.0])
 
 
 def test_memory_whose_owner_is_gone_is_not_changed_while_recording():

@@ -26,7 +26,7 @@ def change(x: Tensor, result: Tensor) -> Tensor:
         raise RuntimeError(
             f"in-place operation: the result is {result.dtype} and cannot be stored as {x.dtype}"
         )
-    views = may_change(x, result.node is not None or x.node is not None)
+    views = may_change(x, result.node is not None or is_recorded(x))
     store(x, ..., result.array)
     if state.recording:
         x.node = result.node  # None if a constant was written: no gradient flows
@@ -51,7 +51,9 @@ def store(x: Tensor, key: Any, value: Any) -> None:
 
 def _keep_output(x: Tensor) -> None:
     """Leave the op that made x a copy, if its gradient needs one: x is about to change."""
-    node = x.node
+    own = _view_of(x, x.version)
+    owner = None if own is None else own.owner()
+    node = (x if owner is None else owner).node
     while node is not None and getattr(node.op, "view", False):
         node = node.inputs[0]
     if node is None or not node.saved or -1 not in node.saved:
@@ -71,10 +73,11 @@ class View(weakref.ref[Tensor]):
     What `detach` returns owns the same memory again: it and its views are told of nothing.
     """
 
-    __slots__ = ("owner", "path")
+    __slots__ = ("owner", "path", "recorded")
 
     owner: weakref.ref[Tensor]  # one for all of its views
     path: Path
+    recorded: bool  # whether gradients were recorded when it was made
 
 
 def may_change(x: Tensor, recorded: bool) -> list[View]:
@@ -85,23 +88,38 @@ def may_change(x: Tensor, recorded: bool) -> list[View]:
     if not state.recording:
         return []
     _refuse_leaf(x)
-    if not recorded:
+    views = _views(x) if recorded else []
+    if len(views) < 2:
         return []
-    own = _view_of(x, x.version)
-    if own is None:
-        return []
-    views = [view for view in x.version[1:] if view.owner is own.owner and view() is not None]
-    if len(views) == 1:
-        return []
-    if own.owner() is None or any(op.put is None for op, _ in own.path):
+    own = next(view for view in views if view() is x)
+    owner = own.owner()
+    if owner is None or any(op.put is None for op, _ in own.path):
         raise RuntimeError(
             "memory that another live tensor looks into is changed in place while gradients are "
             "recorded, and that tensor would not know of it; keep the tensor that owns it, and "
             "assign through it, as in base[index] = value, or work out of place"
         )
+    if not own.recorded and x.node is None and owner.node is not None:
+        raise RuntimeError(
+            "a view that was made under no_grad() is changed in place while gradients are "
+            "recorded; make it again, or change it under no_grad() too"
+        )
     for view in views:
         _refuse_leaf(view())
     return views
+
+
+def is_recorded(x: Tensor) -> bool:
+    """Whether gradients flow to x, or to what looks into its memory by the same owner."""
+    return x.node is not None or any(view().node is not None for view in _views(x))
+
+
+def _views(x: Tensor) -> list[Any]:
+    """What looks into the memory of x by the same owner, x among them; none if it is x alone."""
+    own = _view_of(x, x.version)
+    if own is None:
+        return []
+    return [view for view in x.version[1:] if view.owner is own.owner and view() is not None]
 
 
 def _tell(x: Tensor, views: list[View]) -> None:
@@ -151,6 +169,6 @@ def _view_of(x: Tensor, version: list[Any]) -> View | None:
 
 def _note(version: list[Any], x: Tensor, owner: weakref.ref[Tensor], path: Path) -> View:
     view = View(x)
-    view.owner, view.path = owner, path
+    view.owner, view.path, view.recorded = owner, path, state.recording
     version.append(view)
     return view

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygan.autograd import Tensor, change, is_grad_enabled, primitive, wrap
-from tinygan.autograd.memory import may_change, store
+from tinygan.autograd.memory import is_recorded, may_change, store
 from tinygan.backend import DeviceError, backend_of
 from tinygan.ops.conversion import clone
 from tinygan.ops.dims import common_shape, dimension, laid_out_like
@@ -244,7 +244,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
             f"move it with value.to({str(x.device)!r})"
         )
     recorded = is_grad_enabled() and (
-        x.node is not None or (isinstance(value, Tensor) and value.node is not None)
+        is_recorded(x) or (isinstance(value, Tensor) and value.node is not None)
     )
     mask = _full_mask(x, key, value)
     if mask is not None:
