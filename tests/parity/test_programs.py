@@ -1,8 +1,8 @@
 """Random straight-line programs of views, in-place changes and ordinary ops, against PyTorch.
 
 Where both accept a program, values and gradients to order 2 agree. Where only tinygan does, the
-gradient is that which differences show. tinygan may refuse more: a view of what is changed must
-be gone.
+gradient is that which differences show. tinygan refuses little more: two views are left of a
+tensor that is gone, and one is changed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,18 @@ def added(x, y):
     return x
 
 
+def apart(y):
+    """y, a copy if it is expanded: PyTorch might read of it what it has just written."""
+    return y.clone() if 0 in y.stride() else y
+
+
 STEPS = {
     "mul": lambda x, y, f: x * y,
     "add": lambda x, y, f: x + y,
     "exp": lambda x, y, f: (x * 0.3).exp(),
     "sin": lambda x, y, f: x.sin(),
+    "tanh": lambda x, y, f: x.tanh(),
+    "div": lambda x, y, f: x / (y * y + 1),
     "sum": lambda x, y, f: x + x.sum(0, keepdim=True),
     "view": lambda x, y, f: x.reshape(4, 1).view(2, 2),
     "slice": lambda x, y, f: x[0:2],
@@ -40,16 +47,17 @@ STEPS = {
     "transpose": lambda x, y, f: x.t(),
     "clone": lambda x, y, f: x.clone(),
     "detach": lambda x, y, f: x.detach(),
-    "add_": lambda x, y, f: x.add_(y),
-    "mul_": lambda x, y, f: x.mul_(y),
+    "add_": lambda x, y, f: x.add_(apart(y)),
+    "mul_": lambda x, y, f: x.mul_(apart(y)),
     "half_": lambda x, y, f: x.mul_(0.5),
     "sin_": lambda x, y, f: x.sin_(),
     "zero_": lambda x, y, f: x.zero_(),
     "fill_": lambda x, y, f: x.fill_(f),
-    "copy_": lambda x, y, f: x.copy_(y),
+    "copy_": lambda x, y, f: x.copy_(apart(y)),
     "assign": lambda x, y, f: assigned(x, y),
     "add to a part": lambda x, y, f: added(x, y),
     "change parts": lambda x, y, f: (x[:, 0].mul_(f).add_(y[0]), x[1:].sin_(), x)[-1],
+    "change a diagonal": lambda x, y, f: (x.diagonal().mul_(f), x)[-1],
     "zero a part": lambda x, y, f: (x[1, :1].zero_(), x)[-1],
 }
 
@@ -102,12 +110,13 @@ def result(side, *arguments):
 
 @pytest.mark.parametrize("start", range(0, 1500, 100))
 def test_programs(start):
-    compared = 0
+    compared = refused = 0
     for seed in range(start, start + 100):
         steps, random = program(seed), np.random.default_rng(seed)
         arrays = random.uniform(0.5, 1.0, (2, 2, 2))
         a, b = result(ours, steps, *arrays), result(theirs, steps, *arrays)
         if a is None:
+            refused += b is not None
             continue
         if b is not None:
             compared += 1
@@ -118,4 +127,4 @@ def test_programs(start):
             v = random.standard_normal(arrays.shape) * 1e-6
             numeric = (ours(steps, *(arrays + v))[0] - ours(steps, *(arrays - v))[0]) / 2
             np.testing.assert_allclose(np.sum(a[1] * v), numeric, rtol=1e-4, atol=1e-9)
-    assert compared > 20, "most programs are refused"
+    assert compared > 20 and refused <= 5, "most programs are refused"
