@@ -127,21 +127,22 @@ def _tell(x: Tensor, views: list[View]) -> None:
     own = next(view for view in views if view() is x)
     owner = own.owner()
     assert owner is not None
-    steps, level = [], owner
-    for op, static in own.path:
-        steps.append((op, static, level))
-        level = op(level, **static)
-    whole = x
-    for op, static, level in reversed(steps):
+    whole, levels = x, _levels(owner, own.path)
+    for (op, static), level in zip(own.path[::-1], levels[-2::-1], strict=True):
         whole = op.put(level, whole, **static)
     owner.node = whole.node
     for view in views:
         other = view()
         if other is not None and other is not x and other is not owner:
-            seen = owner
-            for op, static in view.path:
-                seen = op(seen, **static)
-            other.node = seen.node
+            other.node = _levels(owner, view.path)[-1].node
+
+
+def _levels(owner: Tensor, path: Path) -> list[Tensor]:
+    """The owner, and what each op shows of what the one before it does."""
+    levels = [owner]
+    for op, static in path:
+        levels.append(op(levels[-1], **static))
+    return levels
 
 
 def _refuse_leaf(x: Tensor) -> None:

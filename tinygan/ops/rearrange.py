@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygan.autograd import Tensor, primitive
 from tinygan.ops.dims import dimension, dimensions, sizes
-from tinygan.ops.indexing import _slice_grad, _slice_set
+from tinygan.ops.indexing import _slice_grad, _with_slice
 from tinygan.ops.shape import _expand, _reshape, flatten, movedim, own, unsqueeze
 
 __all__ = [
@@ -158,7 +158,7 @@ def _diagonal_by_x(g: Tensor, x_shape: tuple[int, ...], offset: int) -> Tensor:
 def _with_diagonal(x: Tensor, value: Tensor, offset: int) -> Tensor:
     *batch, rows, columns = x.array.shape
     flat = _reshape(x, (*batch, rows * columns))
-    return _reshape(_slice_set(flat, value, _diagonal_key(rows, columns, offset)), x.array.shape)
+    return _reshape(_with_slice(flat, value, _diagonal_key(rows, columns, offset)), x.array.shape)
 
 
 _diagonal.vjp(x=_diagonal_by_x)
