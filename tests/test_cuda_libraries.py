@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import cudnn_stand_in
@@ -11,14 +10,12 @@ import numpy as np
 import pytest
 from moved import DEVICE, ON_GPU, host, needs_kernels
 from test_cuda_convolution import CASES, computed, problem
+from test_gpu_report import script
 
 import tinygan
 from tinygan.backend.cuda import product
 
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
-
-import libraries
-import products
+libraries, products = script("libraries"), script("products")
 
 pytestmark = needs_kernels
 CONVOLUTIONS = [case for case in CASES if case[9] == 1]
