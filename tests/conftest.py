@@ -13,6 +13,7 @@ import pytest  # noqa: E402
 import strict_cupy  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+import tinygan  # noqa: E402
 from tinygan.backend import DeviceError, backend_for, register  # noqa: E402
 
 settings.register_profile("tinygan", deadline=None)  # what runs first compiles its kernels
@@ -24,6 +25,12 @@ try:
 except DeviceError:
     register(strict_cupy.backend())
     HAS_GPU = False
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """A test draws the same numbers whichever came before it."""
+    tinygan.manual_seed(0)
 
 
 @pytest.fixture(params=["cpu", "cuda"])
