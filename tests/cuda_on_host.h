@@ -185,14 +185,6 @@ template <typename T> T exchange(T value, int from) {
     yield(AT_WARP);
     return value;
 }
-// a number rounded to TF32, ties away from zero
-inline float to_tf32(float x) {
-    unsigned bits;
-    std::memcpy(&bits, &x, 4);
-    bits = x == x ? (bits + 0x1000) & 0xffffe000 : 0x7fffffff;
-    std::memcpy(&x, &bits, 4);
-    return x;
-}
 // float16 (KIND 3) and bfloat16 (4) from and to float, ties to even
 template <int KIND> uint16_t to_half(float x) {
     if (KIND == 3) {

@@ -5,91 +5,86 @@
 
 constexpr int NOWHERE = -(1 << 30);  // a row that no image has
 
-// Rows are positions, the depth is taps (row, column) by channels: the image that is convolved.
-template <typename T> struct Windows {
+// A pixel is where a position and a tap say together: their sums are its place among the numbers,
+// its row and its column.
+struct Spot { unsigned first; int y, x; };
+
+// Images that are read through windows. Between positions and taps one counts the rows (or columns)
+// of the product, the other its depth.
+template <typename T> struct Image {
     const T* numbers;
     int image, channel, row, column;  // steps
-    Positions positions;
     Axis y, x;
     bool aligned;
-    Counter taps;  // row, column, channel
 
-    struct Place { int first, y, x; };
-    typedef Digits Depth;
-    static constexpr bool one_place = false, one_depth = true;
-    __device__ bool along_depth() const { return true; }
-    __device__ Place place(int i) const {
-        Pixel at = positions[i];
-        return {at.image * image,
-                i < positions.count() ? y.start + at.row * y.stride : NOWHERE,
-                x.start + at.column * x.stride};
+    __device__ Spot spot(int y, int x, int first) const {
+        return {first + unsigned(y) * row + unsigned(x) * column, y, x};
     }
-    __device__ Depth start(int k) const { return taps.digits(k); }
-    __device__ void advance(Depth& k, int) const { taps.add(k, taps.step); }
-    __device__ void load(const Place& p, Depth k, T* quad) const {
-        if (aligned) {
-            int from = 0;
-            bool there = pixel(p, k, from);
-            load_quad_if(there, quad, numbers + (from + k.low));
-            return;
-        }
-#pragma unroll
-        for (int v = 0; v < 4; v++) {
-            int from = 0;
-            bool there = pixel(p, k, from);
-            quad[v] = there ? __ldg(numbers + from + k.low * channel) : T(0);
-            taps.add(k, {0, 0, 1});
-        }
+    __device__ Spot position(Pixel p) const {
+        return spot(y.start + p.row * y.stride, x.start + p.column * x.stride, p.image * image);
     }
-    __device__ bool pixel(const Place& p, Digits k, int& from) const {  // whether there is one
-        int i = p.y + k.high * y.step, j = p.x + k.middle * x.step;
-        from = int(p.first + unsigned(i) * row + unsigned(j) * column);  // without a pixel: any
-        return k.high < y.taps && unsigned(i) < y.size && unsigned(j) < x.size;
+    __device__ Spot tap(Digits t) const {  // its row, its column, a channel
+        return spot(t.high * y.step, t.middle * x.step, t.low * channel);
     }
+    __device__ bool exists(Spot a, Spot b) const {
+        return unsigned(a.y + b.y) < y.size && unsigned(a.x + b.x) < x.size;
+    }
+    __device__ const T* at(Spot a, Spot b) const { return numbers + int(a.first + b.first); }
+    __device__ void load_quad(Spot a, Spot b, T* quad) const {
+        ::load_quad(exists(a, b), quad, at(a, b));
+    }
+    __device__ T number(Spot a, Spot b) const { return exists(a, b) ? __ldg(at(a, b)) : T(0); }
 };
 
-// Rows (or columns) are taps by channels, the depth is positions: the same image for the gradient
-// by the weights.
-template <typename T> struct WindowsOfTaps {
-    const T* numbers;
-    int image, channel, row, column;  // steps
-    int images;
-    Axis y, x;
-    int channels;
-    bool aligned;
-    Counter positions;  // image, row, column
+// A row of the tile: where it is read, and where it is written. Each is looked up once, by a thread
+// of its own, as that takes divisions.
+struct Row { Spot spot; int offset; };
 
-    struct Place { int first, i, y, x; };
+// Rows are positions, the depth is taps by channels: the image that is convolved.
+template <typename T, int ROWS> struct Windows {
+    Image<T> image;
+    Counter taps;  // row, column, channel
+    Row rows[ROWS];
+
+    typedef Spot Place;
     typedef Digits Depth;
-    static constexpr bool one_place = true, one_depth = false;
-    __device__ bool along_depth() const { return false; }
-    __device__ Place place(int i) const {
-        int tap = i / channels;
-        return {i % channels * channel, i,
-                tap / x.taps < y.taps ? y.start + tap / x.taps * y.step : NOWHERE,
-                x.start + tap % x.taps * x.step};
+    __device__ bool along_depth() const { return true; }
+    __device__ bool quick() const { return image.aligned; }
+    __device__ Place place(int i) const { return rows[i].spot; }
+    __device__ Depth start(int k) const { return taps.digits(k); }
+    __device__ void advance(Depth& k, int) const { taps.add(k, taps.step); }
+    __device__ void next(Depth& k) const { taps.add(k, {0, 0, 1}); }
+    __device__ Spot spot(Depth k) const {
+        Spot tap = image.tap(k);
+        if (k.high >= image.y.taps) tap.y = NOWHERE;
+        return tap;
     }
+    __device__ void load_quad(Place p, Depth k, T* quad) const { image.load_quad(p, spot(k), quad); }
+    __device__ T number(Place p, Depth k, int) const { return image.number(p, spot(k)); }
+};
+
+// Rows are taps by channels, the depth is positions: the same image for the gradient by the weights.
+template <typename T, int ROWS> struct WindowsOfTaps {
+    Image<T> image;
+    int images;
+    Counter positions;  // image, row, column
+    Row rows[ROWS];
+
+    typedef Spot Place;
+    typedef Digits Depth;
+    __device__ bool along_depth() const { return !image.aligned; }
+    __device__ bool quick() const { return image.aligned; }
+    __device__ Place place(int i) const { return rows[i].spot; }
     __device__ Depth start(int k) const { return positions.digits(k); }
     __device__ void advance(Depth& k, int) const { positions.add(k, positions.step); }
-    __device__ void load(const Place& p, Depth k, T* quad) const {
-        if (aligned) {
-            int from = 0;
-            bool there = pixel(p, k, from);
-            load_quad_if(there, quad, numbers + from);
-            return;
-        }
-#pragma unroll
-        for (int v = 0; v < 4; v++) {
-            int from = 0;
-            bool there = pixel(place(p.i + v), k, from);
-            quad[v] = there ? __ldg(numbers + from) : T(0);
-        }
+    __device__ void next(Depth& k) const { positions.add(k, {0, 0, 1}); }
+    __device__ Spot spot(Depth k) const {
+        Spot position = image.position({k.high, k.middle, k.low});
+        if (k.high >= images) position.y = NOWHERE;
+        return position;
     }
-    __device__ bool pixel(const Place& p, Digits k, int& from) const {  // whether there is one
-        int i = p.y + k.middle * y.stride, j = p.x + k.low * x.stride;
-        from = int(p.first + unsigned(k.high) * image + unsigned(i) * row + unsigned(j) * column);
-        return k.high < images && unsigned(i) < y.size && unsigned(j) < x.size;
-    }
+    __device__ void load_quad(Place p, Depth k, T* quad) const { image.load_quad(p, spot(k), quad); }
+    __device__ T number(Place p, Depth k, int) const { return image.number(p, spot(k)); }
 };
 
 // A matrix whose depth is counted by three digits, each with a step of its own: weights by taps and
@@ -98,24 +93,25 @@ template <typename T> struct Counted {
     const T* numbers;
     int step, high, middle, low;
     int size, most;  // columns, values of the first digit
-    bool aligned;
+    bool whole;  // quads are of neighbours, and columns do not end within one
     Counter counter;
 
     typedef int Place;
     typedef Digits Depth;
-    static constexpr bool one_place = true, one_depth = false;
     __device__ bool along_depth() const { return false; }
+    __device__ bool quick() const { return whole; }
     __device__ Place place(int i) const { return i; }
     __device__ Depth start(int k) const { return counter.digits(k); }
     __device__ void advance(Depth& k, int) const { counter.add(k, counter.step); }
-    __device__ void load(Place i, Depth k, T* quad) const {
-        const T* from = numbers + (k.high * high + k.middle * middle + k.low * low + i * step);
-        int here = k.high < most ? size - i : 0;
-        if (aligned && here >= 4) {
-            load_quad(quad, from);
-        } else {
-#pragma unroll
-            for (int v = 0; v < 4; v++) quad[v] = v < here ? __ldg(from + v * step) : T(0);
-        }
+    __device__ void next(Depth& k) const { counter.add(k, {0, 0, 1}); }
+    __device__ bool exists(Place i, Depth k) const { return i < size && k.high < most; }
+    __device__ const T* at(Place i, Depth k) const {
+        return numbers + (k.high * high + k.middle * middle + k.low * low + i * step);
+    }
+    __device__ void load_quad(Place i, Depth k, T* quad) const {
+        ::load_quad(exists(i, k), quad, at(i, k));
+    }
+    __device__ T number(Place i, Depth k, int on) const {
+        return exists(i + on, k) ? __ldg(at(i + on, k)) : T(0);
     }
 };

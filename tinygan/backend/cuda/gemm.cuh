@@ -4,10 +4,11 @@
 // multiplied, the numbers of the next are on their way from memory into registers; they then go
 // into a second panel, so that each step needs one barrier only.
 //
-// A factor is read through a Source: load reads a quad of numbers (zeros beyond the ends) from a
-// place, which is a row (or a column), and a depth, which advance moves on by a panel. Quads run the
-// way that along_depth() says. A thread's quads are at one depth if they run along it, else at one
-// place: a Source that is sure says so (one_depth, one_place), which spares registers.
+// A factor is read through a Source, in quads of numbers, zeros beyond the ends. A place is a row (or
+// a column), a depth is one of those that are added up; quads run the way that along_depth() says,
+// and all quads of a thread are at one depth. Where quick() is true load_quad reads a quad as one,
+// else number reads one at a time, so many places on; next moves a depth on by one, advance by a
+// panel.
 #pragma once
 #include "functions.cuh"
 #include "tensor_cores.cuh"
@@ -15,27 +16,25 @@
 // A factor that is a matrix in memory, its quads running the way its numbers do.
 template <typename T> struct Matrix {
     const T* numbers;
-    long long step, depth_step;  // from row to row (or column to column), along the depth
+    int step, depth_step;  // from row to row (or column to column), along the depth
     int size, depth;
-    bool along, aligned;
+    bool along, whole;  // quads are of neighbours, and nowhere does an end come within
 
     typedef int Place;
     typedef int Depth;
-    static constexpr bool one_place = false, one_depth = false;
     __device__ bool along_depth() const { return along; }
+    __device__ bool quick() const { return whole; }
     __device__ Place place(int i) const { return i; }
     __device__ Depth start(int k) const { return k; }
     __device__ void advance(Depth& k, int panel) const { k += panel; }
-    __device__ void load(Place i, Depth k, T* quad) const {
-        const T* from = numbers + i * step + k * depth_step;
-        int here = along ? (i < size ? depth - k : 0) : (k < depth ? size - i : 0);
-        if (aligned && here >= 4) {
-            load_quad(quad, from);
-        } else {
-            long long next = along ? depth_step : step;
-#pragma unroll
-            for (int v = 0; v < 4; v++) quad[v] = v < here ? __ldg(from + v * next) : T(0);
-        }
+    __device__ void next(Depth& k) const { k++; }
+    __device__ bool exists(Place i, Depth k) const { return i < size && k < depth; }
+    __device__ const T* at(Place i, Depth k) const { return numbers + (i * step + k * depth_step); }
+    __device__ void load_quad(Place i, Depth k, T* quad) const {
+        ::load_quad(exists(i, k), quad, at(i, k));
+    }
+    __device__ T number(Place i, Depth k, int on) const {
+        return exists(i + on, k) ? __ldg(at(i + on, k)) : T(0);
     }
 };
 
@@ -75,45 +74,60 @@ template <typename T, class Rows> struct Result {
 template <typename T, class Sums, int SIZE, int THREADS, class Source> struct Quads {
     static constexpr int deep = Sums::depth;
     static constexpr int total = SIZE * deep / 4, share = (total + THREADS - 1) / THREADS;
-    static constexpr int spots = Source::one_place ? 1 : share;
-    static constexpr int depths = Source::one_depth ? 1 : share;
-    typename Source::Place places[spots];
-    typename Source::Depth depth[depths];
+    static constexpr int apart = THREADS * 4 / deep;  // places from one quad to the next
+    static constexpr int lanes = (apart < SIZE ? apart : SIZE) / 4;  // threads at one depth
+    typename Source::Place places[share];
+    typename Source::Depth depth;
     alignas(16) T numbers[share][4];
 
-    struct Spot { int i, k; };
-    static __device__ Spot spot(const Source& source, int q) {
-        int t = threadIdx.x + q * THREADS;
-        if (source.along_depth()) return {t / (deep / 4), t % (deep / 4) * 4};
-        return {t % (SIZE / 4) * 4, t / (SIZE / 4)};
+    static __device__ bool exists() {
+        return total % THREADS == 0 || threadIdx.x < total;
     }
-    static __device__ bool exists(int q) {
-        return total % THREADS == 0 || threadIdx.x + q * THREADS < total;
+    static __device__ int first_place(bool along) {
+        return along ? threadIdx.x / (deep / 4) : threadIdx.x % lanes * 4;
+    }
+    static __device__ int first_depth(bool along) {
+        return along ? threadIdx.x % (deep / 4) * 4 : threadIdx.x / lanes;
     }
     __device__ void start(const Source& source, int first, int k) {
+        bool along = source.along_depth();
 #pragma unroll
-        for (int q = 0; q < share; q++) {
-            Spot s = spot(source, q);
-            if (q < spots) places[q] = source.place(first + s.i);
-            if (q < depths) depth[q] = source.start(k + s.k);
-        }
+        for (int q = 0; q < share; q++)
+            places[q] = source.place(first + first_place(along) + q * apart);
+        depth = source.start(k + first_depth(along));
     }
     __device__ void load(const Source& source) {
+        if (!exists()) return;
+        if (source.quick()) {
 #pragma unroll
-        for (int q = 0; q < share; q++)
-            if (exists(q)) source.load(places[q % spots], depth[q % depths], numbers[q]);
+            for (int q = 0; q < share; q++) source.load_quad(places[q], depth, numbers[q]);
+        } else {
+            bool along = source.along_depth();
+            typename Source::Depth own = depth;
 #pragma unroll
-        for (int q = 0; q < depths; q++) source.advance(depth[q], deep);
+            for (int v = 0; v < 4; v++) {
+#pragma unroll
+                for (int q = 0; q < share; q++)
+                    numbers[q][v] = source.number(places[q], own, along ? 0 : v);
+                if (along) source.next(own);
+            }
+        }
+        source.advance(depth, deep);
     }
     __device__ void keep(const Source& source, typename Sums::Word* panel) {
+        if (!exists()) return;
+        bool along = source.along_depth();
 #pragma unroll
         for (int q = 0; q < share; q++)
-            if (exists(q)) {
-                Spot s = spot(source, q);
-                Sums::template keep<SIZE>(panel, s.k, s.i, source.along_depth(), numbers[q]);
-            }
+            Sums::template keep<SIZE, -apart>(panel, first_depth(along), first_place(along),
+                                              q * apart, along, numbers[q]);
     }
 };
+
+// Where part `number` of so many things begins, if parts are as alike as can be.
+__device__ inline int begin_of(int things, int number, int parts) {
+    return things / parts * number + min(things % parts, number);
+}
 
 // Where the depth is split over `count` blocks: which of them this is, and memory for their sums.
 template <typename T> struct Parts {
@@ -166,7 +180,7 @@ template <class Left, class Right> struct Factors {
     Right right;
 };
 
-// The tile from a row and a column on.
+// The tile from a row and a column on. (A Source may count places from the tile's first: row is 0.)
 template <typename T, class Tile, int TENSOR, class Left, class Right, class Y>
 __device__ void product_tile(const Factors<Left, Right>& factors, const Y& y, int row, int column,
                              int depth, const Parts<T>& parts) {
@@ -174,8 +188,8 @@ __device__ void product_tile(const Factors<Left, Right>& factors, const Y& y, in
     constexpr int L = Panel<T, Tile::rows>::length, R = Panel<T, Tile::columns>::length;
     alignas(16) __shared__ typename Sums::Word panels[2][L + R];
     int steps = (depth + Sums::depth - 1) / Sums::depth;
-    int begin = (long long)steps * parts.number / parts.count;
-    int end = (long long)steps * (parts.number + 1) / parts.count;
+    int begin = begin_of(steps, parts.number, parts.count);
+    int end = begin_of(steps, parts.number + 1, parts.count);
     Quads<T, Sums, Tile::rows, Tile::threads, Left> lefts;
     Quads<T, Sums, Tile::columns, Tile::threads, Right> rights;
     Sums sums = {};

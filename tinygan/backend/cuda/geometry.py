@@ -32,7 +32,7 @@ GEOMETRY = np.dtype(  # the same as Geometry in windows.cuh
     [
         *((name, np.int32, count) for name, count in (("x", 4), ("w", 5), ("y", 4))),
         *((name, np.int32, 2) for name in ("x_size", "y_size", "kernel")),
-        *((name, np.int32, 2) for name in ("stride", "padding", "dilation")),
+        *((name, np.int32, 2) for name in ("stride", "padding", "dilation", "common", "inverse")),
         *((name, np.int32) for name in ("images", "groups", "read", "written")),
         *((name, np.int32) for name in ("transposed", "images_first")),
     ]
@@ -96,8 +96,13 @@ def plan(
         meets = [min(a, b) for a, b in zip(meets, x_size, strict=True)]
     steps = [tuple(s // itemsize for s in a[1]) for a in (x, w, y)]
     numbers = (n, groups, read, written, transposed, few)
+    common = [math.gcd(s, d) for s, d in zip(static.stride, static.dilation, strict=True)]
+    inverse = [
+        pow(d // c, -1, s // c)
+        for s, d, c in zip(static.stride, static.dilation, common, strict=True)
+    ]
     geometry = np.zeros((), GEOMETRY)
-    values = (*steps, x_size, y_size, kernel, *static[:3], *numbers)
+    values = (*steps, x_size, y_size, kernel, *static[:3], common, inverse, *numbers)
     for name, value in zip(GEOMETRY.names or (), values, strict=True):
         geometry[name] = value
 

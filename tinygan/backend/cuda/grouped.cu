@@ -58,7 +58,7 @@ grouped_weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Ge
     int a = tap / g.kernel[1], b = tap % g.kernel[1];
     Axis rows = forward_axis(g, 0), columns = forward_axis(g, 1);
     int pixels = g.images * rows.count * columns.count;
-    int begin = (long long)pixels * part / parts, end = (long long)pixels * (part + 1) / parts;
+    int begin = begin_of(pixels, part, parts), end = begin_of(pixels, part + 1, parts);
     Counter positions = counter(rows.count, columns.count, 8);
     OneSum<T> sum = {};
     if (channel < g.groups * g.written) {

@@ -18,12 +18,13 @@ __device__ Matrix<T> factor(const T* numbers, const long long* steps, int along,
                             int depth, int batch) {
     long long deep = steps[along], step = steps[3 - along];
     bool deep_quads = deep == 1 || step != 1;
-    return {numbers + batch * steps[0], step, deep, size, depth, deep_quads,
-            aligned(numbers, deep_quads ? deep : step, deep_quads ? step : deep, steps[0])};
+    bool whole = (deep_quads ? depth : size) % 4 == 0 &&
+        aligned(numbers, deep_quads ? deep : step, deep_quads ? step : deep, steps[0]);
+    return {numbers + batch * steps[0], int(step), int(deep), size, depth, deep_quads, whole};
 }
 
 template <typename T, int TILE, int TENSOR>
-__global__ void __launch_bounds__(Tile<TILE>::threads, RESIDENT<T, Tile<TILE>>)
+__global__ void __launch_bounds__(Tile<TILE>::threads, RESIDENT<T, Tile<TILE>, TENSOR>)
 product(const T* x, const T* w, T* y, const T* bias, int biased, int activation, T slope,
         const __grid_constant__ Layout at, T* sums) {
     using Shape = Tile<TILE>;

@@ -31,15 +31,9 @@ class Tile(NamedTuple):
     columns: int
     threads: int
     resident: int  # blocks at a time
-    rate: float  # multiplications in a clock, at most
 
 
-TILES = (
-    Tile(128, 64, 128, 2, 128),
-    Tile(64, 64, 128, 3, 105),
-    Tile(32, 32, 128, 4, 75),
-    Tile(64, 8, 128, 4, 30),
-)
+TILES = (Tile(128, 64, 128, 3), Tile(64, 64, 128, 4), Tile(32, 32, 128, 4), Tile(64, 8, 128, 4))
 LARGEST = 0  # a thread has no registers for its part in double precision, nor for three products
 
 
@@ -86,24 +80,32 @@ LATENCY = 700  # clocks from one panel to the next, where nothing else is to be 
 STALLED = 2  # warps that wait, of those that are resident
 MEETING = 1200  # clocks of a meeting of parts, beside their sums
 BANDWIDTH = 32  # bytes a clock that a multiprocessor writes or reads of these
-TENSOR_RATE = (1, 4, 1.3, 8, 8)  # times the rate of the tiles, by how factors are rounded
+# multiplications in a clock of a multiprocessor that never waits, by how factors are rounded and by
+# tile: from the instructions of a step, which benchmarks/cuda_loops.py counts
+RATES = {
+    EXACT: (102, 90, 53, 34),
+    TF32: (391, 255, 82, 40),
+    TF32X3: (0, 134, 56, 35),
+    **dict.fromkeys(ROUNDED.values(), (641, 411, 142, 75)),
+}
 MOST_PARTS = 64
 LEAST_PANELS = 2  # of a part
 
 
-def _panel(itemsize: int, tensor: int) -> int:
+def panel_depth(itemsize: int, tensor: int) -> int:
     """How deep a panel is: so many words, each of which is two halves where factors are halves."""
     return 64 // itemsize * (2 if tensor > TF32X3 else 1)
 
 
-def _clocks(tile: Tile, tiles: int, parts: int, steps: int, itemsize: int, tensor: int) -> float:
+def _clocks(number: int, tiles: int, parts: int, steps: int, itemsize: int, tensor: int) -> float:
     """How long the busiest multiprocessor takes, roughly, for tiles in parts of so many steps."""
+    tile = TILES[number]
     blocks = -(-tiles * parts // MULTIPROCESSORS)
     warps = min(blocks, tile.resident) * tile.threads / 32
-    rate = tile.rate * warps / (warps + STALLED) * TENSOR_RATE[tensor]
+    rate = RATES[tensor][number] * warps / (warps + STALLED)
     size = tile.rows * tile.columns
     clocks = max(
-        blocks * steps * size * _panel(itemsize, tensor) / rate,
+        blocks * steps * size * panel_depth(itemsize, tensor) / rate,
         -(-blocks // tile.resident) * steps * LATENCY,
     )
     if parts > 1:
@@ -125,7 +127,7 @@ def tilings(
     batch: int, m: int, n: int, k: int, itemsize: int, tensor: int
 ) -> list[tuple[float, int, int]]:
     """What `tiling` chooses from: estimates in clocks, tiles and parts."""
-    panels = -(-k // _panel(itemsize, tensor))
+    panels = -(-k // panel_depth(itemsize, tensor))
     found = []
     for number, tile in enumerate(TILES):
         if (tile.columns <= FEW) != (n <= FEW):
@@ -135,7 +137,7 @@ def tilings(
         tiles = batch * -(-m // tile.rows) * -(-n // tile.columns)
         most = max(1, min(MOST_PARTS, panels // LEAST_PANELS, COUNTED // tiles))
         for parts in (1 << meetings for meetings in range(most.bit_length())):
-            clocks = _clocks(tile, tiles, parts, -(-panels // parts), itemsize, tensor)
+            clocks = _clocks(number, tiles, parts, -(-panels // parts), itemsize, tensor)
             found.append((clocks, number, parts))
     return found
 
@@ -238,7 +240,10 @@ def _shape(x: Steps, w: Steps) -> Steps | None:
 
 @lru_cache(maxsize=1024)
 def _plan(x: Where, w: Where, y: Where, bias_step: int, itemsize: int, tensor: int) -> _Plan | None:
-    """For arrays by their shapes and their steps in bytes; None if their batches are uneven."""
+    """For arrays by their shapes and their steps in bytes.
+
+    None if their batches are uneven, or a matrix is longer than an offset of 32 bits.
+    """
     row, column = len(x[0]) > 1, len(w[0]) > 1
     k, m, n = x[0][-1], x[0][-2] if row else 1, w[0][-1] if column else 1
     matrices: list[Any] = [  # steps by row and column; dimensions of a batch
@@ -269,7 +274,8 @@ def _plan(x: Where, w: Where, y: Where, bias_step: int, itemsize: int, tensor: i
     number, parts = tiling(batch, m, n, k, itemsize, tensor)
     tile = TILES[number]
     grid = (-(-m // tile.rows), -(-n // tile.columns), batch * parts)
-    if max(grid[1:]) > MOST_BLOCKS or max(m, n, k) >= 1 << 31:
+    ends = [(m - 1) * abs(a[0]) + (k - 1) * abs(a[1]), (k - 1) * abs(b[0]) + (n - 1) * abs(b[1])]
+    if max(grid[1:]) > MOST_BLOCKS or max(m, n, k, *(end // itemsize for end in ends)) >= 1 << 31:
         return None
     layout = np.zeros((), LAYOUT)
     for name, steps in zip("xwy", zip(batches, (a, b, c), strict=True), strict=True):

@@ -15,7 +15,6 @@ constexpr int MOST = BFLOAT16;
 template <int KIND> __device__ unsigned halves(float low, float high) {
     return host::halves<KIND>(low, high);
 }
-__device__ inline unsigned tf32(float x) { return __float_as_uint(host::to_tf32(x)); }
 template <int KIND>
 __device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) {
     host::mma_of_words<KIND>(sums, a, b);
@@ -27,11 +26,6 @@ template <int KIND> __device__ unsigned halves(float low, float high) {
     unsigned word;
     if (KIND == FLOAT16) asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
     else asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-    return word;
-}
-__device__ inline unsigned tf32(float x) {
-    unsigned word;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x));
     return word;
 }
 // sums (16, 8) += a (16, 8 words) b (8 words, 8), by all threads of a warp.
@@ -54,7 +48,6 @@ template <int> __device__ unsigned halves(float low, float high) {
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(b) : "f"(high));
     return a | (unsigned)b << 16;
 }
-__device__ inline unsigned tf32(float x) { return __float_as_uint(x); }
 template <int>
 __device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) {
 #pragma unroll
@@ -65,6 +58,13 @@ __device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) 
             : "r"(a[2 * k]), "r"(a[2 * k + 1]), "r"(b[k]));
 }
 #endif
+
+// Rounded to TF32, ties away from zero, as tensor cores cut off what is behind its 10 bits. PTX has an
+// instruction for it, of which four are made.
+__device__ inline unsigned tf32(float x) {
+    unsigned word = __float_as_uint(x);
+    return fabsf(x) < __uint_as_float(0x7f800000) ? word + 0x1000 : word;
+}
 
 // A number as a factor that was rounded so, outside of tensor cores.
 template <typename T> __device__ T as_factor(T x, int) { return x; }
@@ -100,26 +100,26 @@ template <class Tile, int KIND> struct TensorSums {
     typedef unsigned Word;
     static constexpr int words = DEPTH<Word>, depth = KIND <= TF32X3 ? words : 2 * words;
 
-    static __device__ int row(int i) {
-        return Tile::warp_row() + i * 16 + threadIdx.x % 32 / 4;
-    }
-    static __device__ int column(int j) { return Tile::warp_column() + j * 8; }
-    template <int SIZE>
-    static __device__ void keep(Word* panel, int k, int i, bool along, const float* quad) {
+    template <int SIZE, int OWN>
+    static __device__ void keep(Word* panel, int k, int i, int fixed, bool along,
+                                const float* quad) {
         typedef Panel<Word, SIZE> P;
         if (KIND <= TF32X3) {
             alignas(16) Word own[4];
 #pragma unroll
             for (int v = 0; v < 4; v++)
                 own[v] = KIND == TF32 ? tf32(quad[v]) : __float_as_uint(quad[v]);
-            Sums<Word, Tile>::template keep<SIZE>(panel, k, i, along, own);
-        } else if (along) {
-            panel[P::at(k / 2, i)] = halves<KIND>(quad[0], quad[1]);
-            panel[P::at(k / 2 + 1, i)] = halves<KIND>(quad[2], quad[3]);
+            Sums<Word, Tile>::template keep<SIZE, OWN>(panel, k, i, fixed, along, own);
+            return;
+        }
+        panel = P::template at<OWN>(panel, k / 2, i, fixed);
+        if (along) {
+            panel[0] = halves<KIND>(quad[0], quad[1]);
+            panel[P::step] = halves<KIND>(quad[2], quad[3]);
         } else {  // the other half of a word is another thread's
 #pragma unroll
             for (int v = 0; v < 4; v++)
-                ((unsigned short*)(panel + P::at(k / 2, i + v)))[k % 2] =
+                ((unsigned short*)(panel + v))[k % 2] =
                     (unsigned short)halves<KIND>(quad[v], 0.0f);
         }
     }
@@ -148,39 +148,35 @@ template <class Tile, int KIND> struct TensorSums {
             }
         }
     }
-    // Panel::at for what a warp reads, k a multiple of 4 and i of 8, without what is of the lane:
-    // all but the warp's place is known to the compiler, which then adds nothing in the loop.
-    template <class P, int SIZE> static __device__ int spot(int warp, int k, int i) {
-        int exchanged = i ^ (k * 2 & P::exchanged);
-        return k * P::step + (SIZE >= 32 ? warp + exchanged : warp ^ exchanged);
-    }
     __device__ void multiply(const Word* left, const Word* right) {
         typedef Panel<Word, Tile::rows> L;
         typedef Panel<Word, Tile::columns> R;
+        constexpr int own_rows = Tile::warp_rows - 8, own_columns = Tile::warp_columns - 8;
         int group = threadIdx.x % 32 / 4, lane = threadIdx.x % 4;
-        left += lane * L::step + group;
-        right += lane * R::step + group;
+        left += lane * L::step;
+        right += lane * R::step;
 #pragma unroll
         for (int k = 0; k < words; k += 8) {
             Word a[high][4], b[wide][2];
 #pragma unroll
             for (int n = 0; n < 4 * high; n++)
-                a[n / 4][n % 4] = left[spot<L, Tile::warp_rows>(
-                    Tile::warp_row(), k + n % 4 / 2 * 4, n / 4 * 16 + n % 2 * 8)];
+                a[n / 4][n % 4] = *L::template at<own_rows>(
+                    left, k + n % 4 / 2 * 4, Tile::warp_row() + group, n / 4 * 16 + n % 2 * 8);
 #pragma unroll
             for (int n = 0; n < 2 * wide; n++)
-                b[n / 2][n % 2] = right[spot<R, Tile::warp_columns>(
-                    Tile::warp_column(), k + n % 2 * 4, n / 2 * 8)];
+                b[n / 2][n % 2] = *R::template at<own_columns>(
+                    right, k + n % 2 * 4, Tile::warp_column() + group, n / 2 * 8);
             if (KIND == TF32X3) multiply_in_three(a, b);
             else multiply(a, b);
         }
     }
-    template <class Result> __device__ void store(const Result& y, int first_row, int first) {
+    template <class Result> __device__ void store(const Result& y, int top, int left) {
+        int row = top + Tile::warp_row() + threadIdx.x % 32 / 4;
+        int column = left + Tile::warp_column() + threadIdx.x % 4 * 2;
 #pragma unroll
         for (int n = 0; n < count; n += 2) {
             int i = n / 4 / wide, j = n / 4 % wide;
-            y.template store<2>(first_row + row(i) + n / 2 % 2 * 8,
-                                first + column(j) + threadIdx.x % 4 * 2, numbers + n);
+            y.template store<2>(row + i * 16 + n / 2 % 2 * 8, column + j * 8, numbers + n);
         }
     }
 };

@@ -24,9 +24,12 @@ template <> struct Tile<3> : TileOf<64, 8, 16, 8, 1, 4> {};
 
 template <typename T> constexpr int DEPTH = 64 / sizeof(T);  // of a panel, in words of this size
 
-// How many blocks a multiprocessor is to hold: it says how many registers a thread may have.
-template <typename T, class Tile> constexpr int RESIDENT =
-    (sizeof(T) == 8 || Tile::height == 8 ? 256 : 512) / Tile::threads;
+// How many blocks a multiprocessor is to hold: its 65,536 registers are divided among them. It takes
+// more to round factors to halves, or to multiply in three.
+template <typename T, class Tile, int TENSOR> constexpr int RESIDENT =
+    sizeof(T) == 8 || (TENSOR > 1 && Tile::height == 8) ? 2
+    : Tile::height * Tile::width == 64                  ? 3
+                                                        : 4;
 
 template <typename T, int N> struct alignas(N * sizeof(T)) Pack { T numbers[N]; };
 
@@ -38,20 +41,29 @@ template <int N, typename T> __device__ void copy(T* to, const T* from) {
         *(Pack<T, count>*)(to + i) = *(const Pack<T, count>*)(from + i);
 }
 
-// Four numbers of a factor, on a multiple of 16 bytes. That they are in global memory, and do not
-// change, is said here: pointers come out of shared memory, so that the compiler cannot know it.
-__device__ inline void load_quad(float* to, const float* from) {
-    *(float4*)to = __ldg((const float4*)from);
+// Four numbers of a factor, on a multiple of 16 bytes, or zeros where there are none. In assembly, as
+// the compiler would make a branch of each; and pointers come out of shared memory, so that it
+// cannot know that these are in global memory and do not change.
+#if defined(CUDA_ON_HOST)
+template <typename T> void load_quad(bool there, T* to, const T* from) {
+    for (int v = 0; v < 4; v++) to[v] = there ? from[v] : T(0);
 }
-__device__ inline void load_quad(double* to, const double* from) {
-    *(double2*)to = __ldg((const double2*)from);
-    *(double2*)(to + 2) = __ldg((const double2*)from + 1);
+#else
+__device__ inline void load_quad(bool there, float* to, const float* from) {
+    to[0] = to[1] = to[2] = to[3] = 0.0f;
+    asm("{ .reg .pred there; setp.ne.u32 there, %5, 0;"
+        " @there ld.global.nc.v4.f32 {%0, %1, %2, %3}, [%4]; }"
+        : "+f"(to[0]), "+f"(to[1]), "+f"(to[2]), "+f"(to[3])
+        : "l"(__cvta_generic_to_global(from)), "r"((unsigned)there));
 }
-
-template <typename T> __device__ void load_quad_if(bool there, T* to, const T* from) {
-    if (there) load_quad(to, from);
-    else to[0] = to[1] = to[2] = to[3] = T(0);
+__device__ inline void load_quad(bool there, double* to, const double* from) {
+    to[0] = to[1] = to[2] = to[3] = 0.0;
+    asm("{ .reg .pred there; setp.ne.u32 there, %5, 0;"
+        " @there ld.global.nc.v2.f64 {%0, %1}, [%4]; @there ld.global.nc.v2.f64 {%2, %3}, [%4+16]; }"
+        : "+d"(to[0]), "+d"(to[1]), "+d"(to[2]), "+d"(to[3])
+        : "l"(__cvta_generic_to_global(from)), "r"((unsigned)there));
 }
+#endif
 
 // One number or four that another block has written.
 template <int N, typename T> __device__ void copy_latest(T* to, const T* from) {
@@ -74,7 +86,14 @@ __device__ bool aligned(const T* p, long long unit, Steps... steps) {
 template <typename T, int SIZE> struct Panel {
     static constexpr int step = SIZE + 8, length = DEPTH<T> * step;
     static constexpr int exchanged = SIZE >= 32 ? 24 : SIZE >= 16 ? 8 : 0;
-    static __device__ int at(int k, int i) { return k * step + (i ^ (k * 2 & exchanged)); }
+    // Where row i + fixed is, if `fixed` has only bits of OWN, and i has none of them: whatever the
+    // compiler knows of it is added last, and so by the instruction that reads or writes.
+    template <int OWN, typename P> static __device__ P* at(P* panel, int k, int i, int fixed) {
+        int exchange = k * 2 & exchanged;
+        panel += i ^ (exchange & ~OWN);
+        panel += k * step;
+        return panel + (fixed ^ (exchange & OWN));
+    }
 };
 
 // A thread's part of a tile, by multiplications and additions of its own. It is in groups of up to
@@ -82,45 +101,50 @@ template <typename T, int SIZE> struct Panel {
 template <typename T, class Tile> struct Sums {
     static constexpr int height = Tile::height, width = Tile::width, count = height * width;
     static constexpr int rows = height < 4 ? height : 4, across = Tile::warp_columns / width;
+    static constexpr int row_step = 32 / across * rows, column_step = across * 4;  // of groups
     alignas(16) T numbers[count];
 
-    static __device__ int row(int i) {
-        return Tile::warp_row() + threadIdx.x % 32 / across * rows +
-               i / rows * (Tile::warp_rows * rows / height);
+    static __device__ int first_row() {
+        return Tile::warp_row() + threadIdx.x % 32 / across * rows;
     }
-    static __device__ int column(int j) {
-        return Tile::warp_column() + threadIdx.x % across * 4 + j / 4 * (across * 4);
-    }
+    static __device__ int first_column() { return Tile::warp_column() + threadIdx.x % across * 4; }
     typedef T Word;  // of a panel
     static constexpr int depth = DEPTH<T>;  // of a panel, in numbers
     // Four numbers into a panel: along the depth, or side by side.
-    template <int SIZE> static __device__ void keep(T* panel, int k, int i, bool along, T* quad) {
+    template <int SIZE, int OWN>
+    static __device__ void keep(T* panel, int k, int i, int fixed, bool along, const T* quad) {
         typedef Panel<T, SIZE> P;
+        panel = P::template at<OWN>(panel, k, i, fixed);
         if (along) {
 #pragma unroll
-            for (int v = 0; v < 4; v++) panel[P::at(k + v, i)] = quad[v];
+            for (int v = 0; v < 4; v++) panel[v * P::step] = quad[v];
         } else {
-            copy<4>(panel + P::at(k, i), quad);
+            copy<4>(panel, quad);
         }
     }
     __device__ void multiply(const T* left, const T* right) {
+        typedef Panel<T, Tile::rows> L;
+        typedef Panel<T, Tile::columns> R;
+        constexpr int own_rows = Tile::warp_rows - row_step;
+        constexpr int own_columns = Tile::warp_columns - column_step;
 #pragma unroll
         for (int k = 0; k < DEPTH<T>; k++) {
             alignas(16) T a[height], b[width];
 #pragma unroll
             for (int i = 0; i < height; i += rows)
-                copy<rows>(a + i, left + Panel<T, Tile::rows>::at(k, row(i)));
+                copy<rows>(a + i, L::template at<own_rows>(left, k, first_row(), i / rows * row_step));
 #pragma unroll
             for (int j = 0; j < width; j += 4)
-                copy<4>(b + j, right + Panel<T, Tile::columns>::at(k, column(j)));
+                copy<4>(b + j, R::template at<own_columns>(right, k, first_column(), j / 4 * column_step));
 #pragma unroll
             for (int i = 0; i < count; i++) numbers[i] += a[i / width] * b[i % width];
         }
     }
-    template <class Result> __device__ void store(const Result& y, int first_row, int first) {
+    template <class Result> __device__ void store(const Result& y, int top, int left) {
 #pragma unroll
         for (int i = 0; i < count; i += 4)
-            y.template store<4>(first_row + row(i / width) + i / width % rows,
-                                first + column(i % width), numbers + i);
+            y.template store<4>(
+                top + first_row() + i / width / rows * row_step + i / width % rows,
+                left + first_column() + i % width / 4 * column_step, numbers + i);
     }
 };

@@ -7,6 +7,7 @@ struct Geometry {
     int w[5];  // of the weights: group, channel written, channel read, row, column
     int y[4];  // of the images that are written
     int x_size[2], y_size[2], kernel[2], stride[2], padding[2], dilation[2];
+    int common[2], inverse[2];  // see phase_axis
     int images, groups, read, written;  // the last two: channels of a group
     int transposed;    // y is the gradient of the image that was convolved, x that of the result
     int images_first;  // whether rows of the product are one pixel of all images, then the next
@@ -40,14 +41,15 @@ __device__ inline Axis forward_axis(const Geometry& g, int d) {
 // Of a transposed convolution: position q meets pixel p with tap t if p stride + t dilation = q +
 // padding. Positions that are a stride apart, a phase, meet the same taps: those that leave a
 // multiple of the stride, every so many of them. For a phase it is a convolution without gaps.
+// `common` is what divides stride and dilation both; without it, dilation times `inverse` leaves 1
+// of the stride.
 __device__ inline Axis phase_axis(const Geometry& g, int d, int phase) {
-    int stride = g.stride[d], dilation = g.dilation[d], tap = 0, apart = 1;
-    int shifted = phase + g.padding[d];
-    while (apart * dilation % stride) apart++;
-    while (tap < apart && (shifted - tap * dilation) % stride) tap++;
-    bool none = tap == apart || tap >= g.kernel[d];
+    int stride = g.stride[d], common = g.common[d];
+    int apart = stride / common, dilation = g.dilation[d] / common;
+    int shifted = (phase + g.padding[d]) / common, tap = shifted * g.inverse[d] % apart;
+    bool none = shifted * common != phase + g.padding[d] || tap >= g.kernel[d];
     return {g.x_size[d], (g.y_size[d] - phase + stride - 1) / stride, phase, stride,
-            none ? 0 : (shifted - tap * dilation) / stride, 1, -(apart * dilation / stride),
+            none ? 0 : (shifted - tap * dilation) / apart, 1, -dilation,
             none ? 0 : (g.kernel[d] - tap + apart - 1) / apart, tap, apart};
 }
 
@@ -70,9 +72,7 @@ struct Positions {
     // The rows and columns that the positions from one to another are in.
     __device__ void narrow(Axis& y, Axis& x, int from, int to) const {
         Pixel first = (*this)[from], last = (*this)[to];
-        bool wrapped = !images_first && first.image != last.image;
-        if (wrapped) first.row = 0, last.row = rows - 1;
-        if (wrapped || first.row != last.row) first.column = 0, last.column = columns - 1;
+        if (first.row != last.row) first.column = 0, last.column = columns - 1;
         y.narrow(first.row, last.row);
         x.narrow(first.column, last.column);
     }
