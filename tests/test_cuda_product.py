@@ -170,6 +170,15 @@ def test_what_is_not_covered_is_left_to_the_reference() -> None:
     assert product.matmul(device(three), device(two)) is NotImplemented
 
 
+@pytest.mark.parametrize(("rows", "fits"), [(3, True), (4, False)])
+def test_offsets_within_a_matrix_have_32_bits(rows: int, fits: bool) -> None:
+    far = ((rows, 8), (3 << 30, 4))  # a third of 2^31 numbers from row to row, and more
+    square, y = ((8, 8), (32, 4)), ((rows, 8), (32, 4))
+    columns = ((8, rows), (32, 4)), (far[0][::-1], far[1][::-1]), ((8, rows), (4 * rows, 4))
+    for case in ((far, square, y), columns):
+        assert (product._plan(*case, 0, 4, product.EXACT) is not None) == fits
+
+
 @pytest.mark.usefixtures("cut")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_go_where_they_go(value: float) -> None:
@@ -276,7 +285,11 @@ def test_factors_are_rounded_for_tensor_cores(
 
 @pytest.mark.usefixtures("cut", "tf32")
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "value",
+    [np.nan, np.inf, -np.inf, *np.uint32([0x7FFFFFFF, 0xFFFFFFFF]).view(np.float32)],
+    ids=["nan", "inf", "-inf", "all bits", "all bits and the sign"],
+)
 def test_tensor_cores_keep_nan_and_infinity(value: float, precision: str | None) -> None:
     x, w = normal(np.float32, 20, 70), normal(np.float32, 70, 40)
     x[3, 4] = w[5, 6] = value
