@@ -12,7 +12,7 @@ __global__ void __launch_bounds__(Tile<TILE>::threads, RESIDENT<T, Tile<TILE>, T
 convolution(const T* x, const T* w, T* y, const T* bias, int biased, int activation, T slope,
             const __grid_constant__ Geometry g, T* sums, int parts) {
     using Shape = Tile<TILE>;
-    __shared__ Factors<Windows<T, Shape::rows>, Counted<T>> factors;
+    __shared__ Factors<Windows<T, Shape::rows, false>, Counted<T>> factors;
     int part = blockIdx.z % parts, group = blockIdx.z / parts % g.groups;
     int tile = (blockIdx.z / parts * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
     int first = blockIdx.x * Shape::rows, read = g.read, width = g.written;
@@ -28,7 +28,8 @@ convolution(const T* x, const T* w, T* y, const T* bias, int biased, int activat
         const T *image = x + group * read * xs[1], *weights = w + group * ws[0];
         factors.left.image = {image, xs[0], xs[1], xs[2], xs[3], rows, columns,
                               read % 4 == 0 && aligned(image, xs[1], xs[0], xs[2], xs[3])};
-        factors.left.taps = taps;
+        factors.left.counter = taps;
+        factors.left.most = rows.taps;
         factors.right = {weights + rows.tap * ws[3] + columns.tap * ws[4], ws[1],
                      rows.tap_apart * ws[3], columns.tap_apart * ws[4], ws[2], width, rows.taps,
                      width % 4 == 0 && aligned(weights, ws[1], ws[2], ws[3], ws[4]), taps};
@@ -68,7 +69,7 @@ weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Geometry g
     Axis rows = forward_axis(g, 0), columns = forward_axis(g, 1);
     int read = g.read, width = g.written, depth = g.images * rows.count * columns.count;
     int first = blockIdx.x * Shape::rows, height = rows.taps * columns.taps * read - first;
-    __shared__ Factors<WindowsOfTaps<T, Shape::rows>, Counted<T>> factors;
+    __shared__ Factors<Windows<T, Shape::rows, true>, Counted<T>> factors;
     const int *xs = g.x, *ys = g.y, *ws = g.w;
     const T *image = x + group * read * xs[1], *gradient = y + group * width * ys[1];
     Image<T> images = {image, xs[0], xs[1], xs[2], xs[3], rows, columns,
@@ -77,8 +78,8 @@ weight_gradient(const T* x, const T* y, T* w, const __grid_constant__ Geometry g
     if (t == 0) {
         Counter positions = counter(rows.count, columns.count, PANEL<T, Shape, TENSOR>);
         factors.left.image = images;
-        factors.left.images = g.images;
-        factors.left.positions = positions;
+        factors.left.counter = positions;
+        factors.left.most = g.images;
         factors.right = {gradient, ys[1], ys[0], ys[2], ys[3], width, g.images,
                          width % 4 == 0 && aligned(gradient, ys[1], ys[0], ys[2], ys[3]),
                          positions};

@@ -9,8 +9,7 @@ constexpr int NOWHERE = -(1 << 30);  // a row that no image has
 // its row and its column.
 struct Spot { unsigned first; int y, x; };
 
-// Images that are read through windows. Between positions and taps one counts the rows (or columns)
-// of the product, the other its depth.
+// Images that are read through windows.
 template <typename T> struct Image {
     const T* numbers;
     int image, channel, row, column;  // steps
@@ -40,48 +39,26 @@ template <typename T> struct Image {
 // of its own, as that takes divisions.
 struct Row { Spot spot; int offset; };
 
-// Rows are positions, the depth is taps by channels: the image that is convolved.
-template <typename T, int ROWS> struct Windows {
+// Rows are positions and the depth is taps by channels, or, for the gradient by the weights
+// (OF_TAPS), the other way round.
+template <typename T, int ROWS, bool OF_TAPS> struct Windows {
     Image<T> image;
-    Counter taps;  // row, column, channel
+    Counter counter;  // of the depth: row, column, channel of taps, or image, row, column
+    int most;  // values of the first digit
     Row rows[ROWS];
 
     typedef Spot Place;
     typedef Digits Depth;
-    __device__ bool along_depth() const { return true; }
+    __device__ bool along_depth() const { return !OF_TAPS || !image.aligned; }
     __device__ bool quick() const { return image.aligned; }
     __device__ Place place(int i) const { return rows[i].spot; }
-    __device__ Depth start(int k) const { return taps.digits(k); }
-    __device__ void advance(Depth& k, int) const { taps.add(k, taps.step); }
-    __device__ void next(Depth& k) const { taps.add(k, {0, 0, 1}); }
+    __device__ Depth start(int k) const { return counter.digits(k); }
+    __device__ void advance(Depth& k, int) const { counter.add(k, counter.step); }
+    __device__ void next(Depth& k) const { counter.add(k, {0, 0, 1}); }
     __device__ Spot spot(Depth k) const {
-        Spot tap = image.tap(k);
-        if (k.high >= image.y.taps) tap.y = NOWHERE;
-        return tap;
-    }
-    __device__ void load_quad(Place p, Depth k, T* quad) const { image.load_quad(p, spot(k), quad); }
-    __device__ T number(Place p, Depth k, int) const { return image.number(p, spot(k)); }
-};
-
-// Rows are taps by channels, the depth is positions: the same image for the gradient by the weights.
-template <typename T, int ROWS> struct WindowsOfTaps {
-    Image<T> image;
-    int images;
-    Counter positions;  // image, row, column
-    Row rows[ROWS];
-
-    typedef Spot Place;
-    typedef Digits Depth;
-    __device__ bool along_depth() const { return !image.aligned; }
-    __device__ bool quick() const { return image.aligned; }
-    __device__ Place place(int i) const { return rows[i].spot; }
-    __device__ Depth start(int k) const { return positions.digits(k); }
-    __device__ void advance(Depth& k, int) const { positions.add(k, positions.step); }
-    __device__ void next(Depth& k) const { positions.add(k, {0, 0, 1}); }
-    __device__ Spot spot(Depth k) const {
-        Spot position = image.position({k.high, k.middle, k.low});
-        if (k.high >= images) position.y = NOWHERE;
-        return position;
+        Spot spot = OF_TAPS ? image.position({k.high, k.middle, k.low}) : image.tap(k);
+        if (k.high >= most) spot.y = NOWHERE;
+        return spot;
     }
     __device__ void load_quad(Place p, Depth k, T* quad) const { image.load_quad(p, spot(k), quad); }
     __device__ T number(Place p, Depth k, int) const { return image.number(p, spot(k)); }

@@ -7,8 +7,8 @@
 // A factor is read through a Source, in quads of numbers, zeros beyond the ends. A place is a row (or
 // a column), a depth is one of those that are added up; quads run the way that along_depth() says,
 // and all quads of a thread are at one depth. Where quick() is true load_quad reads a quad as one,
-// else number reads one at a time, so many places on; next moves a depth on by one, advance by a
-// panel.
+// else number reads one at a time, so many places on if quads do not run along the depth; next
+// moves a depth on by one, advance by a panel.
 #pragma once
 #include "functions.cuh"
 #include "tensor_cores.cuh"
@@ -80,9 +80,7 @@ template <typename T, class Sums, int SIZE, int THREADS, class Source> struct Qu
     typename Source::Depth depth;
     alignas(16) T numbers[share][4];
 
-    static __device__ bool exists() {
-        return total % THREADS == 0 || threadIdx.x < total;
-    }
+    static __device__ bool exists() { return total % THREADS == 0 || threadIdx.x < total; }
     static __device__ int first_place(bool along) {
         return along ? threadIdx.x / (deep / 4) : threadIdx.x % lanes * 4;
     }

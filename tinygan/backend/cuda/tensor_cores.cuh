@@ -59,8 +59,8 @@ __device__ void multiply_add(float* sums, const unsigned* a, const unsigned* b) 
 }
 #endif
 
-// Rounded to TF32, ties away from zero, as tensor cores cut off what is behind its 10 bits. PTX has an
-// instruction for it, of which four are made.
+// Rounded to TF32, ties away from zero: tensor cores cut off what is behind its 10 bits. NaN is left
+// alone, whose bits might run over. PTX has an instruction for it, of which four are made.
 __device__ inline unsigned tf32(float x) {
     unsigned word = __float_as_uint(x);
     return fabsf(x) < __uint_as_float(0x7f800000) ? word + 0x1000 : word;

@@ -132,10 +132,12 @@ template <typename T, class Tile> struct Sums {
             alignas(16) T a[height], b[width];
 #pragma unroll
             for (int i = 0; i < height; i += rows)
-                copy<rows>(a + i, L::template at<own_rows>(left, k, first_row(), i / rows * row_step));
+                copy<rows>(a + i, L::template at<own_rows>(left, k, first_row(),
+                                                           i / rows * row_step));
 #pragma unroll
             for (int j = 0; j < width; j += 4)
-                copy<4>(b + j, R::template at<own_columns>(right, k, first_column(), j / 4 * column_step));
+                copy<4>(b + j, R::template at<own_columns>(right, k, first_column(),
+                                                           j / 4 * column_step));
 #pragma unroll
             for (int i = 0; i < count; i++) numbers[i] += a[i / width] * b[i % width];
         }

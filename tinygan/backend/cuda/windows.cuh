@@ -47,6 +47,7 @@ __device__ inline Axis phase_axis(const Geometry& g, int d, int phase) {
     int stride = g.stride[d], common = g.common[d];
     int apart = stride / common, dilation = g.dilation[d] / common;
     int shifted = (phase + g.padding[d]) / common, tap = shifted * g.inverse[d] % apart;
+    if (tap < 0) tap += apart;  // padding below 0 cuts images
     bool none = shifted * common != phase + g.padding[d] || tap >= g.kernel[d];
     return {g.x_size[d], (g.y_size[d] - phase + stride - 1) / stride, phase, stride,
             none ? 0 : (shifted - tap * dilation) / apart, 1, -dilation,
