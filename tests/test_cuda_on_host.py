@@ -50,18 +50,14 @@ def test_sums_that_are_left_too_late_are_found(
     together: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Part of the depth of a product, which another block adds before they are there."""
-    leaving = (
-        "            copy<step>(mine + i * blockDim.x + threadIdx.x * step, own.numbers + i);\n"
-    )
-    ending = "        if (!second) return false;\n"
+    leaving = "            copy<step>(sums + place * size + i * blockDim.x, own.numbers + i);\n"
+    ending = "        if (!last) return false;\n"
     text = source.text("product.cu")
     assert leaving in text and ending in text
     late = f"for (int i = 0; i < Sums::count; i += step)\n{leaving}"
     text = text.replace(leaving, "            ;\n")
     pause = "for (long long from = clock64(); !threadIdx.x && clock64() - from < 5000000;) {}\n"
-    text = text.replace(
-        ending, f"if (!second) {{ {pause} __syncthreads(); {late} return false; }}\n"
-    )
+    text = text.replace(ending, f"if (!last) {{ {pause} __syncthreads(); {late} return false; }}\n")
     monkeypatch.setattr(source, "text", lambda name: text)
     monkeypatch.setattr(product, "tiling", lambda *sizes: (2, 5))
     product._plan.cache_clear()
@@ -103,7 +99,7 @@ def test_the_bits_do_not_depend_on_which_blocks_run_together(
     together: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(product, "tiling", lambda *sizes: (2, 5))
+    monkeypatch.setattr(product, "tiling", lambda *sizes: (2, 19))
     product._plan.cache_clear()
     x = DEVICE.from_host(np.random.default_rng(0).standard_normal((300, 300)).astype(np.float32))
     expected = DEVICE.to_host(compute(x))

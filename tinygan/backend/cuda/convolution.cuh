@@ -16,11 +16,12 @@ template <typename T> struct Image {
     Axis y, x;
     bool aligned;
 
-    __device__ Spot spot(int y, int x, int first) const {
+    __device__ Spot spot(int y, int x, unsigned first) const {
         return {first + unsigned(y) * row + unsigned(x) * column, y, x};
     }
     __device__ Spot position(Pixel p) const {
-        return spot(y.start + p.row * y.stride, x.start + p.column * x.stride, p.image * image);
+        return spot(y.start + p.row * y.stride, x.start + p.column * x.stride,
+                    unsigned(p.image) * image);
     }
     __device__ Spot tap(Digits t) const {  // its row, its column, a channel
         return spot(t.high * y.step, t.middle * x.step, t.low * channel);

@@ -88,6 +88,7 @@ template <typename T, class Sums, int SIZE, int THREADS, class Source> struct Qu
         return along ? threadIdx.x % (deep / 4) * 4 : threadIdx.x / lanes;
     }
     __device__ void start(const Source& source, int first, int k) {
+        if (!exists()) return;
         bool along = source.along_depth();
 #pragma unroll
         for (int q = 0; q < share; q++)
@@ -134,40 +135,60 @@ template <typename T> struct Parts {
     int tile;
 };
 constexpr int COUNTED = 1 << 14;  // parts of all tiles, the same as in product.py
-// Blocks at a meeting of two: 0 again when both were there. Launches of a kernel must follow one
-// another, never overlap.
+// Blocks at a meeting: 0 again when all were there. Launches of a kernel must follow one another,
+// never overlap.
 __device__ unsigned arrived[COUNTED];
+// How many meet, the same as in product.py: more if their sums are few, as the last one reads them all.
+template <class Sums> constexpr int TOGETHER = Sums::count <= 8 ? 8 : Sums::count <= 32 ? 4 : 2;
 
-// Whether this block is to store the tile: then it has the sums of all parts. Parts meet in pairs,
-// pairs in pairs, and so on. The first at a meeting leaves its sums and ends, the second adds them:
-// what is added to what does not depend on which comes first.
+// Whether this block is to store the tile: then it has the sums of all parts. Some parts meet, then
+// some of those that have met, and so on. All leave their sums and end but the last at the meeting,
+// which adds them in the order of the parts: what comes out does not depend on which is last.
 template <typename T, class Sums> __device__ bool complete(Sums& own, const Parts<T>& parts) {
-    __shared__ bool second;
+    __shared__ bool last;
+    constexpr int together = TOGETHER<Sums>;
     constexpr int step = Sums::count % 4 ? 1 : 4;  // numbers of a thread side by side
     long long size = Sums::count * blockDim.x;
     int first = parts.tile * parts.count, place = parts.number;  // the least part that it has
-    for (int half = 1; half < parts.count; half *= 2) {
-        int other = place ^ half, meeting = first + (place | half);
-        if (other >= parts.count) continue;
-        T *mine = parts.sums + (first + place) * size, *found = parts.sums + (first + other) * size;
+    T* sums = parts.sums + first * size + threadIdx.x * step;
+    for (int span = 1; span < parts.count; span *= together) {
+        int least = place - place / span % together * span;
+        int present = min(together, (parts.count - least + span - 1) / span);
+        if (present == 1) continue;
 #pragma unroll
         for (int i = 0; i < Sums::count; i += step)
-            copy<step>(mine + i * blockDim.x + threadIdx.x * step, own.numbers + i);
+            copy<step>(sums + place * size + i * blockDim.x, own.numbers + i);
         __threadfence();
         __syncthreads();
-        if (threadIdx.x == 0) second = atomicAdd(&arrived[meeting], 1u) == 1;
+        unsigned& here = arrived[first + least + span];
+        if (threadIdx.x == 0) last = atomicAdd(&here, 1u) == present - 1;
         __syncthreads();
-        if (!second) return false;
-        if (threadIdx.x == 0) arrived[meeting] = 0;
+        if (!last) return false;
+        if (threadIdx.x == 0) here = 0;
         __threadfence();
 #pragma unroll
         for (int i = 0; i < Sums::count; i += step) {
-            alignas(16) T numbers[step];
-            copy_latest<step>(numbers, found + i * blockDim.x + threadIdx.x * step);
+            alignas(16) T found[together][step];
+            if (together == 2) {  // whose sum is the same in either order
+                int other = place == least ? least + span : least;
+                copy_latest<step>(found[0], sums + other * size + i * blockDim.x);
 #pragma unroll
-            for (int v = 0; v < step; v++) own.numbers[i + v] += numbers[v];
+                for (int v = 0; v < step; v++) own.numbers[i + v] += found[0][v];
+                continue;
+            }
+#pragma unroll
+            for (int m = 0; m < together; m++)
+                if (m < present)
+                    copy_latest<step>(found[m], sums + (least + m * span) * size + i * blockDim.x);
+#pragma unroll
+            for (int v = 0; v < step; v++) {
+                own.numbers[i + v] = found[0][v];
+#pragma unroll
+                for (int m = 1; m < together; m++)
+                    if (m < present) own.numbers[i + v] += found[m][v];
+            }
         }
-        place &= ~half;
+        place = least;
     }
     return true;
 }

@@ -30,7 +30,7 @@ class Tile(NamedTuple):
     rows: int
     columns: int
     threads: int
-    resident: int  # blocks at a time
+    resident: int  # blocks at a time, in float32 and TF32: RESIDENT in tiles.cuh
 
 
 TILES = (Tile(128, 64, 128, 3), Tile(64, 64, 128, 4), Tile(32, 32, 128, 4), Tile(64, 8, 128, 4))
@@ -79,14 +79,15 @@ MULTIPROCESSORS = 132
 LATENCY = 700  # clocks from one panel to the next, where nothing else is to be done
 STALLED = 2  # warps that wait, of those that are resident
 MEETING = 1200  # clocks of a meeting of parts, beside their sums
+TOGETHER = (1, 2, 3, 3)  # how many meet, by tile: 2 to this power, the same as in gemm.cuh
 BANDWIDTH = 32  # bytes a clock that a multiprocessor writes or reads of these
 # multiplications in a clock of a multiprocessor that never waits, by how factors are rounded and by
 # tile: from the instructions of a step, which benchmarks/cuda_loops.py counts
 RATES = {
-    EXACT: (102, 90, 53, 34),
-    TF32: (391, 255, 82, 40),
-    TF32X3: (0, 134, 56, 35),
-    **dict.fromkeys(ROUNDED.values(), (641, 411, 142, 75)),
+    EXACT: (102, 90, 52, 34),
+    TF32: (388, 254, 81, 39),
+    TF32X3: (0, 134, 55, 35),
+    **dict.fromkeys(ROUNDED.values(), (639, 413, 142, 74)),
 }
 MOST_PARTS = 64
 LEAST_PANELS = 2  # of a part
@@ -99,17 +100,19 @@ def panel_depth(itemsize: int, tensor: int) -> int:
 
 def _clocks(number: int, tiles: int, parts: int, steps: int, itemsize: int, tensor: int) -> float:
     """How long the busiest multiprocessor takes, roughly, for tiles in parts of so many steps."""
-    tile = TILES[number]
+    tile, wide = TILES[number], itemsize == 8 or (tensor > TF32 and number <= 1)
+    resident = 2 if wide else tile.resident
     blocks = -(-tiles * parts // MULTIPROCESSORS)
-    warps = min(blocks, tile.resident) * tile.threads / 32
+    warps = min(blocks, resident) * tile.threads / 32
     rate = RATES[tensor][number] * warps / (warps + STALLED)
     size = tile.rows * tile.columns
     clocks = max(
         blocks * steps * size * panel_depth(itemsize, tensor) / rate,
-        -(-blocks // tile.resident) * steps * LATENCY,
+        -(-blocks // resident) * steps * LATENCY,
     )
     if parts > 1:
-        clocks += blocks * 2 * size * itemsize / BANDWIDTH + (parts.bit_length() - 1) * MEETING
+        meetings = -(-(parts.bit_length() - 1) // TOGETHER[number])
+        clocks += blocks * 2 * size * itemsize / BANDWIDTH + meetings * MEETING
     return clocks
 
 
@@ -136,7 +139,7 @@ def tilings(
             continue
         tiles = batch * -(-m // tile.rows) * -(-n // tile.columns)
         most = max(1, min(MOST_PARTS, panels // LEAST_PANELS, COUNTED // tiles))
-        for parts in (1 << meetings for meetings in range(most.bit_length())):
+        for parts in (1 << power for power in range(most.bit_length())):
             clocks = _clocks(number, tiles, parts, -(-panels // parts), itemsize, tensor)
             found.append((clocks, number, parts))
     return found

@@ -46,7 +46,8 @@ template <int N, typename T> __device__ void copy(T* to, const T* from) {
 // cannot know that these are in global memory and do not change.
 #if defined(CUDA_ON_HOST)
 template <typename T> void load_quad(bool there, T* to, const T* from) {
-    for (int v = 0; v < 4; v++) to[v] = there ? from[v] : T(0);
+    if (there) copy<4>(to, from);
+    else to[0] = to[1] = to[2] = to[3] = T(0);
 }
 #else
 __device__ inline void load_quad(bool there, float* to, const float* from) {
