@@ -29,7 +29,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import nvrtc  # noqa: E402
 
-from tinygan.backend.cuda import convolution, source  # noqa: E402, F401 (declares its kernels)
+from tinygan.backend.cuda import source  # noqa: E402
 from tinygan.backend.cuda.product import ROUNDED, TF32X3, TILES, panel_depth  # noqa: E402
 
 SOURCES = ("product.cu", "convolution.cu")
@@ -63,9 +63,7 @@ def disassembler() -> str:
 
 def machine_code(name: str, architecture: int) -> Iterator[tuple[str, str]]:
     """The linker's name of each instance of a source's kernels, and its code."""
-    kernels = [kernel for kernel in source.declared if kernel.source == name]
-    variants = list(dict.fromkeys(v for kernel in kernels for v in kernel.variants))
-    cubin, _ = nvrtc.compiled(source.text(name), variants, architecture)
+    cubin, _ = nvrtc.compiled(source.text(name), nvrtc.declared()[name], architecture)
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin.encode("latin-1"))
         file.flush()

@@ -6,9 +6,7 @@ python benchmarks/cuda_registers.py [--out benchmarks/results/cuda-registers.md]
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -19,7 +17,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import nvrtc  # noqa: E402
 
-import tinygan.backend.cuda  # noqa: E402
 from tinygan.backend.cuda import source  # noqa: E402
 
 ARCHITECTURES = (75, 80, 90, 100)
@@ -34,12 +31,8 @@ SHARED = re.compile(r"(\d+) bytes smem")
 
 def measure(architectures: tuple[int, ...] = ARCHITECTURES) -> list[dict[str, Any]]:
     """A row for every instance of a kernel and every architecture that the compiler knows."""
-    for module in pkgutil.iter_modules(tinygan.backend.cuda.__path__):
-        importlib.import_module(f"tinygan.backend.cuda.{module.name}")
     rows = []
-    for name in sorted({kernel.source for kernel in source.declared}):
-        kernels = [kernel for kernel in source.declared if kernel.source == name]
-        variants = list(dict.fromkeys(v for kernel in kernels for v in kernel.variants))
+    for name, variants in nvrtc.declared().items():
         for architecture in architectures:
             if architecture in nvrtc.architectures():
                 _, log = nvrtc.compiled(source.text(name), variants, architecture)

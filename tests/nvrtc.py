@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tinygan.backend.cuda
+from tinygan.backend.cuda import source as sources
 from tinygan.backend.cuda.source import OPTIONS
 
 
@@ -47,6 +51,16 @@ def _named(log: str, program: Any, names: Sequence[str]) -> str:
         _checked(status, program)
         log = log.replace(f"'{(lowered.value or b'').decode()}'", f"'{name}'")
     return log
+
+
+def declared() -> dict[str, list[str]]:
+    """The instances of kernels' templates that the backend uses, by their source."""
+    for module in pkgutil.iter_modules(tinygan.backend.cuda.__path__):
+        importlib.import_module(f"tinygan.backend.cuda.{module.name}")
+    found: dict[str, dict[str, None]] = {}
+    for kernel in sources.declared:
+        found.setdefault(kernel.source, {}).update(dict.fromkeys(kernel.variants))
+    return {name: list(found[name]) for name in sorted(found)}
 
 
 def architectures() -> list[int]:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import nvrtc
 import pytest
 
-import tinygan.backend.cuda
 from tinygan.backend.cuda import activations, elementwise, mapping, source
 
 ARCHITECTURES = (75, 80, 90, 100)
 
-for _module in pkgutil.iter_modules(tinygan.backend.cuda.__path__):
-    importlib.import_module(f"tinygan.backend.cuda.{_module.name}")
-
-SOURCES = sorted({kernel.source for kernel in source.declared})
+DECLARED = nvrtc.declared()
 OPS = {
     name: op
     for name, op in {**vars(elementwise), **vars(activations)}.items()
@@ -33,9 +26,9 @@ def architecture(request):
     return request.param
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", DECLARED)
 def test_every_kernel_compiles(name, architecture):
-    variants = [v for kernel in source.declared if kernel.source == name for v in kernel.variants]
+    variants = DECLARED[name]
     code, log = nvrtc.compiled(source.text(name), variants, architecture)
     assert code.startswith("\x7fELF")
     assert log.count("Compiling entry function") == len(set(variants))
