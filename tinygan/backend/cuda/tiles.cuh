@@ -50,19 +50,16 @@ template <typename T> void load_quad(bool there, T* to, const T* from) {
     else to[0] = to[1] = to[2] = to[3] = T(0);
 }
 #else
-__device__ inline void load_quad(bool there, float* to, const float* from) {
-    to[0] = to[1] = to[2] = to[3] = 0.0f;
-    asm("{ .reg .pred there; setp.ne.u32 there, %5, 0;"
-        " @there ld.global.nc.v4.f32 {%0, %1, %2, %3}, [%4]; }"
-        : "+f"(to[0]), "+f"(to[1]), "+f"(to[2]), "+f"(to[3])
-        : "l"(__cvta_generic_to_global(from)), "r"((unsigned)there));
-}
-__device__ inline void load_quad(bool there, double* to, const double* from) {
-    to[0] = to[1] = to[2] = to[3] = 0.0;
-    asm("{ .reg .pred there; setp.ne.u32 there, %5, 0;"
-        " @there ld.global.nc.v2.f64 {%0, %1}, [%4]; @there ld.global.nc.v2.f64 {%2, %3}, [%4+16]; }"
-        : "+d"(to[0]), "+d"(to[1]), "+d"(to[2]), "+d"(to[3])
-        : "l"(__cvta_generic_to_global(from)), "r"((unsigned)there));
+template <typename T> __device__ void load_quad(bool there, T* to, const T* from) {
+#pragma unroll
+    for (int i = 0; i < 4; i += 16 / sizeof(T)) {  // 16 bytes at a time
+        uint4 bits = {0, 0, 0, 0};
+        asm("{ .reg .pred there; setp.ne.u32 there, %5, 0;"
+            " @there ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4]; }"
+            : "+r"(bits.x), "+r"(bits.y), "+r"(bits.z), "+r"(bits.w)
+            : "l"(__cvta_generic_to_global(from + i)), "r"((unsigned)there));
+        memcpy(to + i, &bits, 16);
+    }
 }
 #endif
 

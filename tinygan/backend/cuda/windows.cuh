@@ -70,7 +70,8 @@ struct Positions {
         int pixel = images_first ? i / images : i % (rows * columns);
         return {images_first ? i % images : i / (rows * columns), pixel / columns, pixel % columns};
     }
-    // The rows and columns that the positions from one to another are in.
+    // The rows and columns that the positions from one to another are in, of which neighbours are
+    // one pixel of all images.
     __device__ void narrow(Axis& y, Axis& x, int from, int to) const {
         Pixel first = (*this)[from], last = (*this)[to];
         if (first.row != last.row) first.column = 0, last.column = columns - 1;
