@@ -9,6 +9,7 @@ from pathlib import Path
 for variable in ("TINYGAN_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import strict_cupy  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -28,9 +29,12 @@ except DeviceError:
 
 
 @pytest.fixture(autouse=True)
-def seed() -> None:
-    """A test draws the same numbers whichever came before it."""
+def seed(request: pytest.FixtureRequest) -> None:
+    """A test draws the same numbers whichever came before it, its module's `random` ones too."""
     tinygan.manual_seed(0)
+    random = getattr(request.module, "random", None)
+    if isinstance(random, np.random.Generator):
+        random.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 @pytest.fixture(params=["cpu", "cuda"])

@@ -14,11 +14,11 @@ from tinygan.backend.cpu import moments as running
 from tinygan.backend.cpu import normalization as kernels
 from tinygan.nn import functional as F
 
-RNG = np.random.default_rng(0)
+random = np.random.default_rng(0)
 
 
 def normal(*shape: int) -> np.ndarray:
-    return RNG.standard_normal(shape)
+    return random.standard_normal(shape)
 
 
 def standardized(x: np.ndarray, axes: tuple[int, ...], eps: float = 1e-5) -> np.ndarray:
@@ -36,7 +36,7 @@ def last(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("order", [np.asarray, last])
 def test_batch_norm(shape: tuple[int, ...], order, device: str) -> None:  # type: ignore[no-untyped-def]
     x, weight, bias = normal(*shape) + 3, normal(3), normal(3)
-    mean, var = normal(3), RNG.random(3)
+    mean, var = normal(3), random.random(3)
     axes = (0, *range(2, len(shape)))
     by_channel = (slice(None), *[None] * (len(shape) - 2))
     tensors = [tinygan.tensor(v, device=device) for v in (mean, var, weight, bias)]
@@ -221,7 +221,6 @@ def call(op: Primitive, x: np.ndarray, g: np.ndarray, affine: bool, out: Any = N
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_kernels(shape: tuple[int, ...], affine: bool, dtype: Any) -> None:
-    random = np.random.default_rng(0)  # its own: by chance two values may be almost the same
     x, g = (last((random.standard_normal(shape) * 3 + 5).astype(dtype)) for _ in range(2))
     tolerance = 1e-4 if dtype == np.float32 else 1e-10
     for op in OPS:
@@ -245,7 +244,7 @@ def test_kernels(shape: tuple[int, ...], affine: bool, dtype: Any) -> None:
 
 def test_kernels_are_those_that_training_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tinygan.backend.kernels, "enabled", True)
-    x = tinygan.from_numpy(last(RNG.standard_normal((8, 16, 5, 5)).astype(np.float32)))
+    x = tinygan.from_numpy(last(random.standard_normal((8, 16, 5, 5)).astype(np.float32)))
     y = F.batch_norm(x.requires_grad_(), None, None, training=True)
     y.sum().backward()
     for op in OPS:
@@ -271,9 +270,9 @@ def test_what_is_constant_has_no_variance(rows: int) -> None:
 
 @pytest.mark.parametrize("shape", [(64, 1030), (2000, 33), (8, 16, 5, 5)])
 def test_an_activation_is_applied_to_the_same_bits(shape: tuple[int, ...]) -> None:
-    x = last(RNG.standard_normal(shape).astype(np.float32))
+    x = last(random.standard_normal(shape).astype(np.float32))
     moments = running.batch_moments(x)
-    weight, bias = RNG.standard_normal((2, shape[1])).astype(np.float32)
+    weight, bias = random.standard_normal((2, shape[1])).astype(np.float32)
     arguments = (x, weight, bias, moments)
     y = kernels.batch_norm(*arguments, eps=1e-5, training=True)
     for activation, expected in (
@@ -287,14 +286,14 @@ def test_an_activation_is_applied_to_the_same_bits(shape: tuple[int, ...]) -> No
 
 
 def test_a_small_variance_beside_a_large_mean() -> None:
-    x = (1e4 + 0.1 * RNG.standard_normal((100_000, 5))).astype(np.float32)
+    x = (1e4 + 0.1 * random.standard_normal((100_000, 5))).astype(np.float32)
     moments = running.batch_moments(x)
     assert np.allclose(moments[0], x.astype(np.float64).mean(0), rtol=1e-6)
     assert np.allclose(moments[1], x.astype(np.float64).var(0), rtol=1e-3)
 
 
 def test_running_moments_move_in_place() -> None:
-    moments, mean, var = RNG.random((3, 2, 7)).astype(np.float32)
+    moments, mean, var = random.random((3, 2, 7)).astype(np.float32)
     mean, var = mean[0], var[0]
     expected = [mean.copy(), var.copy()]
     REGISTRY["move_running"].reference(np, moments, *expected, momentum=0.1, count=20)
@@ -303,14 +302,14 @@ def test_running_moments_move_in_place() -> None:
 
 
 def test_kernels_decline_what_is_not_channels_last() -> None:
-    x = RNG.standard_normal((8, 16, 5, 5))
+    x = random.standard_normal((8, 16, 5, 5))
     for array in (x, x.astype(np.float32), last(x).astype(np.float16), last(x)[:2, :, ::2]):
         for op in OPS:
             assert call(op, array, array, True, True) is NotImplemented
 
 
 def test_a_gradient_in_another_order_is_no_obstacle() -> None:
-    x, g = RNG.standard_normal((2, 8, 16, 5, 5)).astype(np.float32)
+    x, g = random.standard_normal((2, 8, 16, 5, 5)).astype(np.float32)
     results = []
     for given in (g, last(g)):
         t = tinygan.from_numpy(last(x)).requires_grad_()
@@ -323,7 +322,7 @@ def test_a_gradient_in_another_order_is_no_obstacle() -> None:
 
 def test_kernels_pass_nan_and_infinity_on() -> None:
     for bad in (np.nan, np.inf):
-        x = last(RNG.standard_normal((8, 16, 5, 5)).astype(np.float32))
+        x = last(random.standard_normal((8, 16, 5, 5)).astype(np.float32))
         x[3, 2, 1, 1] = bad
         y = F.batch_norm(tinygan.from_numpy(x), None, None, training=True).numpy()
         assert np.isnan(y[:, 2]).any() and np.isfinite(np.delete(y, 2, axis=1)).all()
