@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 SMALL = ["--model", "mlp", "--width", "8", "--latent", "8", "--batch-size", "16"]  # quick to train
+PATIENCE = 300  # seconds: a process with an empty cache compiles all that it needs
 
 
 def environment() -> dict[str, str]:
@@ -30,7 +31,7 @@ def start(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
 def tinygan(*arguments: Any, code: int = 0, **options: Any) -> str:
     """What the command prints on both streams; its exit code must be `code`."""
     process = start(*arguments, **options)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
     return out + err
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import environment
+from command import PATIENCE, environment
 
 SETTINGS = {  # of Open MPI: in a container we are root, and a machine may have few cores
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -48,7 +48,9 @@ def run(ranks: int, *arguments: Any, code: int = 0, others: list[Any] | None = N
     line = [command, "-n", str(ranks if others is None else ranks - 1), *python]
     if others is not None:
         line += [":", "-n", "1", sys.executable, *map(str, others)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=_environment())
+    done = subprocess.run(
+        line, capture_output=True, text=True, timeout=PATIENCE, env=_environment()
+    )
     text = done.stdout + done.stderr
     assert done.returncode == code, f"exit code {done.returncode}\n{text}"
     return text
