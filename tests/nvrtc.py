@@ -20,9 +20,10 @@ def load() -> Any:
     found = importlib.util.find_spec("nvidia")
     for place in found.submodule_search_locations or () if found else ():
         for pattern in ("cuda_nvrtc/lib/libnvrtc.so.*", "cu1?/lib/libnvrtc.so.*"):
-            for library in sorted(Path(place).glob(pattern)):
-                if "builtins" not in library.name and "alt" not in library.name:
-                    return ctypes.CDLL(str(library))
+            for library in Path(place).glob(pattern):
+                for part in library.parent.glob("libnvrtc-builtins.so.*"):
+                    ctypes.CDLL(str(part))  # not every version looks beside itself
+                return ctypes.CDLL(str(library))
     return None
 
 
@@ -61,6 +62,13 @@ def declared() -> dict[str, list[str]]:
     for kernel in sources.declared:
         found.setdefault(kernel.source, {}).update(dict.fromkeys(kernel.variants))
     return {name: list(found[name]) for name in sorted(found)}
+
+
+def version() -> tuple[int, int]:
+    """Of CUDA: (12, 9), ..."""
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    LIBRARY.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return major.value, minor.value
 
 
 def architectures() -> list[int]:

