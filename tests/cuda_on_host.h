@@ -80,7 +80,7 @@ inline void yield(State state) {
     swapcontext(&own.context, &scheduler);
 }
 struct Flushed {  // while it lives; processors other than x86 keep what is so small
-#if defined(__SSE__)
+#if defined(__SSE__) && !defined(SMALL_NUMBERS_STAY)
     unsigned before = _mm_getcsr();
     Flushed() { _mm_setcsr(before | 0x8040); }
     ~Flushed() { _mm_setcsr(before); }

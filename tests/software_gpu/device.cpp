@@ -3,8 +3,8 @@
 // Nothing is done when it is asked for: every stream has a queue, and its work is done when the
 // host waits for it, so that what lacks a wait reads old numbers. Blocking streams and the default
 // one share a queue. A queue that is as long as a GPU's is emptied from its front, and a pageable
-// copy to the host waits, as CUDA says. Memory is the host's own, filled with NaN; kernels are
-// those that compiler.cpp made. What this cannot show: speed, and what a real driver refuses.
+// copy to the host waits, as CUDA says. Memory is the host's own, filled with NaN. A module is PTX,
+// which ptx.py makes C++ of. What this cannot show: speed, and what a real driver refuses.
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,10 +36,11 @@ cudaError_t stopped = cudaSuccess;  // an error that stays, as after a trap
 cudaError_t last = cudaSuccess;
 thread_local int current = 0;  // device; they share one memory and its streams
 
-int devices() {
-    const char* count = std::getenv("SOFTWARE_GPU_COUNT");
-    return count ? std::atoi(count) : 1;
+int setting(const char* name, int otherwise) {
+    const char* value = std::getenv(name);
+    return value ? std::atoi(value) : otherwise;
 }
+int devices() { return setting("SOFTWARE_GPU_COUNT", 1); }
 bool there(int number) { return 0 <= number && number < devices(); }
 
 struct Queue {
@@ -221,7 +224,9 @@ RUNTIME cudaGetDeviceProperties(cudaDeviceProp* p, int number) {  // CUDA 12's h
     std::memset(p, 0, sizeof *p);
     std::strcpy(p->name, "software GPU");
     p->totalGlobalMem = MEMORY;
-    p->major = 9;
+    const int capability = setting("SOFTWARE_GPU_CAPABILITY", 90);
+    p->major = capability / 10;
+    p->minor = capability % 10;
     p->multiProcessorCount = 1;
     p->maxThreadsPerBlock = 1024;
     p->maxThreadsPerMultiProcessor = 2048;
@@ -567,10 +572,37 @@ DRIVER cuGetErrorString(CUresult error, const char** text) { return cuGetErrorNa
 DRIVER cuCtxGetCurrent(CUcontext* context) { *context = (CUcontext)1; return CUDA_SUCCESS; }
 DRIVER cuCtxSetCurrent(CUcontext) { return CUDA_SUCCESS; }
 DRIVER cuCtxGetDevice(CUdevice* number) { *number = current; return CUDA_SUCCESS; }
+namespace {
+
+// A library of the host with what PTX does, kept by its text; the empty path where it cannot be made.
+std::string translated(const std::string& ptx) {
+    const std::string folder = std::getenv("SOFTWARE_GPU_FOLDER");
+    const size_t key = std::hash<std::string>()(std::getenv("SOFTWARE_GPU_KEY") + ptx);
+    const std::string stem = folder + "/" + std::to_string(key);
+    const std::string own = stem + "." + std::to_string(getpid()), built = stem + ".so";
+    if (access(built.c_str(), R_OK) == 0) return built;
+    std::ofstream(own + ".ptx") << ptx;
+    const std::string command =
+        std::getenv("SOFTWARE_GPU_TRANSLATOR") + (" " + own + ".ptx " + own + ".cpp && ")
+        + std::getenv("SOFTWARE_GPU_COMPILER") + " -o " + own + ".so " + own + ".cpp";
+    if (std::system(command.c_str())) {
+        std::fprintf(stderr, "software GPU: this failed: %s\n", command.c_str());
+        return "";
+    }
+    std::rename((own + ".so").c_str(), built.c_str());
+    std::remove((own + ".ptx").c_str());
+    std::remove((own + ".cpp").c_str());
+    return built;
+}
+
+}  // namespace
+
 DRIVER cuModuleLoadData(CUmodule* module, const void* image) {
     LOCK;
     if (unsafe("a module is loaded")) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    void* library = dlopen((const char*)image, RTLD_NOW | RTLD_LOCAL);
+    const std::string path = translated((const char*)image);
+    if (path.empty()) return CUDA_ERROR_INVALID_PTX;
+    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         std::fprintf(stderr, "software GPU: %s\n", dlerror());
         return CUDA_ERROR_INVALID_IMAGE;

@@ -1,15 +1,18 @@
 """The CuPy that users install, on a GPU that is not there.
 
 NVIDIA's runtime is compiled into CuPy's wheel and wants a driver: its functions are replaced, in
-memory, by those of device.cpp. The driver, the compiler, cuBLAS and NCCL are libraries that CuPy
-opens by name; ours are opened before. The rest is CuPy as it is: arrays, memory pools, streams,
-captures, elementwise and reduction kernels. Needs a C++ compiler, Linux, and CUDA's headers:
+memory, by those of device.cpp. The driver, cuBLAS and NCCL are libraries that CuPy opens by name;
+ours are opened before. The rest is as on a GPU: CuPy's arrays, memory pools, streams, captures,
+kernels, and NVIDIA's compiler, as far as the assembly (PTX) that a driver would be given; ptx.py
+makes C++ of it. Needs a C++ compiler, Linux, NVIDIA's compiler and CUDA's headers:
 
-    pip install cupy-cuda12x nvidia-cuda-runtime-cu12  # or cupy-cuda13x nvidia-cuda-runtime==13.0.*
+    pip install cupy-cuda12x nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12
+    pip install cupy-cuda13x nvidia-cuda-nvrtc==13.0.* nvidia-cuda-runtime==13.0.*  # or these
     PYTHONPATH=tests/software_gpu pytest tests/test_gpu.py
 
 Streams do their work when the host waits for it, or at once with SOFTWARE_GPU_EAGER=1.
-SOFTWARE_GPU_COUNT is how many GPUs there are, for as many processes.
+SOFTWARE_GPU_COUNT is how many GPUs there are, for as many processes; SOFTWARE_GPU_CAPABILITY=75
+makes them older ones.
 """
 
 from __future__ import annotations
@@ -36,9 +39,8 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).parent
 INCLUDES = [f"-I{HERE / 'include'}", f"-I{HERE.parent}"]
 FLAGS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fvisibility=hidden", "-fno-gnu-unique"]
-# a * b + c is rounded once, as by NVIDIA's compiler; x86 has what it takes if it says so
-OF_KERNELS = ["-ffp-contract=fast", "-fexpensive-optimizations"]
-if " fma " in Path("/proc/cpuinfo").read_text():
+OF_KERNELS = ["-ffp-contract=off"]  # NVIDIA's compiler has said where a * b + c is rounded once
+if " fma " in Path("/proc/cpuinfo").read_text():  # else by a slow function
     OF_KERNELS.append("-mfma")
 RUNTIME = "cupy_backends.cuda.api.runtime"
 
@@ -57,7 +59,6 @@ class Library(NamedTuple):
 DEVICE = Library("device.cpp", ("libcuda.so.1",))
 LIBRARIES = [
     DEVICE,
-    Library("compiler.cpp", ("libnvrtc.so.{}",)),
     Library("blas.cpp", ("libcublas.so.{}", "libcublasLt.so.{}"), "cublas"),
     Library("nccl.cpp", ("libnccl.so.2",), "nccl"),
 ]
@@ -70,15 +71,16 @@ def start() -> None:
     compiler = shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         raise RuntimeError("the software GPU needs a C++ compiler")
-    headers = [*(HERE / "include").rglob("*.h"), HERE.parent / "cuda_on_host.h"]
-    command = [compiler, *FLAGS, *OF_KERNELS]
-    text = " ".join(command) + "".join(path.read_text() for path in sorted(headers))
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    command = " ".join([compiler, *FLAGS, *OF_KERNELS, *INCLUDES])
+    read = [HERE / "ptx.py", HERE / "include" / "ptx.h", HERE.parent / "cuda_on_host.h"]
+    key = hashlib.sha256("".join([command, *(path.read_text() for path in read)]).encode())
     os.environ |= {
         "SOFTWARE_GPU_FOLDER": str(folder),
-        "SOFTWARE_GPU_COMPILER": " ".join([*command, *INCLUDES]),
-        "SOFTWARE_GPU_KEY": key,
-        "CUPY_CACHE_DIR": str(folder / key),
+        "SOFTWARE_GPU_TRANSLATOR": f"{sys.executable} -E {HERE / 'ptx.py'}",
+        "SOFTWARE_GPU_COMPILER": command,
+        "SOFTWARE_GPU_KEY": key.hexdigest()[:16],
+        "CUPY_CACHE_DIR": str(folder / "cupy"),
+        "CUPY_COMPILE_WITH_PTX": "1",
         "CUPY_ACCELERATORS": "",  # else CUB's kernels, which are compiled into CuPy
     }
     opened = [
