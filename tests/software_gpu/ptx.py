@@ -107,12 +107,9 @@ class Module:
         self._origins: dict[str, str] = {}  # of a kernel's registers, if they are parameters
         self._lines: list[str] = []
         self._entries: list[str] = []
-        strict = True
         while self._at < len(self._tokens):
-            strict &= self._item()
-        # in kernels of CuPy, which are no templates, threads return before others meet
-        head = [] if strict else ["#define RETURNED_THREADS_PASS"]
-        self.text = "\n".join([*head, '#include "ptx.h"', *self._lines, *self._entries, ""])
+            self._item()
+        self.text = "\n".join(['#include "ptx.h"', *self._lines, *self._entries, ""])
 
     # -- declarations ------------------------------------------------------------------------------
 
@@ -125,20 +122,18 @@ class Module:
         self._at = self._tokens.index(end, first) + 1
         return self._tokens[first : self._at - 1]
 
-    def _item(self) -> bool:
-        """Something of a module; whether all threads of a kernel have to come to its barriers."""
+    def _item(self) -> None:
         token = self._next()
         if token in (".version", ".target", ".address_size"):
             self._next()
         elif token == ".func":
             self._function()
         elif token == ".entry":
-            return self._kernel()
+            self._kernel()
         elif token in (".global", ".const", ".shared"):
             self._variable(token, "static ")
         elif token not in (".visible", ".weak", ".extern", ".common"):
             raise Unknown(f"{token} in a module")
-        return True
 
     def _variable(self, space: str, storage: str = "") -> None:
         tokens, values = self._until(";"), ""
@@ -192,7 +187,7 @@ class Module:
                 self._lines.append("bool carry;")
                 self._block()
 
-    def _kernel(self) -> bool:
+    def _kernel(self) -> None:
         name = self._next()
         parameters = self._parameters()
         most = 1024  # threads
@@ -211,12 +206,13 @@ class Module:
         kinds = "".join(
             f"{'p' if p.name in self._pointers else p.kind}{p.size} " for p in parameters
         )
+        # in kernels of CuPy, which are no templates, threads return before others meet
+        returned_pass = str(not name.startswith("_Z")).lower()
         self._entries += [
             f"ENTRY const char* launch_{name}(unsigned* g, unsigned* b, void** a)"
-            f" {{ return ptx::launch({_own(name)}, {most}, g, b, a); }}",
+            f" {{ return ptx::launch({_own(name)}, {most}, {returned_pass}, g, b, a); }}",
             f'ENTRY const char* signature_{name}() {{ return "{kinds}"; }}',
         ]
-        return name.startswith("_Z")
 
     # -- code --------------------------------------------------------------------------------------
 

@@ -71,14 +71,17 @@ def start() -> None:
     compiler = shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         raise RuntimeError("the software GPU needs a C++ compiler")
-    command = " ".join([compiler, *FLAGS, *OF_KERNELS, *INCLUDES])
-    read = [HERE / "ptx.py", HERE / "include" / "ptx.h", HERE.parent / "cuda_on_host.h"]
-    key = hashlib.sha256("".join([command, *(path.read_text() for path in read)]).encode())
+    command = [compiler, *FLAGS, *OF_KERNELS, *INCLUDES]
+    header = HERE / "include" / "ptx.h"
+    read = [HERE / "ptx.py", header, HERE.parent / "cuda_on_host.h"]
+    text = "".join([*command, *(path.read_text() for path in read)])
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    command.insert(1, f"-I{_compiled_header(command, header, folder / key)}")
     os.environ |= {
         "SOFTWARE_GPU_FOLDER": str(folder),
         "SOFTWARE_GPU_TRANSLATOR": f"{sys.executable} -E {HERE / 'ptx.py'}",
-        "SOFTWARE_GPU_COMPILER": command,
-        "SOFTWARE_GPU_KEY": key.hexdigest()[:16],
+        "SOFTWARE_GPU_COMPILER": " ".join(command),
+        "SOFTWARE_GPU_KEY": key,
         "CUPY_CACHE_DIR": str(folder / "cupy"),
         "CUPY_COMPILE_WITH_PTX": "1",
         "CUPY_ACCELERATORS": "",  # else CUB's kernels, which are compiled into CuPy
@@ -90,6 +93,17 @@ def start() -> None:
     ]
     _replace_runtime(opened[0])
     sys.modules["cupy.cuda.thrust"] = _sorting()
+
+
+def _compiled_header(command: list[str], header: Path, own: Path) -> Path:
+    """A folder with a header as the compiler leaves it, since most kernels are smaller than it."""
+    built = own / f"{header.name}.gch"
+    if not built.exists():
+        own.mkdir(exist_ok=True)
+        result = own / f"{os.getpid()}.gch"
+        subprocess.run([*command, "-x", "c++-header", header, "-o", result], check=True)
+        os.replace(result, built)
+    return own
 
 
 def _origin(module: str) -> Path:

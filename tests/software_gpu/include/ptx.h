@@ -305,9 +305,10 @@ inline void vprintf(char* result, char* given_format, char* given_values) {
 template <typename... A> void __assertfail(A...) { __trap(); }
 
 inline const char* launch(
-    void (*kernel)(void**), unsigned most, const unsigned* grid, const unsigned* block,
-    void** arguments
+    void (*kernel)(void**), unsigned most, bool returned_threads_pass, const unsigned* grid,
+    const unsigned* block, void** arguments
 ) {
+    host::returned_threads_pass = returned_threads_pass;
     if (block[0] * block[1] * block[2] > most) host::fail("more threads than a kernel is made for");
     std::memset(window, 0xff, sizeof window);
     void* given[] = {&arguments};
